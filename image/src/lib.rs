@@ -1,0 +1,1 @@
+//! The laboratory: what the tests and the demo run lvsbox in.

@@ -1,0 +1,1 @@
+//! `TCP_CHECK`: a completed connection is all it asks for.

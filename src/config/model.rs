@@ -1,0 +1,355 @@
+//! The typed, bounded configuration: what the director works from. Built by `config/build.rs`, never changed after.
+//!
+//! Every table is a boxed slice indexed by an id of [`super::ids`]; lists are ranges of ids; text is interned in one
+//! arena. A value that exists here is valid: ranges are within their tables, names are known, numbers in range.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::num::NonZeroU8;
+
+use super::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
+use crate::check::Checker;
+use crate::time::Duration;
+use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
+use crate::wire::link::LinkName;
+
+/// A whole configuration.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// `global_defs`.
+    pub global: Global,
+    /// All strings.
+    pub texts: Texts,
+    /// Every interface that is named anywhere, once.
+    pub links: Box<[LinkName]>,
+    /// `vrrp_instance` blocks in order of the file.
+    pub instances: Box<[Instance]>,
+    /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones.
+    pub addresses: Box<[VirtualAddress]>,
+    /// Unicast peers, contiguous per instance (indexed by `Instance::peers`, not by an id).
+    pub peers: Box<[Ipv4Addr]>,
+    /// Tracked interfaces, contiguous per instance (indexed by `Instance::trackers`).
+    pub trackers: Box<[Tracker]>,
+    /// `virtual_server` blocks in order of the file.
+    pub services: Box<[Service]>,
+    /// Destinations, contiguous per service: its real servers, then its sorry server if it has one.
+    pub destinations: Box<[Destination]>,
+    /// Distinct probes.
+    pub probes: Box<[Probe]>,
+    /// Which probes a destination needs, contiguous per destination (indexed by `Destination::probes`).
+    pub probe_uses: Box<[ProbeId]>,
+}
+
+/// `global_defs`: what is not part of an instance or a service.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Global {
+    /// `router_id` (or the old `lvs_id`), empty if absent.
+    pub router_id: Text,
+    /// `lvs_timeouts`: seconds for tcp, tcpfin, udp; `None` leaves the kernel's value.
+    pub timeouts: Timeouts,
+    /// `lvs_flush`: empty the kernel's table at start.
+    pub flush_at_start: bool,
+}
+
+/// IPVS connection timeouts in seconds (1 to 2,678,400); `None` leaves the kernel's value.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// An established TCP connection.
+    pub tcp: Option<u32>,
+    /// TCP after FIN.
+    pub tcp_fin: Option<u32>,
+    /// UDP.
+    pub udp: Option<u32>,
+}
+
+/// A VRRP instance.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// The name behind `vrrp_instance`.
+    pub name: Text,
+    /// The interface of the adverts.
+    pub link: LinkId,
+    /// Virtual router identifier.
+    pub vrid: NonZeroU8,
+    /// 1 to 255; 255 is the address owner, which starts as MASTER.
+    pub priority: u8,
+    /// Advertisement interval; whole seconds in VRRP version 2.
+    pub advert_interval: Duration,
+    /// What happens when a router with a lower priority is MASTER.
+    pub preemption: Preemption,
+    /// RFC 2338 authentication.
+    pub authentication: Authentication,
+    /// Source address of the adverts; `None` takes the interface's primary address.
+    pub source: Option<Ipv4Addr>,
+    /// Where adverts go.
+    pub transport: Transport,
+    /// Accept only adverts of configured peers (`check_unicast_src`).
+    pub source_check: SourceCheck,
+    /// All virtual addresses.
+    pub addresses: Range<AddressId>,
+    /// How many of them, counted from the first, are in the adverts.
+    pub advertised: u8,
+    /// Tracked interfaces, rows of `Config::trackers`. The instance's own interface is always the first one.
+    pub trackers: core::ops::Range<u32>,
+    /// Gratuitous ARP.
+    pub announce: Announce,
+}
+
+/// `preempt` or `nopreempt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preemption {
+    /// A higher priority takes over.
+    Preempt,
+    /// The active router stays, whatever its priority.
+    Stay,
+}
+
+/// Authentication of VRRP version 2. PASS travels in clear text: it guards against mistakes, not against attackers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// Type 0.
+    None,
+    /// Type 1: up to eight bytes, padded with zeros.
+    Pass([u8; 8]),
+}
+
+/// The password is not for logs.
+impl core::fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Pass(_) => "Pass(***)",
+        })
+    }
+}
+
+/// Where adverts go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// To this group, 224.0.0.18 unless configured.
+    Multicast(Ipv4Addr),
+    /// One datagram to each peer, rows of `Config::peers`.
+    Unicast {
+        /// Rows of `Config::peers`.
+        peers: core::ops::Range<u32>,
+    },
+}
+
+/// Whether the sender of a unicast advert must be a configured peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceCheck {
+    /// Any sender.
+    Any,
+    /// Configured peers only.
+    Peers,
+}
+
+/// When virtual addresses are announced by gratuitous ARP or unsolicited neighbour advertisement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announce {
+    /// Rounds of one burst (`garp_master_repeat`, 5).
+    pub repeat: u8,
+    /// Time to the second burst (`garp_master_delay`, 5 s); zero: no second burst.
+    pub delay: Duration,
+    /// Period of the refresh as MASTER (`garp_master_refresh`); zero: none.
+    pub refresh: Duration,
+    /// Rounds of a refresh (`garp_master_refresh_repeat`, 1).
+    pub refresh_repeat: u8,
+    /// Time to the second burst after an advert of lower priority (`garp_lower_prio_delay`).
+    pub lower_delay: Duration,
+    /// Rounds of that burst (`garp_lower_prio_repeat`).
+    pub lower_repeat: u8,
+}
+
+/// A virtual address with what `ip address add` would need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualAddress {
+    /// The instance it belongs to.
+    pub instance: InstanceId,
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length, 0 to 32 or 0 to 128.
+    pub prefix: u8,
+    /// The interface that carries it.
+    pub link: LinkId,
+    /// Broadcast address, if one was asked for.
+    pub broadcast: Option<Ipv4Addr>,
+    /// The other end of a point-to-point address.
+    pub peer: Option<IpAddr>,
+    /// Kernel scope: 0 global, 200 site, 253 link, 254 host.
+    pub scope: u8,
+    /// Label, empty if none; at most 15 bytes.
+    pub label: Text,
+}
+
+/// An interface whose state matters to an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tracker {
+    /// The interface.
+    pub link: LinkId,
+    /// 0: down means FAULT. Above 0: added while up. Below 0: subtracted while down. -253 to 253.
+    pub weight: i16,
+}
+
+/// A virtual service: one service of the kernel.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Address, port and protocol, or firewall mark.
+    pub key: ServiceKey,
+    /// Scheduler, persistence, flags.
+    pub spec: ServiceSpec,
+    /// Real servers, then the sorry server if any.
+    pub destinations: Range<DestinationId>,
+    /// The sorry server, the last of `destinations`.
+    pub sorry: Option<DestinationId>,
+    /// Weight sum needed for the service to be up.
+    pub quorum: u32,
+    /// Distance between going up and going down.
+    pub hysteresis: u32,
+}
+
+/// A real server (or sorry server) in one service.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// The service it belongs to.
+    pub service: ServiceId,
+    /// Address and port.
+    pub key: DestinationKey,
+    /// How packets get there.
+    pub method: ForwardingMethod,
+    /// Configured weight, 0 to 65,535; of a sorry server always 1.
+    pub weight: u32,
+    /// Upper connection threshold, 0 for none.
+    pub upper: u32,
+    /// Lower connection threshold, 0 for none.
+    pub lower: u32,
+    /// What happens when it is down.
+    pub on_failure: OnFailure,
+    /// Rows of `Config::probe_uses`; without probes it is always up.
+    pub probes: core::ops::Range<u32>,
+}
+
+/// `inhibit_on_failure`, for sorry servers `sorry_server_inhibit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Taken out of the kernel's table.
+    Remove,
+    /// Left with weight 0: established connections continue.
+    Inhibit,
+}
+
+/// A probe of one target, shared by every destination that asks for the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// Where to connect.
+    pub target: SocketAddr,
+    /// Source address (`bindto`), port 0 for any.
+    pub bind: Option<SocketAddr>,
+    /// `delay_loop`: between checks.
+    pub interval: Duration,
+    /// `connect_timeout`.
+    pub timeout: Duration,
+    /// `retry`: failed tries that are forgiven on the way from up to down.
+    pub retry: u32,
+    /// `delay_before_retry`.
+    pub retry_delay: Duration,
+    /// `warmup`: the first check is spread over this time after start.
+    pub warmup: Duration,
+    /// What is checked.
+    pub checker: Checker,
+}
+
+/// A string in the arena of [`Texts`]. The default is the empty string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Text {
+    start: u32,
+    len: u32,
+}
+
+impl Text {
+    /// True for the empty string.
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+/// All strings of a configuration in one piece of memory.
+#[derive(Debug, Default)]
+pub struct Texts(Box<str>);
+
+impl Texts {
+    /// The string; empty for a `Text` of another arena.
+    pub fn get(&self, text: Text) -> &str {
+        let start = text.start as usize;
+        self.0.get(start..start + text.len as usize).unwrap_or("")
+    }
+}
+
+/// Collects strings, equal ones once, and becomes [`Texts`].
+#[derive(Debug, Default)]
+pub struct TextsBuilder {
+    bytes: String,
+    known: std::collections::HashMap<Box<str>, Text>,
+}
+
+impl TextsBuilder {
+    /// The id of `string`.
+    pub fn intern(&mut self, string: &str) -> Text {
+        if string.is_empty() {
+            return Text::default();
+        }
+        if let Some(text) = self.known.get(string) {
+            return *text;
+        }
+        let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let text = Text { start: clamp(self.bytes.len()), len: clamp(string.len()) };
+        self.bytes.push_str(string);
+        self.known.insert(string.into(), text);
+        text
+    }
+
+    /// The arena.
+    pub fn finish(self) -> Texts {
+        Texts(self.bytes.into_boxed_str())
+    }
+}
+
+impl Config {
+    /// The instance's unicast peers; empty for multicast.
+    pub fn peers_of(&self, instance: &Instance) -> &[Ipv4Addr] {
+        match &instance.transport {
+            Transport::Multicast(_) => &[],
+            Transport::Unicast { peers } => rows(&self.peers, peers),
+        }
+    }
+
+    /// The interfaces an instance tracks, its own first.
+    pub fn trackers_of(&self, instance: &Instance) -> &[Tracker] {
+        rows(&self.trackers, &instance.trackers)
+    }
+
+    /// The addresses in an instance's adverts, in order.
+    pub fn advertised(&self, instance: &Instance) -> &[VirtualAddress] {
+        let rows = instance.addresses.rows();
+        let end = (rows.start + usize::from(instance.advertised)).min(rows.end);
+        self.addresses.get(rows.start..end).unwrap_or(&[])
+    }
+
+    /// The probes a destination needs.
+    pub fn probes_of(&self, destination: &Destination) -> &[ProbeId] {
+        rows(&self.probe_uses, &destination.probes)
+    }
+
+    /// The instance's name.
+    pub fn instance_name(&self, id: InstanceId) -> &str {
+        self.instances.get(id.index()).map_or("?", |instance| self.texts.get(instance.name))
+    }
+
+    /// The interface's name.
+    pub fn link_name(&self, id: LinkId) -> &str {
+        self.links.get(id.index()).map_or("?", LinkName::as_str)
+    }
+}
+
+fn rows<'a, T>(table: &'a [T], range: &core::ops::Range<u32>) -> &'a [T] {
+    table.get(range.start as usize..range.end as usize).unwrap_or(&[])
+}

@@ -1,0 +1,141 @@
+//! What the director is told: one value per thing that happened, already parsed. See [`super::Director::handle`].
+
+use super::action::{Action, Epoch, SlotId};
+use crate::check::Verdict;
+use crate::config::ids::LinkId;
+use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
+use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
+use crate::wire::vrrp::{Malformed, Received};
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Nothing but the passing of time: timers that are due fire. Every other event fires them too.
+    Tick,
+    /// A packet of protocol 112 arrived on an interface's VRRP socket.
+    Advert {
+        /// The socket's interface.
+        link: LinkId,
+        /// What it says.
+        packet: Result<Received<'a>, Malformed>,
+    },
+    /// The kernel describes an interface: in a dump or unasked.
+    Link(&'a LinkEntry),
+    /// An interface is gone.
+    LinkGone(&'a LinkEntry),
+    /// The kernel says that an address is there.
+    Address {
+        /// The address.
+        entry: &'a AddressEntry,
+        /// How we come to know.
+        source: Source,
+    },
+    /// The kernel says that an address is gone.
+    AddressGone {
+        /// The address.
+        entry: &'a AddressEntry,
+        /// How we come to know.
+        source: Source,
+    },
+    /// A service in a dump.
+    Service(&'a ServiceEntry),
+    /// A destination in a dump of the service being dumped.
+    Destination(&'a DestinationEntry),
+    /// A dump ended.
+    Dumped {
+        /// The action that asked for it.
+        action: Action,
+        /// Whether it was whole; an interrupted or failed dump proves no absence.
+        result: Result<(), DumpError>,
+    },
+    /// The kernel answered an action that changes something.
+    Applied {
+        /// The action.
+        action: Action,
+        /// Its answer.
+        result: Result<(), Errno>,
+    },
+    /// A frame could not be sent.
+    SendFailed {
+        /// The action.
+        action: Action,
+        /// Why.
+        errno: Errno,
+    },
+    /// A probe's dialogue ended.
+    Probed {
+        /// The slot.
+        slot: SlotId,
+        /// The epoch of the action that started it.
+        epoch: Epoch,
+        /// How.
+        verdict: Verdict,
+    },
+    /// The monitoring socket overran: what the kernel holds is unknown until it is dumped.
+    Overrun,
+    /// Take down what is installed; the shell waits until [`super::Director::is_stopped`].
+    Stop {
+        /// What stays.
+        keep: Keep,
+    },
+}
+
+/// How an address came to our knowledge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A dump we asked for.
+    Dump,
+    /// The monitoring socket; the change was made by this process.
+    Own,
+    /// The monitoring socket; someone else made the change.
+    Foreign,
+}
+
+/// What a stop leaves in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// Virtual addresses.
+    pub addresses: bool,
+    /// Services and destinations.
+    pub services: bool,
+}
+
+/// A kernel's error number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Errno(pub u16);
+
+impl Errno {
+    /// Operation not permitted.
+    pub const EPERM: Self = Self(1);
+    /// No such file or directory; for IPVS: no such destination, scheduler or family.
+    pub const ENOENT: Self = Self(2);
+    /// No such process; for IPVS: no such service.
+    pub const ESRCH: Self = Self(3);
+    /// Permission denied.
+    pub const EACCES: Self = Self(13);
+    /// Exists already.
+    pub const EEXIST: Self = Self(17);
+    /// No such device.
+    pub const ENODEV: Self = Self(19);
+    /// Invalid argument.
+    pub const EINVAL: Self = Self(22);
+    /// Operation not supported.
+    pub const EOPNOTSUPP: Self = Self(95);
+    /// Protocol family not supported.
+    pub const EAFNOSUPPORT: Self = Self(97);
+    /// Cannot assign requested address; removing an address that is not there.
+    pub const EADDRNOTAVAIL: Self = Self(99);
+    /// No buffer space.
+    pub const ENOBUFS: Self = Self(105);
+    /// No answer came in time.
+    pub const ETIMEDOUT: Self = Self(110);
+}
+
+/// Why a dump proves nothing about what it did not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DumpError {
+    /// The table changed while it was read (`NLM_F_DUMP_INTR`).
+    Interrupted,
+    /// The kernel or the socket reported an error.
+    Failed(Errno),
+}

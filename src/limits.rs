@@ -1,0 +1,48 @@
+//! Every capacity of the box, with its reason and what happens at it.
+//!
+//! A configuration that does not fit is refused when it is loaded, naming the limit; after that nothing grows.
+
+/// Virtual routers (`vrrp_instance`): the VRID is one byte, and no director has more segments than that.
+pub const MAX_INSTANCES: usize = 255;
+/// Virtual addresses of all instances together. The kernel's own cost is quadratic per device beyond this.
+pub const MAX_ADDRESSES: usize = 4_096;
+/// Advertised addresses of one instance: the count is one byte on the wire (RFC 3768 section 5.3.5).
+pub const MAX_ADVERTISED: usize = 255;
+/// Unicast peers of one instance: each costs one datagram per advertisement interval.
+pub const MAX_PEERS: usize = 64;
+/// Interfaces named by a configuration.
+pub const MAX_LINKS: usize = 1_024;
+/// Virtual services.
+pub const MAX_SERVICES: usize = 4_096;
+/// Real servers of all services together, sorry servers not counted.
+pub const MAX_REAL_SERVERS: usize = 65_536;
+/// Distinct probes; equal probes of one target are made once and shared.
+pub const MAX_PROBES: usize = 65_536;
+/// Probe connections open at the same time. A probe that finds no slot waits for one; the wait is shown.
+pub const MAX_SLOTS: usize = 1_024;
+/// Actions taken from the director in one poll, and requests outstanding at the kernel: of more than 256
+/// acknowledgements in one send the default receive buffer loses the rest.
+pub const MAX_BATCH: usize = 64;
+/// Records kept in memory; the oldest goes first, and every reader is told how many it missed.
+pub const MAX_RECORDS: usize = 1_024;
+/// Objects found in the kernel inside a service of ours that nobody configured, held until they are removed.
+/// More are found again by the next audit.
+pub const MAX_STRANGERS: usize = 64;
+/// Bytes of one configuration text.
+pub const MAX_CONFIG_BYTES: usize = 64 << 20;
+/// Bytes of one line of configuration; a longer line is reported and ignored.
+pub const MAX_LINE_BYTES: usize = 4_096;
+/// Nesting of configuration blocks. The deepest meaningful one is five.
+pub const MAX_DEPTH: usize = 16;
+/// Diagnostics kept; further ones are counted.
+pub const MAX_DIAGNOSTICS: usize = 100;
+/// Bytes of an HTTP reply's head before the server counts as broken.
+pub const MAX_HTTP_HEAD: usize = 64 << 10;
+/// Bytes of an HTTP reply's body that a probe reads before it gives up.
+pub const MAX_HTTP_BODY: usize = 8 << 20;
+/// Bytes of log text kept in memory for the console.
+pub const MAX_LOG_BYTES: usize = 64 << 10;
+/// Clients of the control socket served at the same time; further ones wait in the kernel's queue.
+pub const MAX_CLIENTS: usize = 4;
+/// Bytes of one console command.
+pub const MAX_COMMAND_BYTES: usize = 512;

@@ -1,0 +1,224 @@
+//! IPVS over generic netlink (`linux/ip_vs.h`): services, destinations, and what the kernel says of them.
+
+use core::fmt;
+use core::net::IpAddr;
+use core::num::NonZeroU32;
+
+/// Transport protocol of a service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Protocol {
+    /// 6
+    Tcp,
+    /// 17
+    Udp,
+    /// 132
+    Sctp,
+}
+
+/// Address family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    /// IPv4
+    Inet,
+    /// IPv6
+    Inet6,
+}
+
+/// What identifies a service in the kernel's table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ServiceKey {
+    /// A virtual address and port.
+    Address {
+        /// Protocol.
+        protocol: Protocol,
+        /// Virtual address.
+        address: IpAddr,
+        /// Port; 0 for every port of a persistent service.
+        port: u16,
+    },
+    /// A firewall mark.
+    Mark {
+        /// The mark.
+        mark: NonZeroU32,
+        /// Family of the packets; the same mark may exist once for each.
+        family: Family,
+    },
+}
+
+/// Schedulers of the kernel, by the name it knows them by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Scheduler(pub(super) [u8; 16]);
+
+/// Everything about a service but its key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ServiceSpec {
+    /// Scheduler.
+    pub scheduler: Scheduler,
+    /// `IP_VS_SVC_F_*`: persistent 0x1, one-packet 0x4, scheduler flags 0x8, 0x10, 0x20. Never HASHED (0x2).
+    pub flags: u32,
+    /// Persistence timeout in seconds; 0 without persistence.
+    pub timeout: u32,
+    /// Persistence granularity as prefix length: 0 to 32, 0 to 128.
+    pub netmask: u8,
+    /// Persistence engine; `sip` is the only one the kernel has.
+    pub engine: Option<PersistenceEngine>,
+}
+
+/// Persistence engines of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PersistenceEngine {
+    /// By SIP Call-ID.
+    Sip,
+    /// One that this program has no name for; read from the kernel, never configured.
+    Other,
+}
+
+/// How packets reach a destination.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ForwardingMethod {
+    /// NAT.
+    Masquerade,
+    /// This host.
+    Local,
+    /// Encapsulated.
+    Tunnel(Tunnel),
+    /// By the destination's hardware address, the packet unchanged.
+    DirectRoute,
+    /// Cache bypass.
+    Bypass,
+}
+
+/// Encapsulation of a tunnel (`IP_VS_CONN_F_TUNNEL_TYPE_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Tunnel {
+    /// 0 ipip, 1 gue, 2 gre.
+    pub kind: u8,
+    /// Destination port of gue.
+    pub port: u16,
+    /// 1 checksum, 2 remote checksum.
+    pub flags: u16,
+}
+
+/// What identifies a destination within its service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DestinationKey {
+    /// Address; under a tunnel it may be of the other family.
+    pub address: IpAddr,
+    /// Port.
+    pub port: u16,
+}
+
+/// Everything about a destination but its key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct DestinationSpec {
+    /// How packets get there.
+    pub method: ForwardingMethod,
+    /// 0 takes no new connections.
+    pub weight: u32,
+    /// Upper connection threshold, 0 for none.
+    pub upper: u32,
+    /// Lower connection threshold, 0 for none.
+    pub lower: u32,
+}
+
+/// A service as the kernel dumps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServiceEntry {
+    /// Key.
+    pub key: ServiceKey,
+    /// The rest.
+    pub spec: ServiceSpec,
+}
+
+/// A destination as the kernel dumps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DestinationEntry {
+    /// Key.
+    pub key: DestinationKey,
+    /// The rest.
+    pub spec: DestinationSpec,
+    /// Active connections.
+    pub active: u32,
+    /// Inactive connections.
+    pub inactive: u32,
+    /// Persistence templates.
+    pub persistent: u32,
+}
+
+/// A request to the kernel's IPVS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Version and table size; answered, not only acknowledged.
+    GetInfo,
+    /// Add a service.
+    NewService(ServiceKey, ServiceSpec),
+    /// Change a service in place; its connections stay.
+    SetService(ServiceKey, ServiceSpec),
+    /// Remove a service with its destinations.
+    DelService(ServiceKey),
+    /// Add a destination.
+    NewDestination(ServiceKey, DestinationKey, DestinationSpec),
+    /// Change a destination in place.
+    SetDestination(ServiceKey, DestinationKey, DestinationSpec),
+    /// Remove a destination.
+    DelDestination(ServiceKey, DestinationKey),
+    /// List all services.
+    DumpServices,
+    /// List a service's destinations; a missing service gives an empty list, not an error.
+    DumpDestinations(ServiceKey),
+    /// Set the timeouts that are given, in seconds.
+    SetTimeouts {
+        /// An established TCP connection.
+        tcp: Option<u32>,
+        /// TCP after FIN.
+        tcp_fin: Option<u32>,
+        /// UDP.
+        udp: Option<u32>,
+    },
+    /// Empty the whole table.
+    Flush,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
+    }
+}
+
+/// keepalived's notation: `[192.0.2.100]:tcp:80`, `FWM 7`.
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { protocol, address, port } => write!(f, "[{address}]:{protocol}:{port}"),
+            Self::Mark { mark, family: Family::Inet } => write!(f, "FWM {mark}"),
+            Self::Mark { mark, family: Family::Inet6 } => write!(f, "FWM {mark} IPv6"),
+        }
+    }
+}
+
+impl Scheduler {
+    /// The scheduler of this name, 1 to 15 bytes. Whether the kernel has it only the kernel can tell.
+    pub fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        let valid =
+            !name.is_empty() && name.len() < bytes.len() && name.bytes().all(|byte| byte.is_ascii_graphic());
+        bytes.get_mut(..name.len()).filter(|_| valid)?.copy_from_slice(name.as_bytes());
+        Some(Self(bytes))
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        let name = self.0.split(|byte| *byte == 0).next().unwrap_or(&[]);
+        core::str::from_utf8(name).unwrap_or("?")
+    }
+}
+
+impl fmt::Display for Scheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

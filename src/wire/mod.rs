@@ -1,0 +1,13 @@
+//! Bytes to types and back, as total functions: no input makes them panic, and nothing outside looks at bytes again.
+//!
+//! Verbs are `parse`, `emit` and `emit_len`. One file per format, named as everywhere else: `vrrp`, `rtnetlink`, ...
+
+pub mod arp;
+pub mod ethernet;
+pub mod genl_ipvs;
+pub mod ipv4;
+pub mod link;
+pub mod ndisc;
+pub mod netlink;
+pub mod rtnetlink;
+pub mod vrrp;

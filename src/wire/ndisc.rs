@@ -1,0 +1,1 @@
+//! Unsolicited neighbour advertisements (RFC 4861 section 4.4).

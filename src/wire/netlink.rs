@@ -1,0 +1,1 @@
+//! netlink framing (`linux/netlink.h`) and generic netlink (`linux/genetlink.h`).

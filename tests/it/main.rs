@@ -1,0 +1,1 @@
+//! All tests that are not beside the code, in one binary.
