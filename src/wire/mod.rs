@@ -2,7 +2,11 @@
 //!
 //! Verbs are `parse`, `emit` and `emit_len`. One file per format, named as everywhere else: `vrrp`, `rtnetlink`, ...
 
+#![deny(clippy::indexing_slicing)]
+
 pub mod arp;
+pub mod bytes;
+pub mod errno;
 pub mod ethernet;
 pub mod genl_ipvs;
 pub mod ipv4;

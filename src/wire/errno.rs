@@ -1,0 +1,78 @@
+//! Error numbers of the kernel as short lower-case sentences, for logs and for the console.
+//!
+//! Only those that the calls of this program can meet; any other is shown by its number. Linux, `asm-generic`.
+
+use core::fmt;
+
+/// An error number that displays as its text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Text(pub u16);
+
+/// Number and text, in order of the number.
+const TEXTS: &[(u16, &str)] = &[
+    (1, "operation not permitted"),
+    (2, "no such entry"),
+    (3, "no such service"),
+    (4, "interrupted"),
+    (5, "input/output error"),
+    (6, "no such device or address"),
+    (9, "bad file descriptor"),
+    (11, "would block"),
+    (12, "out of memory"),
+    (13, "permission denied"),
+    (14, "bad address"),
+    (16, "busy"),
+    (17, "exists already"),
+    (19, "no such device"),
+    (22, "invalid argument"),
+    (23, "too many open files in the system"),
+    (24, "too many open files"),
+    (28, "no space left on device"),
+    (30, "read-only file system"),
+    (32, "broken pipe"),
+    (34, "value out of range"),
+    (71, "protocol error"),
+    (90, "message too long"),
+    (92, "protocol option not available"),
+    (93, "protocol not supported"),
+    (95, "operation not supported"),
+    (97, "address family not supported"),
+    (98, "address in use"),
+    (99, "address not available"),
+    (100, "network is down"),
+    (101, "network unreachable"),
+    (103, "connection aborted"),
+    (104, "connection reset"),
+    (105, "no buffer space"),
+    (107, "not connected"),
+    (110, "timed out"),
+    (111, "connection refused"),
+    (112, "host is down"),
+    (113, "no route to host"),
+];
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match TEXTS.iter().find(|(errno, _)| *errno == self.0) {
+            Some((_, text)) => f.pad(text),
+            None => write!(f, "errno {}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_errors_have_a_text_and_others_their_number() {
+        assert_eq!(Text(111).to_string(), "connection refused");
+        assert_eq!(Text(113).to_string(), "no route to host");
+        assert_eq!(Text(4000).to_string(), "errno 4000");
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_names_no_number_twice() {
+        assert!(TEXTS.is_sorted_by(|a, b| a.0 < b.0));
+    }
+}
