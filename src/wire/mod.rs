@@ -8,6 +8,7 @@ pub mod arp;
 pub mod bytes;
 pub mod errno;
 pub mod ethernet;
+pub mod genetlink;
 pub mod genl_ipvs;
 pub mod ipv4;
 pub mod link;

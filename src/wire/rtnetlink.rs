@@ -1,8 +1,13 @@
 //! rtnetlink (`linux/rtnetlink.h`): interfaces and addresses.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
+use super::bytes::array;
 use super::link::{LinkIndex, LinkName, MacAddress};
+use super::netlink::{
+    Attributes, Full, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, Writer,
+};
 
 /// An interface as the kernel describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,3 +97,187 @@ pub enum Message {
     /// Something this program does not follow.
     Other,
 }
+
+impl LabelName {
+    /// The label, if the kernel could hold it.
+    pub fn new(label: &str) -> Option<Self> {
+        let valid = !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_graphic());
+        let mut bytes = [0; 15];
+        bytes.get_mut(..label.len()).filter(|_| valid)?.copy_from_slice(label.as_bytes());
+        Some(Self { bytes, len: u8::try_from(label.len()).ok()? })
+    }
+
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        self.bytes
+            .get(..usize::from(self.len))
+            .and_then(|label| core::str::from_utf8(label).ok())
+            .unwrap_or("")
+    }
+}
+
+impl fmt::Display for LabelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
+
+const AF_UNSPEC: u8 = 0;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+// linux/if.h and linux/if_link.h
+const IFF_UP: u32 = 0x1;
+const IFF_LOOPBACK: u32 = 0x8;
+const IFF_RUNNING: u32 = 0x40;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_EXT_MASK: u16 = 29;
+/// Without it an interface takes 1.1 KB of a dump, most of it counters.
+const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
+/// `struct ifinfomsg`: family, padding, type, index, flags, change mask.
+const LINK_HEADER_LEN: usize = 16;
+
+// linux/if_addr.h
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
+const IFA_BROADCAST: u16 = 4;
+const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
+const IFA_F_SECONDARY: u32 = 0x01;
+const IFA_F_NODAD: u32 = 0x02;
+/// `struct ifaddrmsg`: family, prefix length, flags, scope, index.
+const ADDRESS_HEADER_LEN: usize = 8;
+/// `struct ifa_cacheinfo`: preferred for 0 seconds, valid for ever, two stamps that are the kernel's.
+const NEVER_PREFERRED: [u8; 16] = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
+
+impl Request {
+    /// Appends the request as one message. A dump is answered by messages and an end, the others by an
+    /// acknowledgement with the same sequence number.
+    pub fn emit(&self, writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
+        match self {
+            Self::DumpLinks => {
+                writer.begin(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, seq);
+                writer.raw(&[0; LINK_HEADER_LEN]);
+                writer.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+            }
+            Self::DumpAddresses => {
+                writer.begin(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, seq);
+                writer.raw(&[0; ADDRESS_HEADER_LEN]);
+            }
+            Self::AddAddress(spec) => {
+                writer.begin(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, seq);
+                emit_identity(spec, writer);
+                emit_details(spec, writer);
+            }
+            Self::RemoveAddress(spec) => {
+                writer.begin(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, seq);
+                emit_identity(spec, writer);
+            }
+        }
+        writer.finish()
+    }
+}
+
+/// What the kernel finds an address by.
+fn emit_identity(spec: &AddressSpec, writer: &mut Writer<'_>) {
+    let family = if spec.address.is_ipv4() { AF_INET } else { AF_INET6 };
+    let [i0, i1, i2, i3] = spec.link.0.to_ne_bytes();
+    writer.raw(&[family, spec.prefix, 0, spec.scope, i0, i1, i2, i3]);
+    emit_address(IFA_LOCAL, spec.address, writer);
+    // A peer of the other family has no meaning: the address is then its own, as without one.
+    let peer = spec.peer.filter(|peer| peer.is_ipv4() == spec.address.is_ipv4());
+    emit_address(IFA_ADDRESS, peer.unwrap_or(spec.address), writer);
+}
+
+fn emit_details(spec: &AddressSpec, writer: &mut Writer<'_>) {
+    if spec.address.is_ipv4() {
+        if let Some(broadcast) = spec.broadcast {
+            writer.bytes(IFA_BROADCAST, &broadcast.octets());
+        }
+        if let Some(label) = spec.label {
+            writer.str(IFA_LABEL, label.as_str());
+        }
+        return;
+    }
+    // The address moves between routers in less time than duplicate address detection takes, and the router that
+    // loses it may still answer for it while it does.
+    writer.u32(IFA_FLAGS, IFA_F_NODAD);
+    if spec.prefix == 128 {
+        writer.bytes(IFA_CACHEINFO, &NEVER_PREFERRED);
+    }
+}
+
+fn emit_address(kind: u16, address: IpAddr, writer: &mut Writer<'_>) {
+    match address {
+        IpAddr::V4(address) => writer.bytes(kind, &address.octets()),
+        IpAddr::V6(address) => writer.bytes(kind, &address.octets()),
+    }
+}
+
+/// Reads the payload of a message by its type.
+pub fn parse(kind: u16, payload: &[u8]) -> Result<Message, Malformed> {
+    let family = *payload.first().ok_or(Malformed::Truncated)?;
+    match (kind, family) {
+        // Bridge ports are described under the same types, as AF_BRIDGE: a port that leaves its bridge is no
+        // interface that is gone.
+        (RTM_NEWLINK, AF_UNSPEC) => parse_link(payload).map(Message::NewLink),
+        (RTM_DELLINK, AF_UNSPEC) => parse_link(payload).map(Message::DelLink),
+        (RTM_NEWADDR, AF_INET | AF_INET6) => parse_address(family, payload).map(Message::NewAddress),
+        (RTM_DELADDR, AF_INET | AF_INET6) => parse_address(family, payload).map(Message::DelAddress),
+        _ => Ok(Message::Other),
+    }
+}
+
+fn parse_link(payload: &[u8]) -> Result<LinkEntry, Malformed> {
+    let (header, rest) = payload.split_first_chunk::<LINK_HEADER_LEN>().ok_or(Malformed::Truncated)?;
+    let [_, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] = *header;
+    let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
+    let attributes = Attributes::new(rest);
+    // The hardware address of a tunnel is its IP address: only six bytes are Ethernet's.
+    let mac = attributes.bytes(IFLA_ADDRESS).and_then(|mac| mac.try_into().ok()).unwrap_or_default();
+    Ok(LinkEntry {
+        index: LinkIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
+        name: attributes.str(IFLA_IFNAME).and_then(LinkName::new).ok_or(Malformed::Missing)?,
+        admin_up: flags & IFF_UP != 0,
+        running: flags & IFF_RUNNING != 0,
+        loopback: flags & IFF_LOOPBACK != 0,
+        mac: MacAddress(mac),
+        mtu: attributes.u32(IFLA_MTU).unwrap_or(0),
+    })
+}
+
+fn parse_address(family: u8, payload: &[u8]) -> Result<AddressEntry, Malformed> {
+    let (header, rest) = payload.split_first_chunk::<ADDRESS_HEADER_LEN>().ok_or(Malformed::Truncated)?;
+    let [_, prefix, flags, scope, i0, i1, i2, i3] = *header;
+    let attributes = Attributes::new(rest);
+    let address = attributes.bytes(IFA_LOCAL).or_else(|| attributes.bytes(IFA_ADDRESS));
+    let address = address.and_then(|bytes| ip_address(family, bytes)).ok_or(Malformed::Missing)?;
+    let flags = attributes.u32(IFA_FLAGS).unwrap_or(u32::from(flags));
+    Ok(AddressEntry {
+        link: LinkIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
+        address,
+        prefix,
+        scope,
+        secondary: flags & IFA_F_SECONDARY != 0,
+    })
+}
+
+fn ip_address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
+    match family {
+        AF_INET => array::<4>(bytes, 0).map(IpAddr::from),
+        _ => array::<16>(bytes, 0).map(IpAddr::from),
+    }
+}
+
+#[cfg(test)]
+mod tests;
