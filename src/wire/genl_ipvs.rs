@@ -1,8 +1,20 @@
 //! IPVS over generic netlink (`linux/ip_vs.h`): services, destinations, and what the kernel says of them.
+//!
+//! The types are here, requests are written in `emit.rs`, answers read in `parse.rs`. The kernel accepts what it should
+//! not (a port 0 without persistence, any protocol, a direct route to another port): the configuration is what keeps
+//! such things out.
 
 use core::fmt;
 use core::net::IpAddr;
 use core::num::NonZeroU32;
+
+mod emit;
+mod parse;
+
+pub use parse::{parse_destination, parse_info, parse_service};
+
+/// The name that generic netlink knows IPVS by.
+pub const FAMILY_NAME: &str = "IPVS";
 
 /// Transport protocol of a service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -145,6 +157,26 @@ pub struct DestinationEntry {
     pub persistent: u32,
 }
 
+/// What the kernel's IPVS says of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Info {
+    /// Version.
+    pub version: Version,
+    /// Buckets of the connection table.
+    pub table_size: u32,
+}
+
+/// A version of IPVS: three bytes of a number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Version(pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [_, major, minor, patch] = self.0.to_be_bytes();
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
 /// A request to the kernel's IPVS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
@@ -222,3 +254,93 @@ impl fmt::Display for Scheduler {
         f.pad(self.as_str())
     }
 }
+
+impl Family {
+    /// Of an address.
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Inet,
+            IpAddr::V6(_) => Self::Inet6,
+        }
+    }
+}
+
+impl ServiceKey {
+    /// Of the service's packets.
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Address { address, .. } => Family::of(*address),
+            Self::Mark { family, .. } => *family,
+        }
+    }
+}
+
+/// Commands and attributes as `linux/ip_vs.h` numbers them.
+mod code {
+    pub(super) const VERSION: u8 = 1;
+
+    pub(super) const CMD_NEW_SERVICE: u8 = 1;
+    pub(super) const CMD_SET_SERVICE: u8 = 2;
+    pub(super) const CMD_DEL_SERVICE: u8 = 3;
+    pub(super) const CMD_GET_SERVICE: u8 = 4;
+    pub(super) const CMD_NEW_DEST: u8 = 5;
+    pub(super) const CMD_SET_DEST: u8 = 6;
+    pub(super) const CMD_DEL_DEST: u8 = 7;
+    pub(super) const CMD_GET_DEST: u8 = 8;
+    pub(super) const CMD_SET_CONFIG: u8 = 12;
+    pub(super) const CMD_GET_INFO: u8 = 15;
+    pub(super) const CMD_FLUSH: u8 = 17;
+
+    pub(super) const ATTR_SERVICE: u16 = 1;
+    pub(super) const ATTR_DEST: u16 = 2;
+    pub(super) const ATTR_TIMEOUT_TCP: u16 = 4;
+    pub(super) const ATTR_TIMEOUT_TCP_FIN: u16 = 5;
+    pub(super) const ATTR_TIMEOUT_UDP: u16 = 6;
+
+    pub(super) const SVC_AF: u16 = 1;
+    pub(super) const SVC_PROTOCOL: u16 = 2;
+    pub(super) const SVC_ADDR: u16 = 3;
+    pub(super) const SVC_PORT: u16 = 4;
+    pub(super) const SVC_FWMARK: u16 = 5;
+    pub(super) const SVC_SCHED_NAME: u16 = 6;
+    pub(super) const SVC_FLAGS: u16 = 7;
+    pub(super) const SVC_TIMEOUT: u16 = 8;
+    pub(super) const SVC_NETMASK: u16 = 9;
+    pub(super) const SVC_PE_NAME: u16 = 11;
+
+    pub(super) const DEST_ADDR: u16 = 1;
+    pub(super) const DEST_PORT: u16 = 2;
+    pub(super) const DEST_FWD_METHOD: u16 = 3;
+    pub(super) const DEST_WEIGHT: u16 = 4;
+    pub(super) const DEST_U_THRESH: u16 = 5;
+    pub(super) const DEST_L_THRESH: u16 = 6;
+    pub(super) const DEST_ACTIVE_CONNS: u16 = 7;
+    pub(super) const DEST_INACT_CONNS: u16 = 8;
+    pub(super) const DEST_PERSIST_CONNS: u16 = 9;
+    pub(super) const DEST_ADDR_FAMILY: u16 = 11;
+    pub(super) const DEST_TUN_TYPE: u16 = 13;
+    pub(super) const DEST_TUN_PORT: u16 = 14;
+    pub(super) const DEST_TUN_FLAGS: u16 = 15;
+
+    pub(super) const INFO_VERSION: u16 = 1;
+    pub(super) const INFO_CONN_TAB_SIZE: u16 = 2;
+
+    pub(super) const AF_INET: u16 = 2;
+    pub(super) const AF_INET6: u16 = 10;
+    pub(super) const IPPROTO_TCP: u16 = 6;
+    pub(super) const IPPROTO_UDP: u16 = 17;
+    pub(super) const IPPROTO_SCTP: u16 = 132;
+
+    /// `IP_VS_SVC_F_HASHED`: the kernel's own mark on every service.
+    pub(super) const F_HASHED: u32 = 0x2;
+    /// Of the method's number: the rest are flags of connections.
+    pub(super) const FWD_MASK: u32 = 0x7;
+    pub(super) const FWD_MASQ: u32 = 0;
+    pub(super) const FWD_LOCALNODE: u32 = 1;
+    pub(super) const FWD_TUNNEL: u32 = 2;
+    pub(super) const FWD_DROUTE: u32 = 3;
+    pub(super) const FWD_BYPASS: u32 = 4;
+}
+
+#[cfg(test)]
+mod tests;
