@@ -129,6 +129,9 @@ impl Errno {
     pub const ENOBUFS: Self = Self(105);
     /// No answer came in time.
     pub const ETIMEDOUT: Self = Self(110);
+    /// Not a number of the kernel's: the answer was lost (the socket overran), so that the request may have been
+    /// carried out or not. It is made again at once; a request that was carried out finds its work done.
+    pub const LOST: Self = Self(u16::MAX);
 }
 
 /// Why a dump proves nothing about what it did not show.

@@ -1,4 +1,343 @@
 //! Every decision, all state, no I/O: events in, actions and records out.
+//!
+//! [`Director::handle`] takes one [`Event`]; [`Director::poll_actions`] gives what is to be done because of it, the
+//! most urgent first; [`Director::next_deadline`] says when to come back without an event. `now` is an argument
+//! everywhere, so that any number of directors run in one test in virtual time.
+//!
+//! Three kinds of output: *differences* between wish and kernel ([`net_plan`], [`ipvs_plan`], sockets), which cannot
+//! overflow because the difference is still there; *programs* for what is an edge (adverts in [`vrrp`], announcements
+//! in [`garp`]), which may be superseded but never queue; *records* ([`journal`]) of what happened and why.
+//!
+//! Each subsystem owns its tables and never changes another's: it leaves a fact on the [`bus`], and whoever cares
+//! reads the level from its owner. This file only routes: a new subsystem is a file, a field of [`Parts`] and its
+//! lines in `handle`, `fire`, `settle` and `poll_actions`. Read `event.rs`, `action.rs` and `bus.rs` first.
 
 pub mod action;
+mod bus;
+mod dirty;
 pub mod event;
+pub mod garp;
+pub mod health;
+mod index;
+pub mod ipvs_plan;
+pub mod journal;
+pub mod ledger;
+pub mod links;
+pub mod net_plan;
+pub mod reload;
+pub mod services;
+mod survey;
+pub mod timers;
+pub mod track;
+mod view;
+pub mod vrrp;
+
+use action::{Action, Actions, Budget, Change, Dump, Epoch};
+use bus::{Bus, Timer};
+use event::{DumpError, Event};
+use garp::Announcements;
+use health::Health;
+use ipvs_plan::IpvsPlan;
+use journal::Reason;
+use links::Links;
+use net_plan::NetPlan;
+use reload::Reload;
+use services::Services;
+use survey::Survey;
+use track::Tracks;
+pub use view::{Frame, MAX_GROUPS, SocketSpec};
+pub use vrrp::packet::Datagram;
+use vrrp::{Predecessor, Surroundings, Vrrp};
+
+use crate::config::Config;
+use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::time::Instant;
+
+/// Rounds of facts in one turn; what is left is for the next.
+const MAX_ROUNDS: usize = 4;
+/// Timers fired in one turn; what is left is for the next.
+const MAX_TIMERS: usize = 4_096;
+
+/// All state of one director.
+#[derive(Debug)]
+pub struct Director {
+    config: Config,
+    parts: Parts,
+}
+
+/// The subsystems.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    bus: Bus,
+    links: Links,
+    tracks: Tracks,
+    vrrp: Vrrp,
+    garp: Announcements,
+    health: Health,
+    services: Services,
+    net_plan: NetPlan,
+    ipvs_plan: IpvsPlan,
+    survey: Survey,
+}
+
+impl Parts {
+    /// Empty tables for `config`, but for the keys of its services ([`IpvsPlan::enter`]).
+    fn new(config: &Config, now: Instant) -> Self {
+        Self {
+            bus: Bus::new(config, Epoch::default()),
+            links: Links::new(config),
+            tracks: Tracks::new(config),
+            vrrp: Vrrp::new(config, now),
+            garp: Announcements::new(config),
+            health: Health::new(config, now),
+            services: Services::new(config, now),
+            net_plan: NetPlan::new(config),
+            ipvs_plan: IpvsPlan::new(config),
+            survey: Survey::new(),
+        }
+    }
+}
+
+impl Director {
+    /// A director for `config`. It knows nothing of the kernel yet; its first actions ask.
+    pub fn new(config: Config, now: Instant) -> Self {
+        let mut parts = Parts::new(&config, now);
+        parts.ipvs_plan.enter(&config, 0..config.services.len());
+        let Parts { bus, health, services, .. } = &mut parts;
+        services.begin(now, &config, health, bus);
+        health.begin(now, &config, bus);
+        Self { config, parts }
+    }
+
+    /// Takes note of what happened. Timers that are due at `now` fire.
+    pub fn handle(&mut self, now: Instant, event: Event<'_>) {
+        let (config, Parts { bus, links, vrrp, garp, health, net_plan, ipvs_plan, .. }) =
+            (&self.config, &mut self.parts);
+        match event {
+            Event::Tick => {}
+            Event::Advert { link, packet } => vrrp.handle_packet(now, link, packet, (config, links), bus),
+            Event::Link(entry) => links.handle_link(now, entry, bus),
+            Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
+            Event::Address { entry, source } => match net_plan.find(entry, config, links) {
+                Some(id) => net_plan.handle_address(now, id, (true, source), (config, vrrp, links), bus),
+                None => links.handle_address(entry, bus),
+            },
+            Event::AddressGone { entry, source } => match net_plan.find(entry, config, links) {
+                Some(id) => net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus),
+                None => links.handle_address_gone(now, entry, bus),
+            },
+            Event::Service(entry) => ipvs_plan.handle_service(now, entry, config, bus),
+            Event::Destination(entry) => ipvs_plan.handle_destination(now, entry, config, bus),
+            Event::Dumped { action, result } => self.handle_dumped(now, action, result),
+            Event::Applied { action, result } => self.handle_applied(now, action, result),
+            Event::SendFailed { action: Action::SendAdvert { instance, .. }, errno } => {
+                vrrp.send_failed(now, instance, errno, bus);
+            }
+            Event::SendFailed { action: Action::Announce { address }, errno } => {
+                garp.send_failed(now, address, errno, bus);
+            }
+            Event::SendFailed { .. } => debug_assert!(false, "only adverts and announcements are sent"),
+            Event::Probed { slot, epoch, verdict } => {
+                health.handle_result(now, (slot, epoch), verdict, config, bus);
+            }
+            Event::Overrun => bus.set(Timer::RouteAudit, now),
+            Event::Stop { keep } => {
+                bus.record(now, Reason::Stopping);
+                vrrp.stop(now, bus);
+                net_plan.stop(keep.addresses);
+                ipvs_plan.stop(keep.services);
+            }
+        }
+        self.fire(now);
+        self.settle(now);
+    }
+
+    fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), event::Errno>) {
+        let (config, Parts { bus, links, net_plan, ipvs_plan, .. }) = (&self.config, &mut self.parts);
+        match action {
+            Action::AddAddress { epoch, address } => {
+                net_plan.answered(now, (address, Change::Add, epoch), result, config, bus);
+            }
+            Action::RemoveAddress { epoch, address } => {
+                net_plan.answered(now, (address, Change::Remove, epoch), result, config, bus);
+            }
+            Action::OpenSocket { epoch, link } => links.socket_answered(now, link, epoch, result, bus),
+            Action::FindIpvs { .. }
+            | Action::FlushIpvs { .. }
+            | Action::SetTimeouts { .. }
+            | Action::Service { .. }
+            | Action::Destination { .. } => ipvs_plan.answered(now, action, result, config, bus),
+            Action::SendAdvert { .. }
+            | Action::Announce { .. }
+            | Action::CloseSocket { .. }
+            | Action::Dump { .. }
+            | Action::Probe { .. }
+            | Action::AbortProbe { .. } => debug_assert!(false, "{action:?} has no answer"),
+        }
+    }
+
+    fn handle_dumped(&mut self, now: Instant, action: Action, result: Result<(), DumpError>) {
+        let Action::Dump { epoch, what } = action else { return };
+        let (config, Parts { bus, links, vrrp, net_plan, ipvs_plan, survey, .. }) =
+            (&self.config, &mut self.parts);
+        match what {
+            Dump::Links => {
+                if survey.handle_dumped(now, (epoch, what), result, bus) {
+                    links.end_dump(now, bus);
+                }
+            }
+            Dump::Addresses => {
+                if survey.handle_dumped(now, (epoch, what), result, bus) {
+                    links.end_address_dump(bus);
+                    net_plan.end_dump(now, (config, vrrp, links), bus);
+                }
+            }
+            Dump::Services | Dump::Destinations(_) => {
+                ipvs_plan.handle_dumped(now, (epoch, what), result, config, bus);
+            }
+        }
+    }
+
+    /// Fires the timers that are due.
+    fn fire(&mut self, now: Instant) {
+        let (config, Parts { bus, links, vrrp, garp, health, net_plan, ipvs_plan, survey, .. }) =
+            (&self.config, &mut self.parts);
+        for _ in 0..MAX_TIMERS {
+            match bus.pop_due(now) {
+                None => break,
+                Some(Timer::AddressRung(rung)) => net_plan.climb(rung),
+                Some(Timer::IpvsRung(rung)) => ipvs_plan.climb(rung),
+                Some(Timer::RouteAudit) => survey.begin(),
+                Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
+                Some(Timer::SocketRetry) => links.retry_sockets(),
+                Some(Timer::Protocol(id)) => vrrp.handle_timer(now, id, config, bus),
+                Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
+                Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),
+                Some(Timer::Probe(id)) => health.handle_timer(id),
+            }
+        }
+    }
+
+    /// Carries facts from their owners to their consumers.
+    fn settle(&mut self, now: Instant) {
+        let (config, Parts { bus, links, tracks, vrrp, garp, health, services, net_plan, ipvs_plan, .. }) =
+            (&self.config, &mut self.parts);
+        for _ in 0..MAX_ROUNDS {
+            while let Some(link) = bus.links.pop().map(LinkId::from_index) {
+                tracks.link_changed(link, config, links, bus);
+                net_plan.link_changed(link, config, links);
+            }
+            while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
+                vrrp.evaluate(now, id, Surroundings { config, links, tracks }, bus);
+            }
+            while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
+                net_plan.instance_changed(id, config);
+                garp.instance_changed(now, id, config, vrrp, bus);
+            }
+            while let Some(id) = bus.installed.pop().map(AddressId::from_index) {
+                garp.address_installed(id, config, vrrp);
+            }
+            while let Some(id) = bus.verdicts.pop().map(ProbeId::from_index) {
+                services.verdict_changed(now, id, config, health, bus);
+            }
+            while let Some(id) = bus.services.pop().map(ServiceId::from_index) {
+                ipvs_plan.service_changed(id, config);
+            }
+            if !bus.has_facts() {
+                break;
+            }
+        }
+    }
+
+    /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.
+    /// `budget` bounds each kind; what does not fit is given at the next poll.
+    pub fn poll_actions(&mut self, now: Instant, budget: Budget, out: &mut Actions) {
+        let (config, Parts { bus, links, vrrp, garp, health, services, net_plan, ipvs_plan, survey, .. }) =
+            (&self.config, &mut self.parts);
+        fill(out, usize::MAX, || vrrp.poll_advert(config));
+        fill(out, usize::MAX, || links.poll_socket(bus));
+        fill(out, budget.route, || net_plan.poll(config, vrrp, links, bus));
+        fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
+        fill(out, budget.ipvs, || ipvs_plan.poll(now, config, services, bus));
+        fill(out, budget.probes, || health.poll(bus));
+        fill(out, budget.route, || {
+            let (action, what) = survey.poll(bus)?;
+            match what {
+                Dump::Links => links.begin_dump(),
+                Dump::Addresses | Dump::Services | Dump::Destinations(_) => {
+                    links.begin_address_dump();
+                    net_plan.begin_dump();
+                }
+            }
+            Some(action)
+        });
+    }
+
+    /// True if a poll with an unbounded budget would give an action now.
+    pub fn has_work(&self) -> bool {
+        let parts = &self.parts;
+        parts.vrrp.has_work()
+            || parts.links.has_socket_work()
+            || parts.net_plan.has_work()
+            || parts.garp.has_work()
+            || parts.ipvs_plan.has_work()
+            || parts.health.has_work()
+            || parts.survey.has_work()
+    }
+
+    /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
+    pub fn next_deadline(&self) -> Instant {
+        if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
+    }
+
+    /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
+    pub fn is_stopped(&self) -> bool {
+        !self.parts.vrrp.has_work() && self.parts.net_plan.is_done() && self.parts.ipvs_plan.is_done()
+    }
+
+    /// The moment before a reload is put in force: a MASTER that the new configuration does not have says farewell.
+    /// Poll and send, then call [`Self::adopt`].
+    pub fn announce_departures(&mut self, now: Instant, reload: &Reload) {
+        let staying: Vec<bool> = (0..self.config.instances.len())
+            .map(|id| reload.keeps(self, InstanceId::from_index(id)))
+            .collect();
+        let Parts { vrrp, bus, .. } = &mut self.parts;
+        vrrp.farewell_unless(now, |id| staying.get(id.index()) == Some(&true), bus);
+    }
+
+    /// Puts a prepared configuration in force. Everything asked before is of an old epoch: slots are to be stopped,
+    /// and readers of the journal must have read it, since ids change their meaning.
+    pub fn adopt(&mut self, now: Instant, reload: Reload) {
+        let (config, mut parts, maps) = reload.finish(self);
+        let old = &mut self.parts;
+        let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
+        parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
+        parts.links.adopt(&old.links);
+        parts.tracks.take_stock(&config, &parts.links, &mut parts.bus);
+        parts.vrrp.adopt(now, from, &config, &mut parts.bus);
+        parts.garp.adopt(&old.garp, from, &config, &mut parts.bus);
+        parts.net_plan.adopt(&old.net_plan, from, &config, &old.links);
+        parts.health.adopt(&old.health, &maps.probes, now, &old.bus, &mut parts.bus);
+        parts.health.begin(now, &config, &mut parts.bus);
+        parts.services.adopt(&old.services, &maps.services);
+        parts.ipvs_plan.adopt(&old.ipvs_plan, &maps, (&self.config, &config));
+        parts.bus.stale_total = old.bus.stale_total;
+        core::mem::swap(&mut parts.bus.journal, &mut old.bus.journal);
+        parts.bus.record(now, Reason::Reloaded);
+        parts.services.resume(now, &config, &parts.health, &mut parts.bus);
+        *self = Self { config, parts };
+        self.settle(now);
+    }
+}
+
+/// Takes up to `budget` actions from `next`, as long as there is room.
+fn fill(out: &mut Actions, budget: usize, mut next: impl FnMut() -> Option<Action>) {
+    for _ in 0..budget.min(out.capacity() - out.len()) {
+        match next() {
+            Some(action) => {
+                let _ = out.push(action);
+            }
+            None => break,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A set of dense ids: a three-level bitset. Insert is O(1); `pop` goes through the ids in order from where it last
+//! stopped, so that everyone gets a turn and a list is served in the order of the configuration.
+
+/// Ids below the capacity given at creation, at most 262,144.
+#[derive(Debug)]
+pub(crate) struct DirtySet {
+    leaves: Box<[u64]>,
+    branches: Box<[u64]>,
+    root: u64,
+    cursor: usize,
+}
+
+impl DirtySet {
+    /// An empty set of ids `0..capacity`.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let leaves = capacity.div_ceil(64);
+        Self {
+            leaves: vec![0; leaves].into_boxed_slice(),
+            branches: vec![0; leaves.div_ceil(64)].into_boxed_slice(),
+            root: 0,
+            cursor: 0,
+        }
+    }
+
+    /// Adds `id`; an id beyond the capacity is a bug of ours and ignored.
+    pub(crate) fn insert(&mut self, id: usize) {
+        let (leaf, branch) = (id / 64, id / 4096);
+        let Some(word) = self.leaves.get_mut(leaf) else {
+            debug_assert!(false, "id {id} beyond the set");
+            return;
+        };
+        *word |= 1 << (id % 64);
+        if let Some(word) = self.branches.get_mut(branch) {
+            *word |= 1 << (leaf % 64);
+        }
+        self.root |= 1 << (branch % 64);
+    }
+
+    /// Takes `id` out.
+    pub(crate) fn remove(&mut self, id: usize) {
+        let (leaf, branch) = (id / 64, id / 4096);
+        let Some(word) = self.leaves.get_mut(leaf) else { return };
+        *word &= !(1 << (id % 64));
+        if *word == 0
+            && let Some(word) = self.branches.get_mut(branch)
+        {
+            *word &= !(1 << (leaf % 64));
+            if *word == 0 {
+                self.root &= !(1 << (branch % 64));
+            }
+        }
+    }
+
+    /// True if `id` is in the set.
+    pub(crate) fn contains(&self, id: usize) -> bool {
+        self.leaves.get(id / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+    }
+
+    /// True without ids.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.root == 0
+    }
+
+    /// The smallest id in the set that is not below `from`.
+    pub(crate) fn next_from(&self, from: usize) -> Option<usize> {
+        let leaf = from / 64;
+        let found = above(*self.leaves.get(leaf)?, from % 64);
+        if let Some(bit) = found {
+            return Some(leaf * 64 + bit);
+        }
+        let branch = leaf / 64;
+        let leaf = match self.branches.get(branch).and_then(|word| above(*word, leaf % 64 + 1)) {
+            Some(bit) => branch * 64 + bit,
+            None => {
+                let branch = above(self.root, branch + 1)?;
+                branch * 64 + above(*self.branches.get(branch)?, 0)?
+            }
+        };
+        Some(leaf * 64 + above(*self.leaves.get(leaf)?, 0)?)
+    }
+
+    /// True if the set holds an id of `range`.
+    pub(crate) fn any_in(&self, range: core::ops::Range<usize>) -> bool {
+        self.next_from(range.start).is_some_and(|id| id < range.end)
+    }
+
+    /// Takes out the next id behind the one taken last, wrapping around.
+    pub(crate) fn pop(&mut self) -> Option<usize> {
+        let id = self.next_from(self.cursor).or_else(|| self.next_from(0))?;
+        self.remove(id);
+        self.cursor = id + 1;
+        Some(id)
+    }
+
+    /// Takes everything out.
+    pub(crate) fn clear(&mut self) {
+        self.leaves.fill(0);
+        self.branches.fill(0);
+        self.root = 0;
+    }
+}
+
+/// The lowest bit of `word` at or above `from`.
+fn above(word: u64, from: usize) -> Option<usize> {
+    let masked = if from >= 64 { 0 } else { word & (u64::MAX << from) };
+    (masked != 0).then(|| masked.trailing_zeros() as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn pop_serves_in_order_and_gives_everyone_a_turn() {
+        let mut set = DirtySet::new(10_000);
+        for id in [5, 4_097, 9_999, 0] {
+            set.insert(id);
+        }
+        assert_eq!((set.pop(), set.pop()), (Some(0), Some(5)));
+        set.insert(0);
+        assert_eq!((set.pop(), set.pop(), set.pop(), set.pop()), (Some(4_097), Some(9_999), Some(0), None));
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(steps in proptest::collection::vec((0_usize..65_536, 0..3_u8), 0..300)) {
+            let (mut set, mut model) = (DirtySet::new(65_536), BTreeSet::new());
+            for (id, what) in steps {
+                match what {
+                    0 => { set.insert(id); model.insert(id); }
+                    1 => { set.remove(id); model.remove(&id); }
+                    _ => prop_assert_eq!(set.next_from(id), model.range(id..).next().copied()),
+                }
+                prop_assert_eq!(set.contains(id), model.contains(&id));
+                prop_assert_eq!(set.is_empty(), model.is_empty());
+            }
+            let mut left: Vec<_> = core::iter::from_fn(|| set.pop()).collect();
+            left.sort_unstable();
+            prop_assert_eq!(left, model.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Health checks: when each probe is due, which slot it gets, and what its results mean.
+//!
+//! The dialogue itself lives in one of a fixed number of slots in `task/slots.rs`. A probe that is due and finds no
+//! slot waits in order; nothing is skipped and nothing is made twice.
+
+use super::action::{Action, Epoch, SlotId};
+use super::bus::{Bus, Timer};
+use super::dirty::DirtySet;
+use super::event::Errno;
+use super::journal::Reason;
+use crate::check::http_get::Recovery;
+use crate::check::{Checker, Failure, Verdict};
+use crate::config::Config;
+use crate::config::ids::{Id, ProbeId};
+use crate::config::model::Probe;
+use crate::limits::MAX_SLOTS;
+use crate::time::{Duration, Instant};
+
+/// After a failure of our own the probe is made again after this time.
+const LOCAL_RETRY: Duration = Duration::from_secs(1);
+
+/// What is believed of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belief {
+    /// Assumed up: no check has ended yet.
+    Unproven,
+    /// Up.
+    Up,
+    /// Down.
+    Down,
+}
+
+/// One probe.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeState {
+    /// Up or down.
+    pub belief: Belief,
+    /// Since when.
+    pub since: Instant,
+    /// The last dialogue's end and when it was.
+    pub last: Option<(Instant, Verdict)>,
+    /// Failed tries since the last success, while up.
+    pub failures: u32,
+    /// The next dialogue of the checker (row of its urls).
+    step: u16,
+    /// Successes in a row while down; a full pass makes it up.
+    passed: u16,
+    slot: Option<SlotId>,
+    hindered: bool,
+}
+
+/// All probes.
+#[derive(Debug)]
+pub struct Health {
+    table: Box<[ProbeState]>,
+    due: DirtySet,
+    /// What each slot works on.
+    slots: Box<[Option<ProbeId>]>,
+    free: heapless::Vec<SlotId, MAX_SLOTS>,
+    checks_total: u64,
+    failures_total: u64,
+}
+
+/// How many slots a configuration needs.
+pub fn slots_for(config: &Config) -> usize {
+    config.probes.len().min(MAX_SLOTS)
+}
+
+impl Health {
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        let fresh = ProbeState {
+            belief: Belief::Unproven,
+            since: now,
+            last: None,
+            failures: 0,
+            step: 0,
+            passed: 0,
+            slot: None,
+            hindered: false,
+        };
+        let slots = slots_for(config);
+        let ids = (0..slots).rev().filter_map(|slot| u16::try_from(slot).ok().map(SlotId));
+        Self {
+            table: vec![fresh; config.probes.len()].into_boxed_slice(),
+            due: DirtySet::new(config.probes.len()),
+            slots: vec![None; slots].into_boxed_slice(),
+            free: ids.collect(),
+            checks_total: 0,
+            failures_total: 0,
+        }
+    }
+
+    /// What is known of a probe.
+    pub fn get(&self, id: ProbeId) -> Option<&ProbeState> {
+        self.table.get(id.index())
+    }
+
+    /// True unless the probe says that the target is down.
+    pub fn is_up(&self, id: ProbeId) -> bool {
+        self.get(id).is_some_and(|state| state.belief != Belief::Down)
+    }
+
+    /// Checks ended since the start.
+    pub fn checks_total(&self) -> u64 {
+        self.checks_total
+    }
+
+    /// Checks that failed since the start.
+    pub fn failures_total(&self) -> u64 {
+        self.failures_total
+    }
+
+    /// Slots in use and in all.
+    pub fn slots(&self) -> (usize, usize) {
+        (self.slots.len() - self.free.len(), self.slots.len())
+    }
+
+    /// Sets the first check of every probe that has none planned, spread over its warm-up time.
+    pub(crate) fn begin(&self, now: Instant, config: &Config, bus: &mut Bus) {
+        for (id, probe) in config.probes.iter().enumerate() {
+            bus.set_if_idle(Timer::Probe(ProbeId::from_index(id)), now + spread(id, probe.warmup));
+        }
+    }
+
+    /// A probe's timer fired.
+    pub(crate) fn handle_timer(&mut self, id: ProbeId) {
+        if self.get(id).is_some_and(|state| state.slot.is_none()) {
+            self.due.insert(id.index());
+        }
+    }
+
+    /// The next probe to make, if a slot is free.
+    pub(crate) fn poll(&mut self, bus: &Bus) -> Option<Action> {
+        if self.due.is_empty() {
+            return None;
+        }
+        let slot = self.free.pop()?;
+        let id = ProbeId::from_index(self.due.pop()?);
+        let state = self.table.get_mut(id.index())?;
+        state.slot = Some(slot);
+        if let Some(work) = self.slots.get_mut(usize::from(slot.0)) {
+            *work = Some(id);
+        }
+        Some(Action::Probe { epoch: bus.epoch, slot, probe: id, step: state.step })
+    }
+
+    /// True if a probe is due and a slot is free.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.due.is_empty() && !self.free.is_empty()
+    }
+
+    /// A dialogue ended.
+    pub(crate) fn handle_result(
+        &mut self,
+        now: Instant,
+        (slot, epoch): (SlotId, Epoch),
+        verdict: Verdict,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let work =
+            self.slots.get_mut(usize::from(slot.0)).filter(|_| epoch == bus.epoch).and_then(Option::take);
+        let Some(id) = work else {
+            bus.stale_total += 1;
+            return;
+        };
+        let _ = self.free.push(slot);
+        let Some(probe) = config.probes.get(id.index()) else { return };
+        self.checks_total += 1;
+        let Some(state) = self.table.get_mut(id.index()) else { return };
+        state.slot = None;
+        state.last = Some((now, verdict));
+        let before = state.belief;
+        let wait = match verdict {
+            Verdict::Pass { .. } => state.pass(now, probe),
+            Verdict::Fail(_) => state.fail(now, probe),
+            Verdict::Local { errno } => {
+                if !core::mem::replace(&mut state.hindered, true) {
+                    bus.record(now, Reason::ProbeHindered(id, Errno(errno)));
+                }
+                LOCAL_RETRY
+            }
+        };
+        bus.set(Timer::Probe(id), now + wait);
+        let after = state.belief;
+        if let Verdict::Fail(failure) = verdict {
+            self.failures_total += 1;
+            self.tell(now, id, (before, after), failure, probe, bus);
+        } else if before == Belief::Down && after == Belief::Up {
+            bus.record(now, Reason::ProbeUp(id));
+            bus.verdicts.insert(id.index());
+        }
+    }
+
+    fn tell(
+        &self,
+        now: Instant,
+        id: ProbeId,
+        (before, after): (Belief, Belief),
+        failure: Failure,
+        probe: &Probe,
+        bus: &mut Bus,
+    ) {
+        if after == Belief::Down && before != Belief::Down {
+            // The first check at start is final: its retries count as used up, as with keepalived.
+            bus.record(now, Reason::ProbeDown(id, failure, probe.retry));
+            bus.verdicts.insert(id.index());
+        }
+    }
+
+    /// Takes over what is known of the probes that both configurations have, and when they are due. What runs in the
+    /// slots belongs to the old epoch and is made again.
+    pub(crate) fn adopt(
+        &mut self,
+        old: &Self,
+        probes: &[Option<u32>],
+        now: Instant,
+        from: &Bus,
+        bus: &mut Bus,
+    ) {
+        (self.checks_total, self.failures_total) = (old.checks_total, old.failures_total);
+        for (row, before) in probes.iter().enumerate() {
+            let Some(before) = before.map(|before| before as usize) else { continue };
+            let Some(known) = old.table.get(before) else { continue };
+            if let Some(state) = self.table.get_mut(row) {
+                *state = ProbeState { slot: None, step: 0, ..*known };
+            }
+            let at = from.deadline(Timer::Probe(ProbeId::from_index(before))).unwrap_or(now);
+            bus.set(Timer::Probe(ProbeId::from_index(row)), at);
+        }
+    }
+}
+
+impl ProbeState {
+    /// The time to the next check after a success.
+    fn pass(&mut self, now: Instant, probe: &Probe) -> Duration {
+        self.failures = 0;
+        self.hindered = false;
+        let steps = u16::try_from(probe.checker.steps()).unwrap_or(u16::MAX);
+        match self.belief {
+            Belief::Unproven | Belief::Up => {
+                self.belief = Belief::Up;
+                self.step = (self.step + 1) % steps;
+            }
+            Belief::Down => {
+                self.passed = self.passed.saturating_add(1);
+                // A full pass is the step that failed and then every step once, from the first.
+                let needed = match &probe.checker {
+                    Checker::Tcp => 1,
+                    Checker::Http(http) if http.recovery == Recovery::Fast => 1,
+                    Checker::Http(_) => 1 + steps,
+                };
+                self.step = if self.passed == 1 { 0 } else { (self.step + 1) % steps };
+                if self.passed >= needed {
+                    (self.belief, self.since, self.passed, self.step) = (Belief::Up, now, 0, 0);
+                }
+            }
+        }
+        probe.interval
+    }
+
+    /// The time to the next check after a failure.
+    fn fail(&mut self, now: Instant, probe: &Probe) -> Duration {
+        self.hindered = false;
+        self.passed = 0;
+        if self.belief == Belief::Up && self.failures < probe.retry {
+            self.failures += 1;
+            return probe.retry_delay;
+        }
+        if self.belief != Belief::Down {
+            (self.belief, self.since, self.failures) = (Belief::Down, now, 0);
+        }
+        match probe.checker {
+            Checker::Tcp => probe.interval,
+            Checker::Http(_) => probe.interval.max(probe.retry_delay),
+        }
+    }
+}
+
+/// A share of `window` that differs from probe to probe: multiples of the golden ratio are spread evenly however
+/// many there are.
+fn spread(id: usize, window: Duration) -> Duration {
+    let fraction = (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
+    Duration::from_micros(window.as_micros().saturating_mul(fraction) >> 20)
+}

@@ -1,0 +1,87 @@
+//! What a reload takes over of the kernel's table.
+
+use super::{Availability, IpvsPlan, Setup, Stranger};
+use crate::config::Config;
+use crate::config::ids::Id;
+use crate::director::dirty::DirtySet;
+use crate::director::ledger::Ledger;
+use crate::director::reload::Maps;
+use crate::limits::MAX_STRANGERS;
+use crate::wire::genl_ipvs::ServiceKey;
+
+impl IpvsPlan {
+    /// Takes over what is known of the table; services and destinations that are no longer configured are to be
+    /// removed. `maps` lead from rows of this configuration to rows of the old one.
+    pub(crate) fn adopt(&mut self, old: &Self, maps: &Maps, (before, config): (&Config, &Config)) {
+        let needed = self.availability != Availability::Unneeded;
+        self.absence_told = old.absence_told;
+        self.repairs_total = old.repairs_total;
+        let mut left = present_rows(&old.service_mirror);
+        let mut left_destinations = present_rows(&old.destination_mirror);
+        for (row, mirror) in self.service_mirror.iter_mut().enumerate() {
+            if let Some(was) = maps.services.get(row).copied().flatten().map(|was| was as usize) {
+                *mirror = old.service_mirror.get(was).copied().flatten();
+                left.remove(was);
+            }
+        }
+        for (row, mirror) in self.destination_mirror.iter_mut().enumerate() {
+            if let Some(was) = maps.destinations.get(row).copied().flatten().map(|was| was as usize) {
+                *mirror = old.destination_mirror.get(was).copied().flatten();
+                left_destinations.remove(was);
+            }
+        }
+        let key = |row: usize| match row.checked_sub(before.services.len()) {
+            None => before.services.get(row).map(|service| service.key),
+            Some(retired) => old.retired.get(retired).copied(),
+        };
+        let retired: Box<[(usize, ServiceKey)]> =
+            core::iter::from_fn(|| left.pop()).filter_map(|row| Some((row, key(row)?))).collect();
+        self.service_mirror = self
+            .service_mirror
+            .iter()
+            .copied()
+            .chain(retired.iter().map(|(row, _)| old.service_mirror.get(*row).copied().flatten()))
+            .collect();
+        self.retired = retired.iter().map(|(_, key)| *key).collect();
+        self.services = Ledger::new(self.service_mirror.len());
+        self.strangers = self.left_behind(&mut left_destinations, before, config);
+        if needed || !self.retired.is_empty() {
+            self.availability = match old.availability {
+                Availability::Present(Setup::Done) if self.timeouts != old.timeouts => {
+                    Availability::Present(Setup::Timeouts)
+                }
+                Availability::Present(Setup::Done) => Availability::Present(Setup::Done),
+                Availability::Absent(errno) => Availability::Absent(errno),
+                Availability::Present(_)
+                | Availability::Unneeded
+                | Availability::Unknown
+                | Availability::Asking(_) => Availability::Unknown,
+            };
+        }
+        self.flush = false;
+        self.audit.resume(&old.audit);
+        self.services.mark_all();
+        self.destinations.mark_all();
+    }
+
+    /// Destinations that were dropped from services that stay.
+    fn left_behind(&self, left: &mut DirtySet, before: &Config, config: &Config) -> Vec<Stranger> {
+        let stranger = |row: usize| {
+            let destination = before.destinations.get(row)?;
+            let service = before.services.get(destination.service.index())?;
+            Some(Stranger { service: self.find_service(&service.key, config)?, key: destination.key })
+        };
+        let found: Vec<Stranger> = core::iter::from_fn(|| left.pop()).filter_map(stranger).collect();
+        let mut strangers = Vec::with_capacity(found.len().max(MAX_STRANGERS));
+        strangers.extend(found);
+        strangers
+    }
+}
+
+fn present_rows<T>(mirror: &[Option<T>]) -> DirtySet {
+    let mut present = DirtySet::new(mirror.len());
+    for (row, _) in mirror.iter().enumerate().filter(|(_, known)| known.is_some()) {
+        present.insert(row);
+    }
+    present
+}

@@ -1,0 +1,240 @@
+//! What the kernel's answers to our requests mean.
+
+use super::{Availability, FIND_INTERVAL, IpvsPlan, Next, Setup};
+use crate::config::Config;
+use crate::config::ids::{DestinationId, Id, ServiceId};
+use crate::director::action::{Action, Change, DestinationRef, Epoch, ServiceRef};
+use crate::director::bus::{Bus, Timer};
+use crate::director::event::Errno;
+use crate::director::journal::Reason;
+use crate::director::ledger::{Gravity, Settled, rung_delay};
+use crate::time::Instant;
+use crate::wire::genl_ipvs::{DestinationSpec, ServiceSpec};
+
+/// No destination has this weight: one that is there with an unknown spec differs from every wish.
+const UNKNOWN_WEIGHT: u32 = u32::MAX;
+
+impl IpvsPlan {
+    /// The kernel answered one of our requests.
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        action: Action,
+        result: Result<(), Errno>,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        match action {
+            Action::FindIpvs { epoch } => self.found(now, epoch, result, bus),
+            Action::FlushIpvs { epoch } | Action::SetTimeouts { epoch } => {
+                self.set_up(now, epoch, result, bus)
+            }
+            Action::Service { epoch, service, change } => {
+                self.service_answered(now, service, (change, epoch), result, config, bus);
+            }
+            Action::Destination { destination: DestinationRef::Configured(id), epoch, change } => {
+                self.destination_answered(now, id, (change, epoch), result, config, bus);
+            }
+            Action::Destination { destination: DestinationRef::Stranger(_), .. } => self.stranger_answered(),
+            Action::SendAdvert { .. }
+            | Action::Announce { .. }
+            | Action::OpenSocket { .. }
+            | Action::CloseSocket { .. }
+            | Action::AddAddress { .. }
+            | Action::RemoveAddress { .. }
+            | Action::Dump { .. }
+            | Action::Probe { .. }
+            | Action::AbortProbe { .. } => debug_assert!(false, "{action:?} is not of IPVS"),
+        }
+    }
+
+    fn found(&mut self, now: Instant, epoch: Epoch, result: Result<(), Errno>, bus: &mut Bus) {
+        if self.availability != Availability::Asking(epoch) {
+            bus.stale_total += 1;
+            return;
+        }
+        match result {
+            Ok(()) => {
+                bus.record(now, Reason::IpvsFound);
+                let first = if core::mem::take(&mut self.flush) { Setup::Flush } else { Setup::Timeouts };
+                self.availability = Availability::Present(first);
+            }
+            Err(errno) => self.lose(now, errno, bus),
+        }
+    }
+
+    /// There is no IPVS, or not any more. Said once; asked for again and again.
+    pub(super) fn lose(&mut self, now: Instant, errno: Errno, bus: &mut Bus) {
+        if !core::mem::replace(&mut self.absence_told, true) {
+            bus.record(now, Reason::IpvsAbsent(errno));
+        }
+        self.availability = Availability::Absent(errno);
+        bus.set(Timer::IpvsAudit, now + FIND_INTERVAL);
+    }
+
+    fn set_up(&mut self, now: Instant, epoch: Epoch, result: Result<(), Errno>, bus: &mut Bus) {
+        let Availability::Present(Setup::Asked(asked, next)) = self.availability else {
+            bus.stale_total += 1;
+            return;
+        };
+        if asked != epoch {
+            bus.stale_total += 1;
+            return;
+        }
+        if let Err(errno) = result {
+            bus.record(now, Reason::IpvsSetupFailed(errno));
+        }
+        self.absence_told = false;
+        self.availability = Availability::Present(match next {
+            Next::Timeouts => Setup::Timeouts,
+            Next::Done => Setup::Done,
+        });
+        if next == Next::Done {
+            self.audit.begin();
+        }
+    }
+
+    fn service_answered(
+        &mut self,
+        now: Instant,
+        service: ServiceRef,
+        (change, epoch): (Change, Epoch),
+        result: Result<(), Errno>,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let (row, id) = match service {
+            ServiceRef::Configured(id) => (id.index(), Some(id)),
+            ServiceRef::Retired(row) => (config.services.len() + row as usize, None),
+        };
+        let asked = self.service_mirror.get(row).copied().flatten();
+        let (outcome, mirror) = match (change, result) {
+            (Change::Remove, Ok(()) | Err(Errno::ESRCH)) => (Ok(()), None),
+            (Change::Add | Change::Set, Ok(())) => (Ok(()), asked),
+            (Change::Add, Err(Errno::LOST)) => (Ok(()), None),
+            (Change::Set | Change::Remove, Err(Errno::LOST)) => (Ok(()), asked.map(unlike)),
+            // There already, in what shape the next comparison shows: a changed spec, then a dump of its destinations.
+            (Change::Add, Err(Errno::EEXIST)) => (Ok(()), asked.map(unlike)),
+            (Change::Set, Err(Errno::ESRCH)) => (Ok(()), None),
+            (Change::Add, Err(errno)) => (Err((errno, gravity(errno))), None),
+            (Change::Set | Change::Remove, Err(errno)) => (Err((errno, gravity(errno))), asked.map(unlike)),
+        };
+        let settled = self.services.answered(row, epoch, outcome);
+        if settled == Settled::Stale {
+            bus.stale_total += 1;
+            return;
+        }
+        if let Some(known) = self.service_mirror.get_mut(row) {
+            *known = mirror;
+        }
+        if let (Err((errno, _)), Some(id)) = (outcome, id) {
+            bus.record(now, Reason::ServiceFailed(id, change, errno));
+        }
+        climb_later(now, settled, bus);
+        if let Some(id) = id {
+            self.service_settled(id, (change, mirror.is_some()), config);
+            if result == Err(Errno::EEXIST) {
+                self.audit.begin();
+            }
+        }
+    }
+
+    /// A service came or went: its destinations follow.
+    pub(super) fn service_settled(
+        &mut self,
+        id: ServiceId,
+        (change, there): (Change, bool),
+        config: &Config,
+    ) {
+        for row in config.services.get(id.index()).map(|one| one.destinations.rows()).unwrap_or_default() {
+            if !there && let Some(mirror) = self.destination_mirror.get_mut(row) {
+                *mirror = None;
+                self.destinations.touch(row);
+            }
+            if there && change == Change::Add {
+                self.destinations.release(row);
+            }
+            self.destinations.mark(row);
+        }
+    }
+
+    fn destination_answered(
+        &mut self,
+        now: Instant,
+        id: DestinationId,
+        (change, epoch): (Change, Epoch),
+        result: Result<(), Errno>,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let row = id.index();
+        let asked = self.destination_mirror.get(row).copied().flatten();
+        let unknown = asked.map(|spec| DestinationSpec { weight: UNKNOWN_WEIGHT, ..spec });
+        let (outcome, mirror) = match (change, result) {
+            (Change::Remove, Ok(()) | Err(Errno::ENOENT | Errno::ESRCH)) => (Ok(()), None),
+            (Change::Add | Change::Set, Ok(())) => (Ok(()), asked),
+            (Change::Add, Err(Errno::LOST)) => (Ok(()), None),
+            (Change::Set | Change::Remove, Err(Errno::LOST)) => (Ok(()), unknown),
+            (Change::Add, Err(Errno::EEXIST)) => (Ok(()), unknown),
+            (Change::Set, Err(Errno::ENOENT)) => (Ok(()), None),
+            (Change::Add, Err(errno)) => (Err((errno, gravity(errno))), None),
+            (Change::Set | Change::Remove, Err(errno)) => (Err((errno, gravity(errno))), unknown),
+        };
+        let service = config.destinations.get(row).map(|one| one.service);
+        let settled = self.destinations.answered(row, epoch, outcome);
+        if settled == Settled::Stale {
+            bus.stale_total += 1;
+            return;
+        }
+        if let Some(known) = self.destination_mirror.get_mut(row) {
+            *known = mirror;
+        }
+        climb_later(now, settled, bus);
+        let Err((errno, _)) = outcome else { return };
+        let service_there = service.and_then(|id| self.service(id)).is_some();
+        if errno != Errno::ESRCH {
+            bus.record(now, Reason::DestinationFailed(id, change, errno));
+        } else if service_there {
+            // The service went away under us: look.
+            self.audit.begin();
+        }
+    }
+
+    fn stranger_answered(&mut self) {
+        self.strangers_answered += 1;
+        if self.strangers_answered >= self.strangers.len() {
+            self.strangers.clear();
+            (self.strangers_asked, self.strangers_answered) = (0, 0);
+        }
+    }
+
+    /// The timer of a rung fired.
+    pub(crate) fn climb(&mut self, rung: u8) {
+        self.services.climb(rung);
+        self.destinations.climb(rung);
+    }
+}
+
+fn climb_later(now: Instant, settled: Settled, bus: &mut Bus) {
+    if let Settled::Waiting(rung) = settled {
+        bus.set_if_idle(Timer::IpvsRung(rung), now + rung_delay(rung));
+    }
+}
+
+/// A spec that differs from `spec`, so that the next comparison sets it.
+fn unlike(spec: ServiceSpec) -> ServiceSpec {
+    ServiceSpec { flags: !spec.flags, ..spec }
+}
+
+/// An unknown scheduler (ENOENT), nonsense and missing rights do not pass by themselves.
+fn gravity(errno: Errno) -> Gravity {
+    match errno {
+        Errno::EPERM
+        | Errno::EACCES
+        | Errno::EINVAL
+        | Errno::ENOENT
+        | Errno::EOPNOTSUPP
+        | Errno::EAFNOSUPPORT => Gravity::Permanent,
+        _ => Gravity::Transient,
+    }
+}

@@ -1,0 +1,278 @@
+//! The comparison with the kernel's table: all services, then the destinations of each service, one dump at a time.
+
+use super::{Availability, IpvsPlan, Setup, Stranger};
+use crate::config::Config;
+use crate::config::ids::{DestinationId, Id, ServiceId};
+use crate::director::action::{Action, Change, Dump, Epoch};
+use crate::director::bus::{Bus, Timer};
+use crate::director::event::{DumpError, Errno};
+use crate::director::journal::{Family, Reason};
+use crate::director::ledger::{Permit, Stage};
+use crate::time::{Duration, Instant};
+use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
+
+/// From the end of one pass to the start of the next.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// After a dump that failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How far the running pass is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Progress {
+    /// No pass is running.
+    #[default]
+    Idle,
+    /// The services are to be dumped.
+    Services,
+    /// The destinations of this service, or the next one that is there, are to be dumped.
+    Destinations(usize),
+}
+
+/// One pass after another.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    progress: Progress,
+    /// The dump under way.
+    asked: Option<(Epoch, Dump)>,
+    /// A whole pass has ended: from now on a difference is drift.
+    passed: bool,
+    /// Drift was found in this pass; one pass counts as one repair.
+    permit: Option<Permit>,
+    stopped: bool,
+}
+
+impl Audit {
+    /// Starts a pass unless one is running.
+    pub(super) fn begin(&mut self) {
+        if self.progress == Progress::Idle && !self.stopped {
+            (self.progress, self.permit) = (Progress::Services, None);
+        }
+    }
+
+    /// The table has never been listed as a whole: nothing is to be changed before.
+    pub(super) fn first_pass_pending(&self) -> bool {
+        !self.passed
+    }
+
+    /// True if a dump waits to be asked for.
+    pub(super) fn wants_dump(&self) -> bool {
+        self.progress != Progress::Idle && self.asked.is_none() && !self.stopped
+    }
+
+    /// After a reload: what was listed stays known, and a new pass begins.
+    pub(super) fn resume(&mut self, old: &Self) {
+        self.passed = old.passed;
+        self.begin();
+    }
+
+    /// The box stops: the mirror is what counts.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+}
+
+impl IpvsPlan {
+    /// The next dump of the running pass.
+    pub(super) fn poll_audit(&mut self, now: Instant, config: &Config, bus: &mut Bus) -> Option<Action> {
+        if !self.audit.wants_dump() {
+            return None;
+        }
+        let what = match self.audit.progress {
+            Progress::Idle => return None,
+            Progress::Services => {
+                self.services.begin_dump(0..self.services.len());
+                Dump::Services
+            }
+            Progress::Destinations(from) => {
+                let there = |row: &usize| self.service_mirror.get(*row).is_some_and(Option::is_some);
+                let Some(row) = (from..config.services.len()).find(there) else {
+                    self.audit.progress = Progress::Idle;
+                    self.end_pass();
+                    bus.set(Timer::IpvsAudit, now + INTERVAL);
+                    return None;
+                };
+                self.audit.progress = Progress::Destinations(row);
+                let rows = config.services.get(row).map(|one| one.destinations.rows()).unwrap_or_default();
+                self.destinations.begin_dump(rows);
+                Dump::Destinations(ServiceId::from_index(row))
+            }
+        };
+        self.audit.asked = Some((bus.epoch, what));
+        Some(Action::Dump { epoch: bus.epoch, what })
+    }
+
+    /// A whole pass ended. At the first one everything is compared; later only what differs.
+    fn end_pass(&mut self) {
+        if !core::mem::replace(&mut self.audit.passed, true) {
+            (0..self.services.len()).for_each(|row| self.services.mark(row));
+            (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
+        }
+    }
+
+    /// A dump shows a service.
+    pub(crate) fn handle_service(
+        &mut self,
+        now: Instant,
+        entry: &ServiceEntry,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let row = match self.find_service(&entry.key, config) {
+            Some(id) => id.index(),
+            // Not ours, unless a reload left it behind.
+            None => match self.retired.iter().position(|key| *key == entry.key) {
+                Some(retired) => config.services.len() + retired,
+                None => return,
+            },
+        };
+        if !self.services.see(row) || matches!(self.services.stage(row), Stage::InFlight(_)) {
+            return;
+        }
+        let Some(known) = self.service_mirror.get_mut(row).filter(|known| **known != Some(entry.spec)) else {
+            return;
+        };
+        let before = known.replace(entry.spec);
+        if self.audit.passed && row < config.services.len() && before.is_some() {
+            let id = ServiceId::from_index(row);
+            self.drift(now, Reason::ServiceDiffers(id), bus);
+        }
+        self.allow(row, None);
+    }
+
+    /// A dump of the running service shows a destination.
+    pub(crate) fn handle_destination(
+        &mut self,
+        now: Instant,
+        entry: &DestinationEntry,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let Some((_, Dump::Destinations(service))) = self.audit.asked else { return };
+        let Some(row) = self.find_destination((service, entry.key), config).map(Id::index) else {
+            return self.handle_stranger(now, service, entry, bus);
+        };
+        if !self.destinations.see(row) || matches!(self.destinations.stage(row), Stage::InFlight(_)) {
+            return;
+        }
+        let Some(known) = self.destination_mirror.get_mut(row).filter(|known| **known != Some(entry.spec))
+        else {
+            return;
+        };
+        let before = known.replace(entry.spec);
+        if self.audit.passed && before.is_some() {
+            self.drift(now, Reason::DestinationDiffers(DestinationId::from_index(row)), bus);
+        }
+        self.allow(row, Some(()));
+    }
+
+    fn handle_stranger(&mut self, now: Instant, service: ServiceId, entry: &DestinationEntry, bus: &mut Bus) {
+        let stranger = Stranger { service, key: entry.key };
+        let known = |one: &Stranger| (one.service, one.key) == (stranger.service, stranger.key);
+        if self.stopping
+            || self.strangers.len() == self.strangers.capacity()
+            || self.strangers.iter().any(known)
+        {
+            return;
+        }
+        self.drift(now, Reason::DestinationStrange(service, entry.key), bus);
+        if self.audit.permit == Some(Permit::Granted) {
+            self.strangers.push(stranger);
+        }
+    }
+
+    /// Drift: recorded, counted, and repaired if repairs are allowed. A whole pass counts as one repair.
+    fn drift(&mut self, now: Instant, reason: Reason, bus: &mut Bus) {
+        if self.audit.permit.is_none() {
+            self.repairs_total += 1;
+            let permit = self.limit.ask(now);
+            if let Permit::Refused { first: true, .. } = permit {
+                bus.record(now, Reason::RepairsHeld(Family::Ipvs));
+            }
+            self.audit.permit = Some(permit);
+        }
+        bus.record(now, reason);
+    }
+
+    /// Marks a row for comparison if repairs are allowed in this pass; `destination` tells which table.
+    fn allow(&mut self, row: usize, destination: Option<()>) {
+        if matches!(self.audit.permit, None | Some(Permit::Granted)) {
+            match destination {
+                None => self.services.mark(row),
+                Some(()) => self.destinations.mark(row),
+            }
+        }
+    }
+
+    /// A dump ended.
+    pub(crate) fn handle_dumped(
+        &mut self,
+        now: Instant,
+        (epoch, what): (Epoch, Dump),
+        result: Result<(), DumpError>,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        if self.audit.asked != Some((epoch, what)) {
+            bus.stale_total += 1;
+            return;
+        }
+        self.audit.asked = None;
+        if let Err(error) = result {
+            bus.record(now, Reason::DumpFailed(Family::Ipvs, error));
+            self.audit.progress = Progress::Idle;
+            match error {
+                DumpError::Failed(errno @ (Errno::ENOENT | Errno::EOPNOTSUPP)) => self.lose(now, errno, bus),
+                DumpError::Failed(_) | DumpError::Interrupted => bus.set(Timer::IpvsAudit, now + RETRY),
+            }
+            return;
+        }
+        match what {
+            Dump::Services => self.end_services(now, config, bus),
+            Dump::Destinations(service) => self.end_destinations(now, service, config, bus),
+            Dump::Links | Dump::Addresses => {}
+        }
+    }
+
+    fn end_services(&mut self, now: Instant, config: &Config, bus: &mut Bus) {
+        for row in 0..self.services.len() {
+            let there = self.service_mirror.get(row).is_some_and(Option::is_some);
+            if there && self.services.proven_absent(row) {
+                if let Some(mirror) = self.service_mirror.get_mut(row) {
+                    *mirror = None;
+                }
+                if row < config.services.len() {
+                    let id = ServiceId::from_index(row);
+                    if self.audit.passed {
+                        self.drift(now, Reason::ServiceMissing(id), bus);
+                    }
+                    self.service_settled(id, (Change::Remove, false), config);
+                }
+            }
+            let gone = there && self.services.proven_absent(row);
+            if gone || row >= config.services.len() {
+                self.allow(row, None);
+            }
+        }
+        self.audit.progress = Progress::Destinations(0);
+        if self.availability != Availability::Present(Setup::Done) {
+            self.audit.progress = Progress::Idle;
+        }
+    }
+
+    fn end_destinations(&mut self, now: Instant, service: ServiceId, config: &Config, bus: &mut Bus) {
+        for row in config.services.get(service.index()).map(|one| one.destinations.rows()).unwrap_or_default()
+        {
+            let there = self.destination_mirror.get(row).is_some_and(Option::is_some);
+            if there && self.destinations.proven_absent(row) {
+                if let Some(mirror) = self.destination_mirror.get_mut(row) {
+                    *mirror = None;
+                }
+                if self.audit.passed {
+                    self.drift(now, Reason::DestinationMissing(DestinationId::from_index(row)), bus);
+                }
+                self.allow(row, Some(()));
+            }
+        }
+        self.audit.progress = Progress::Destinations(service.index() + 1);
+    }
+}

@@ -1,0 +1,475 @@
+//! Services and destinations: what shall be in the kernel's IPVS table, what is, and the requests that close the gap.
+//!
+//! IPVS says nothing by itself, so the table is listed again and again: all services, then the destinations of each
+//! service in turn, one dump at a time (`audit.rs`). What a dump shows differently from what was last known is drift:
+//! it is recorded and repaired.
+
+mod adopt;
+mod answer;
+mod audit;
+
+use super::action::{Action, Change, DestinationRef, Epoch, ServiceRef};
+use super::bus::Bus;
+use super::event::Errno;
+use super::index::Index;
+use super::ledger::{Ledger, RepairLimit, Stage};
+use super::services::{Services, wish};
+use crate::config::Config;
+use crate::config::ids::{DestinationId, Id, ServiceId};
+use crate::config::model::Timeouts;
+use crate::limits::MAX_STRANGERS;
+use crate::time::{Duration, Instant};
+use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, Request, ServiceKey, ServiceSpec};
+use audit::Audit;
+
+/// Whether there is an IPVS to speak to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// Nobody has asked: there is nothing to program.
+    Unneeded,
+    /// To be asked for.
+    Unknown,
+    /// Asked for.
+    Asking(Epoch),
+    /// Not there; asked for again later.
+    Absent(Errno),
+    /// There; what comes first: the flush, the timeouts.
+    Present(Setup),
+}
+
+/// What is set once, when IPVS is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    /// The table is to be emptied.
+    Flush,
+    /// The timeouts are to be set.
+    Timeouts,
+    /// A request is under way; what comes after it.
+    Asked(Epoch, Next),
+    /// All done.
+    Done,
+}
+
+/// What follows a setup request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The timeouts.
+    Timeouts,
+    /// Nothing.
+    Done,
+}
+
+/// A destination that nobody configured, in a service of ours.
+#[derive(Debug, Clone, Copy)]
+struct Stranger {
+    service: ServiceId,
+    key: DestinationKey,
+}
+
+/// Asked for again after this time while the kernel has no IPVS.
+const FIND_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Services and destinations of the configuration.
+///
+/// The mirror holds what was last asked for or shown: a request that is under way is counted as done, so that a
+/// service and its destinations travel in one batch; a refusal corrects it. Rows behind the configured services are
+/// those a reload left behind.
+#[derive(Debug)]
+pub struct IpvsPlan {
+    availability: Availability,
+    timeouts: Timeouts,
+    flush: bool,
+    services: Ledger,
+    service_mirror: Box<[Option<ServiceSpec>]>,
+    retired: Box<[ServiceKey]>,
+    destinations: Ledger,
+    destination_mirror: Box<[Option<DestinationSpec>]>,
+    /// Never beyond its first capacity.
+    strangers: Vec<Stranger>,
+    strangers_asked: usize,
+    strangers_answered: usize,
+    service_index: Index,
+    destination_index: Index,
+    audit: Audit,
+    limit: RepairLimit,
+    repairs_total: u64,
+    /// The absence of IPVS was recorded; it is not said again until it was there.
+    absence_told: bool,
+    stopping: bool,
+    keep: bool,
+}
+
+impl IpvsPlan {
+    /// A plan for `config`; its rows are still to be entered by [`Self::enter`].
+    pub(crate) fn new(config: &Config) -> Self {
+        let rows = config.services.len();
+        let needed =
+            rows > 0 || config.global.timeouts != Timeouts::default() || config.global.flush_at_start;
+        Self {
+            availability: if needed { Availability::Unknown } else { Availability::Unneeded },
+            timeouts: config.global.timeouts,
+            flush: config.global.flush_at_start,
+            services: Ledger::new(rows),
+            service_mirror: vec![None; rows].into_boxed_slice(),
+            retired: Box::default(),
+            destinations: Ledger::new(config.destinations.len()),
+            destination_mirror: vec![None; config.destinations.len()].into_boxed_slice(),
+            strangers: Vec::with_capacity(MAX_STRANGERS),
+            strangers_asked: 0,
+            strangers_answered: 0,
+            service_index: Index::new(config.services.len()),
+            destination_index: Index::new(config.destinations.len()),
+            audit: Audit::default(),
+            limit: RepairLimit::default(),
+            repairs_total: 0,
+            absence_told: false,
+            stopping: false,
+            keep: false,
+        }
+    }
+
+    /// Enters the keys of some rows: a slice of the work, so that a reload holds nobody up.
+    pub(crate) fn enter(&mut self, config: &Config, services: core::ops::Range<usize>) {
+        for (id, service) in (services.start..).zip(config.services.get(services).unwrap_or(&[])) {
+            let id = ServiceId::from_index(id);
+            self.service_index.insert(&service.key, id.0);
+            for row in service.destinations.iter() {
+                if let Some(destination) = config.destinations.get(row.index()) {
+                    self.destination_index.insert(&(id, destination.key), row.0);
+                }
+            }
+        }
+    }
+
+    /// The configured service of a key.
+    pub(crate) fn find_service(&self, key: &ServiceKey, config: &Config) -> Option<ServiceId> {
+        let is_it = |id: u32| config.services.get(id as usize).is_some_and(|one| one.key == *key);
+        self.service_index.find(key, is_it).map(ServiceId)
+    }
+
+    /// The configured destination of a key.
+    pub(crate) fn find_destination(
+        &self,
+        key: (ServiceId, DestinationKey),
+        config: &Config,
+    ) -> Option<DestinationId> {
+        let is_it =
+            |id: u32| config.destinations.get(id as usize).is_some_and(|one| (one.service, one.key) == key);
+        self.destination_index.find(&key, is_it).map(DestinationId)
+    }
+
+    /// Whether there is an IPVS to speak to.
+    pub fn availability(&self) -> Availability {
+        self.availability
+    }
+
+    /// What the kernel holds for a service, as far as we know.
+    pub fn service(&self, id: ServiceId) -> Option<ServiceSpec> {
+        self.service_mirror.get(id.index()).copied().flatten()
+    }
+
+    /// What the kernel holds for a destination, as far as we know.
+    pub fn destination(&self, id: DestinationId) -> Option<DestinationSpec> {
+        self.destination_mirror.get(id.index()).copied().flatten()
+    }
+
+    /// The kernel's last error for a service.
+    pub fn service_error(&self, id: ServiceId) -> Option<Errno> {
+        self.services.error(id.index())
+    }
+
+    /// The kernel's last error for a destination.
+    pub fn destination_error(&self, id: DestinationId) -> Option<Errno> {
+        self.destinations.error(id.index())
+    }
+
+    /// How many services and destinations are held back by an error.
+    pub fn troubled(&self) -> usize {
+        self.services.troubled() + self.destinations.troubled()
+    }
+
+    /// How often the table was found changed by someone else.
+    pub fn repairs_total(&self) -> u64 {
+        self.repairs_total
+    }
+
+    /// True while repairs are held because somebody keeps changing the table.
+    pub fn repairs_held(&self) -> bool {
+        self.limit.is_held()
+    }
+
+    /// A service's pool changed.
+    pub(crate) fn service_changed(&mut self, id: ServiceId, config: &Config) {
+        self.services.mark(id.index());
+        for row in config.services.get(id.index()).map(|one| one.destinations.rows()).unwrap_or_default() {
+            self.destinations.mark(row);
+        }
+    }
+
+    /// The timer for the next look.
+    pub(crate) fn handle_audit_timer(&mut self, now: Instant) {
+        match self.availability {
+            Availability::Absent(_) => self.availability = Availability::Unknown,
+            Availability::Present(_) => {
+                self.audit.begin();
+                if self.limit.lapse(now) {
+                    (0..self.services.len()).for_each(|row| self.services.mark(row));
+                    (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
+                }
+            }
+            Availability::Unneeded | Availability::Unknown | Availability::Asking(_) => {}
+        }
+    }
+
+    /// A service's wish: its spec, or absence.
+    fn service_wish(&self, row: usize, config: &Config) -> Option<ServiceSpec> {
+        if self.stopping { None } else { config.services.get(row).map(|service| service.spec) }
+    }
+
+    fn destination_wish(&self, row: usize, config: &Config, services: &Services) -> Option<DestinationSpec> {
+        let destination = config.destinations.get(row)?;
+        let weight = wish(config, services, DestinationId::from_index(row)).filter(|_| !self.stopping)?;
+        Some(DestinationSpec {
+            method: destination.method,
+            weight,
+            upper: destination.upper,
+            lower: destination.lower,
+        })
+    }
+
+    /// The next request to the kernel: first whether it has IPVS, then services, then destinations, what is added
+    /// before what is removed, so that a pool is never empty in between; at last the next dump.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        services: &Services,
+        bus: &mut Bus,
+    ) -> Option<Action> {
+        match self.availability {
+            Availability::Unknown => {
+                self.availability = Availability::Asking(bus.epoch);
+                Some(Action::FindIpvs { epoch: bus.epoch })
+            }
+            Availability::Present(setup) if setup != Setup::Done => self.poll_setup(setup, bus),
+            Availability::Present(_) if self.keep => None,
+            Availability::Present(_) if self.audit.first_pass_pending() => self.poll_audit(now, config, bus),
+            Availability::Present(_) => self
+                .poll_service(config, bus)
+                .or_else(|| self.poll_destination(config, services, bus))
+                .or_else(|| self.poll_removal(config, services, bus))
+                .or_else(|| self.poll_audit(now, config, bus)),
+            Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
+        }
+    }
+
+    fn poll_setup(&mut self, setup: Setup, bus: &Bus) -> Option<Action> {
+        let epoch = bus.epoch;
+        let (action, next) = match setup {
+            Setup::Flush => (Action::FlushIpvs { epoch }, Next::Timeouts),
+            Setup::Timeouts if self.timeouts != Timeouts::default() => {
+                (Action::SetTimeouts { epoch }, Next::Done)
+            }
+            Setup::Timeouts => {
+                self.availability = Availability::Present(Setup::Done);
+                self.audit.begin();
+                return None;
+            }
+            Setup::Asked(..) | Setup::Done => return None,
+        };
+        self.availability = Availability::Present(Setup::Asked(epoch, next));
+        Some(action)
+    }
+
+    fn poll_service(&mut self, config: &Config, bus: &Bus) -> Option<Action> {
+        while let Some(row) = self.services.dirty.pop() {
+            if self.services.stage(row) != Stage::Ready {
+                continue;
+            }
+            let mirror = self.service_mirror.get(row).copied().flatten();
+            let wished = self.service_wish(row, config);
+            let change = match compare(wished, mirror) {
+                Some(Change::Remove) => {
+                    self.services.removals.insert(row);
+                    continue;
+                }
+                Some(change) => change,
+                None => continue,
+            };
+            if let Some(mirror) = self.service_mirror.get_mut(row) {
+                *mirror = wished;
+            }
+            return Some(self.ask_service(row, change, config, bus));
+        }
+        None
+    }
+
+    fn poll_destination(&mut self, config: &Config, services: &Services, bus: &Bus) -> Option<Action> {
+        while let Some(row) = self.destinations.dirty.pop() {
+            if self.destinations.stage(row) != Stage::Ready || !self.service_is_there(row, config) {
+                continue;
+            }
+            let mirror = self.destination_mirror.get(row).copied().flatten();
+            let wished = self.destination_wish(row, config, services);
+            let change = match compare(wished, mirror) {
+                Some(Change::Remove) => {
+                    self.destinations.removals.insert(row);
+                    continue;
+                }
+                Some(change) => change,
+                None => continue,
+            };
+            if let Some(mirror) = self.destination_mirror.get_mut(row) {
+                *mirror = wished;
+            }
+            return Some(self.ask_destination(row, change, bus));
+        }
+        None
+    }
+
+    fn poll_removal(&mut self, config: &Config, services: &Services, bus: &Bus) -> Option<Action> {
+        while let Some(row) = self.destinations.removals.pop() {
+            let unwanted = self.destination_wish(row, config, services).is_none();
+            let there = self.destination_mirror.get(row).is_some_and(Option::is_some);
+            let whole = self.stopping && !self.keep;
+            // Removing a service takes its destinations along.
+            if unwanted && there && !whole && self.destinations.stage(row) == Stage::Ready {
+                return Some(self.ask_destination(row, Change::Remove, bus));
+            }
+        }
+        while let Some(row) = self.services.removals.pop() {
+            let there = self.service_mirror.get(row).is_some_and(Option::is_some);
+            if self.service_wish(row, config).is_none() && there && self.services.stage(row) == Stage::Ready {
+                return Some(self.ask_service(row, Change::Remove, config, bus));
+            }
+        }
+        if self.strangers_asked < self.strangers.len() {
+            let row = u16::try_from(self.strangers_asked).unwrap_or(u16::MAX);
+            self.strangers_asked += 1;
+            let destination = DestinationRef::Stranger(row);
+            return Some(Action::Destination { epoch: bus.epoch, destination, change: Change::Remove });
+        }
+        None
+    }
+
+    fn service_is_there(&self, destination: usize, config: &Config) -> bool {
+        let service = config.destinations.get(destination).map(|one| one.service.index());
+        service.and_then(|row| self.service_mirror.get(row)).is_some_and(Option::is_some)
+    }
+
+    fn ask_service(&mut self, row: usize, change: Change, config: &Config, bus: &Bus) -> Action {
+        self.services.sent(row, bus.epoch);
+        let service = match row.checked_sub(config.services.len()) {
+            None => ServiceRef::Configured(ServiceId::from_index(row)),
+            Some(retired) => ServiceRef::Retired(u32::try_from(retired).unwrap_or(u32::MAX)),
+        };
+        Action::Service { epoch: bus.epoch, service, change }
+    }
+
+    fn ask_destination(&mut self, row: usize, change: Change, bus: &Bus) -> Action {
+        self.destinations.sent(row, bus.epoch);
+        let destination = DestinationRef::Configured(DestinationId::from_index(row));
+        Action::Destination { epoch: bus.epoch, destination, change }
+    }
+
+    /// True if a request waits to be made.
+    pub(crate) fn has_work(&self) -> bool {
+        match self.availability {
+            Availability::Unknown => true,
+            Availability::Present(Setup::Asked(..)) => false,
+            Availability::Present(setup) if setup != Setup::Done => true,
+            Availability::Present(_) if self.keep => false,
+            Availability::Present(_) => self.has_changes() || self.audit.wants_dump(),
+            Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => false,
+        }
+    }
+
+    fn has_changes(&self) -> bool {
+        !(self.audit.first_pass_pending()
+            || self.services.dirty.is_empty()
+                && self.services.removals.is_empty()
+                && self.destinations.dirty.is_empty()
+                && self.destinations.removals.is_empty()
+                && self.strangers_asked == self.strangers.len())
+    }
+
+    /// True if everything is as wished or cannot be for now.
+    pub(crate) fn is_done(&self) -> bool {
+        let idle = self.services.in_flight() == 0 && self.destinations.in_flight() == 0;
+        match self.availability {
+            Availability::Present(_) => self.keep || (idle && !self.has_changes()),
+            Availability::Unneeded
+            | Availability::Unknown
+            | Availability::Asking(_)
+            | Availability::Absent(_) => true,
+        }
+    }
+
+    /// The box stops; `keep` leaves the table as it is.
+    pub(crate) fn stop(&mut self, keep: bool) {
+        (self.stopping, self.keep) = (true, keep);
+        self.audit.stop();
+        self.services.mark_all();
+    }
+
+    /// What an action asks of the kernel.
+    pub(crate) fn request(&self, action: Action, config: &Config, services: &Services) -> Option<Request> {
+        match action {
+            Action::SetTimeouts { .. } => {
+                let Timeouts { tcp, tcp_fin, udp } = self.timeouts;
+                Some(Request::SetTimeouts { tcp, tcp_fin, udp })
+            }
+            Action::FlushIpvs { .. } => Some(Request::Flush),
+            Action::Service { service, change, .. } => self.service_request(service, change, config),
+            Action::Destination { destination: DestinationRef::Stranger(row), .. } => {
+                let stranger = self.strangers.get(usize::from(row))?;
+                let service = config.services.get(stranger.service.index())?;
+                Some(Request::DelDestination(service.key, stranger.key))
+            }
+            Action::Destination { destination: DestinationRef::Configured(id), change, .. } => {
+                let destination = config.destinations.get(id.index())?;
+                let service = config.services.get(destination.service.index())?.key;
+                let spec = || self.destination_wish(id.index(), config, services);
+                Some(match change {
+                    Change::Add => Request::NewDestination(service, destination.key, spec()?),
+                    Change::Set => Request::SetDestination(service, destination.key, spec()?),
+                    Change::Remove => Request::DelDestination(service, destination.key),
+                })
+            }
+            Action::SendAdvert { .. }
+            | Action::Announce { .. }
+            | Action::OpenSocket { .. }
+            | Action::CloseSocket { .. }
+            | Action::AddAddress { .. }
+            | Action::RemoveAddress { .. }
+            | Action::FindIpvs { .. }
+            | Action::Dump { .. }
+            | Action::Probe { .. }
+            | Action::AbortProbe { .. } => None,
+        }
+    }
+
+    fn service_request(&self, service: ServiceRef, change: Change, config: &Config) -> Option<Request> {
+        match service {
+            ServiceRef::Retired(row) => self.retired.get(row as usize).copied().map(Request::DelService),
+            ServiceRef::Configured(id) => {
+                let service = config.services.get(id.index())?;
+                Some(match change {
+                    Change::Add => Request::NewService(service.key, service.spec),
+                    Change::Set => Request::SetService(service.key, service.spec),
+                    Change::Remove => Request::DelService(service.key),
+                })
+            }
+        }
+    }
+}
+
+/// What leads from what is there to what is wished.
+fn compare<T: PartialEq>(wished: Option<T>, known: Option<T>) -> Option<Change> {
+    match (wished, known) {
+        (Some(_), None) => Some(Change::Add),
+        (Some(wished), Some(known)) => (wished != known).then_some(Change::Set),
+        (None, Some(_)) => Some(Change::Remove),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,271 @@
+//! The state of kernel objects of one family between wish and kernel: ready, in flight, waiting on a back-off rung, or
+//! parked. What the wish is and how it is compared is the plan's business (`net_plan`, `ipvs_plan`).
+//!
+//! An object that fails goes to the next rung and never delays another; there is one timer per rung, not per object.
+
+use super::action::Epoch;
+use super::bus::RUNGS;
+use super::dirty::DirtySet;
+use super::event::Errno;
+use crate::time::{Duration, Instant};
+
+/// Where an object stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// Nothing is under way.
+    #[default]
+    Ready,
+    /// The kernel has been asked and has not answered.
+    InFlight(Epoch),
+    /// A transient error; tried again when the rung's timer fires.
+    Waiting(u8),
+    /// A permanent error: not tried again until the configuration or the kernel changes.
+    Parked,
+}
+
+/// One object.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    stage: Stage,
+    /// The next rung to wait on.
+    rung: u8,
+    /// The last error, 0 for none.
+    error: Errno,
+    /// Shown by the running dump.
+    seen: bool,
+    /// Changed since the running dump began: the dump's word on it is old.
+    touched: bool,
+}
+
+/// All objects of a family.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    entries: Box<[Entry]>,
+    /// May differ from the wish: to be compared.
+    pub(crate) dirty: DirtySet,
+    /// To be removed once nothing is left to be added.
+    pub(crate) removals: DirtySet,
+    in_flight: usize,
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// The change is in force.
+    Done,
+    /// To be tried again after this time; the rung's timer is to be set.
+    Waiting(u8),
+    /// Not to be tried again.
+    Parked,
+    /// The answer is of an earlier epoch.
+    Stale,
+}
+
+impl Ledger {
+    pub(crate) fn new(objects: usize) -> Self {
+        Self {
+            entries: vec![Entry::default(); objects].into_boxed_slice(),
+            dirty: DirtySet::new(objects),
+            removals: DirtySet::new(objects),
+            in_flight: 0,
+        }
+    }
+
+    /// How many objects.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Where the object stands.
+    pub(crate) fn stage(&self, id: usize) -> Stage {
+        self.entries.get(id).map_or(Stage::Parked, |entry| entry.stage)
+    }
+
+    /// The object's last error.
+    pub(crate) fn error(&self, id: usize) -> Option<Errno> {
+        self.entries.get(id).map(|entry| entry.error).filter(|error| *error != Errno::default())
+    }
+
+    /// How many objects wait for the kernel's answer.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// How many objects are held back by an error.
+    pub(crate) fn troubled(&self) -> usize {
+        self.entries.iter().filter(|entry| matches!(entry.stage, Stage::Waiting(_) | Stage::Parked)).count()
+    }
+
+    /// The wish or the mirror of a ready object may have changed.
+    pub(crate) fn mark(&mut self, id: usize) {
+        if self.stage(id) == Stage::Ready {
+            self.dirty.insert(id);
+        }
+    }
+
+    /// Everything may have changed, and what failed deserves another try.
+    pub(crate) fn mark_all(&mut self) {
+        for id in 0..self.entries.len() {
+            self.release(id);
+            self.mark(id);
+        }
+    }
+
+    /// A held object deserves another try.
+    pub(crate) fn release(&mut self, id: usize) {
+        if let Some(entry) = self.entries.get_mut(id)
+            && matches!(entry.stage, Stage::Waiting(_) | Stage::Parked)
+        {
+            *entry = Entry { stage: Stage::Ready, rung: 0, ..*entry };
+            self.dirty.insert(id);
+        }
+    }
+
+    /// The kernel is being asked to change the object.
+    pub(crate) fn sent(&mut self, id: usize, epoch: Epoch) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.stage = Stage::InFlight(epoch);
+            entry.touched = true;
+            self.in_flight += 1;
+        }
+    }
+
+    /// The kernel answered.
+    pub(crate) fn answered(
+        &mut self,
+        id: usize,
+        epoch: Epoch,
+        outcome: Result<(), (Errno, Gravity)>,
+    ) -> Settled {
+        let Some(entry) = self.entries.get_mut(id).filter(|entry| entry.stage == Stage::InFlight(epoch))
+        else {
+            return Settled::Stale;
+        };
+        self.in_flight -= 1;
+        entry.touched = true;
+        match outcome {
+            Ok(()) => {
+                *entry = Entry { stage: Stage::Ready, rung: 0, error: Errno::default(), ..*entry };
+                self.dirty.insert(id);
+                Settled::Done
+            }
+            Err((error, Gravity::Transient)) => {
+                let rung = entry.rung;
+                *entry =
+                    Entry { stage: Stage::Waiting(rung), rung: (rung + 1).min(RUNGS - 1), error, ..*entry };
+                Settled::Waiting(rung)
+            }
+            Err((error, Gravity::Permanent)) => {
+                *entry = Entry { stage: Stage::Parked, error, ..*entry };
+                Settled::Parked
+            }
+        }
+    }
+
+    /// The timer of `rung` fired: its objects are compared again. Each keeps its next rung until it succeeds.
+    pub(crate) fn climb(&mut self, rung: u8) {
+        for (id, entry) in self.entries.iter_mut().enumerate() {
+            if entry.stage == Stage::Waiting(rung) {
+                entry.stage = Stage::Ready;
+                self.dirty.insert(id);
+            }
+        }
+    }
+
+    /// A dump of `range` begins.
+    pub(crate) fn begin_dump(&mut self, range: core::ops::Range<usize>) {
+        for entry in self.entries.get_mut(range).unwrap_or(&mut []) {
+            entry.seen = false;
+            entry.touched = matches!(entry.stage, Stage::InFlight(_));
+        }
+    }
+
+    /// A dump shows the object: true if the dump's word on it is good.
+    pub(crate) fn see(&mut self, id: usize) -> bool {
+        self.entries.get_mut(id).is_some_and(|entry| {
+            entry.seen = true;
+            !entry.touched
+        })
+    }
+
+    /// At the end of a dump: true if the object is not in the kernel.
+    pub(crate) fn proven_absent(&self, id: usize) -> bool {
+        self.entries.get(id).is_some_and(|entry| !entry.seen && !entry.touched)
+    }
+
+    /// The mirror changed by other means than an answer; the running dump is not to undo it.
+    pub(crate) fn touch(&mut self, id: usize) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.touched = true;
+        }
+    }
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gravity {
+    /// It can.
+    Transient,
+    /// Not until the configuration or the kernel changes.
+    Permanent,
+}
+
+/// How long objects wait on `rung`.
+pub(crate) fn rung_delay(rung: u8) -> Duration {
+    Duration::from_secs(1 << rung.min(RUNGS - 1))
+}
+
+/// Repairs of drift are rate-limited: more than five in ten seconds mean that someone fights us, and the next wait.
+#[derive(Debug, Default)]
+pub(crate) struct RepairLimit {
+    window_start: Instant,
+    repairs: u8,
+    held: bool,
+}
+
+/// Whether a repair may go ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permit {
+    /// It may.
+    Granted,
+    /// It waits until then; the first refusal of a window is to be recorded.
+    Refused {
+        /// When repairs are allowed again.
+        until: Instant,
+        /// Whether this is the first refusal.
+        first: bool,
+    },
+}
+
+const REPAIR_WINDOW: Duration = Duration::from_secs(10);
+const MAX_REPAIRS: u8 = 5;
+
+impl RepairLimit {
+    /// Asks for one repair at `now`.
+    pub(crate) fn ask(&mut self, now: Instant) -> Permit {
+        if now.since(self.window_start) >= REPAIR_WINDOW {
+            *self = Self { window_start: now, repairs: 0, held: false };
+        }
+        if self.repairs < MAX_REPAIRS {
+            self.repairs += 1;
+            return Permit::Granted;
+        }
+        let first = !self.held;
+        self.held = true;
+        Permit::Refused { until: self.window_start + REPAIR_WINDOW, first }
+    }
+
+    /// True once when a hold is over: what was not repaired meanwhile is to be looked at.
+    pub(crate) fn lapse(&mut self, now: Instant) -> bool {
+        let over = self.held && now.since(self.window_start) >= REPAIR_WINDOW;
+        if over {
+            *self = Self::default();
+        }
+        over
+    }
+
+    /// True while repairs wait.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
+    }
+}

@@ -1,0 +1,381 @@
+//! Virtual addresses: which shall be in the kernel, which are, and the requests that close the gap.
+//!
+//! The wish is a pure function of an instance's state; the mirror is what the last answer, notification or dump said.
+
+use core::net::IpAddr;
+
+use super::action::{Action, AddressRef, Change, Epoch};
+use super::bus::{Bus, Timer};
+use super::dirty::DirtySet;
+use super::event::{Errno, Source};
+use super::index::Index;
+use super::journal::{Family, Reason};
+use super::ledger::{Gravity, Ledger, Permit, RepairLimit, Settled, Stage, rung_delay};
+use super::links::Links;
+use super::vrrp::{Predecessor, Vrrp};
+use crate::config::Config;
+use crate::config::ids::{AddressId, Id, InstanceId, LinkId};
+use crate::config::model::VirtualAddress;
+use crate::time::{Duration, Instant};
+use crate::wire::link::LinkIndex;
+use crate::wire::rtnetlink::{AddressEntry, AddressSpec, LabelName, Request};
+
+/// How often interfaces and addresses are listed although nothing was reported.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Addresses of the configuration, and those a reload left behind (rows behind the configured ones).
+#[derive(Debug)]
+pub struct NetPlan {
+    ledger: Ledger,
+    /// What the kernel is believed to have.
+    present: Box<[bool]>,
+    /// Addresses that are no longer configured and still present.
+    retired: Box<[AddressSpec]>,
+    index: Index,
+    limit: RepairLimit,
+    keep: bool,
+    stopping: bool,
+}
+
+impl NetPlan {
+    /// A plan for `config`.
+    pub(crate) fn new(config: &Config) -> Self {
+        let configured = config.addresses.len();
+        let mut index = Index::new(configured);
+        for (id, address) in (0..).zip(&config.addresses) {
+            index.insert(&address.address, id);
+        }
+        Self {
+            ledger: Ledger::new(configured),
+            present: vec![false; configured].into_boxed_slice(),
+            retired: Box::default(),
+            index,
+            limit: RepairLimit::default(),
+            keep: false,
+            stopping: false,
+        }
+    }
+
+    /// True if the kernel has the address, as far as we know.
+    pub fn is_present(&self, id: AddressId) -> bool {
+        self.present.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// The kernel's last error for the address.
+    pub fn error(&self, id: AddressId) -> Option<Errno> {
+        self.ledger.error(id.index())
+    }
+
+    /// How many addresses are held back by an error.
+    pub fn troubled(&self) -> usize {
+        self.ledger.troubled()
+    }
+
+    /// True while repairs are held because somebody keeps removing what we add.
+    pub fn repairs_held(&self) -> bool {
+        self.limit.is_held()
+    }
+
+    /// True when none of the instance's addresses is about to change: the moment to announce them.
+    pub(crate) fn is_settled(&self, config: &Config, id: InstanceId) -> bool {
+        let rows =
+            config.instances.get(id.index()).map(|instance| instance.addresses.rows()).unwrap_or_default();
+        self.ledger.in_flight() == 0 && !self.ledger.dirty.any_in(rows)
+    }
+
+    /// The configured address that the kernel's row describes.
+    pub(crate) fn find(&self, entry: &AddressEntry, config: &Config, links: &Links) -> Option<AddressId> {
+        let is_it = |id: u32| {
+            config.addresses.get(id as usize).is_some_and(|one| {
+                one.address == entry.address
+                    && one.prefix == entry.prefix
+                    && links.get(one.link).index == entry.link
+            })
+        };
+        self.index.find(&entry.address, is_it).map(AddressId)
+    }
+
+    /// An instance's state changed.
+    pub(crate) fn instance_changed(&mut self, id: InstanceId, config: &Config) {
+        for row in config.instances.get(id.index()).map(|one| one.addresses.rows()).unwrap_or_default() {
+            self.ledger.release(row);
+            self.ledger.mark(row);
+        }
+    }
+
+    /// An interface changed: what waited for it is tried again; what was on one that is gone is gone.
+    pub(crate) fn link_changed(&mut self, link: LinkId, config: &Config, links: &Links) {
+        for (id, address) in config.addresses.iter().enumerate().filter(|(_, address)| address.link == link) {
+            if !links.get(address.link).exists()
+                && let Some(present) = self.present.get_mut(id)
+            {
+                *present = false;
+            }
+            self.ledger.release(id);
+            self.ledger.mark(id);
+        }
+    }
+
+    /// The kernel says that one of our addresses is there, or gone.
+    pub(crate) fn handle_address(
+        &mut self,
+        now: Instant,
+        id: AddressId,
+        (there, source): (bool, Source),
+        (config, vrrp, links): (&Config, &Vrrp, &Links),
+        bus: &mut Bus,
+    ) {
+        let row = id.index();
+        let fresh = if source == Source::Dump && there { self.ledger.see(row) } else { true };
+        if matches!(self.ledger.stage(row), Stage::InFlight(_)) || !fresh {
+            return;
+        }
+        if source != Source::Dump {
+            self.ledger.touch(row);
+        }
+        let Some(present) = self.present.get_mut(row).filter(|present| **present != there) else { return };
+        *present = there;
+        let wished = self.wish(row, config, vrrp, links).unwrap_or(there);
+        match (wished, source) {
+            // One of our own requests took it along (the primary address of a subnet takes its secondaries).
+            (_, Source::Own) => self.ledger.mark(row),
+            (true, Source::Foreign | Source::Dump) if there => bus.address_installed(id),
+            (true, Source::Foreign | Source::Dump) => self.repair(now, id, bus),
+            (false, Source::Foreign | Source::Dump) => {
+                if there {
+                    bus.record(now, Reason::AddressUnwanted(id));
+                }
+                self.ledger.mark(row);
+            }
+        }
+    }
+
+    /// Somebody took an address of ours away.
+    fn repair(&mut self, now: Instant, id: AddressId, bus: &mut Bus) {
+        bus.record(now, Reason::AddressMissing(id));
+        match self.limit.ask(now) {
+            Permit::Granted => self.ledger.mark(id.index()),
+            Permit::Refused { until, first } => {
+                if first {
+                    bus.record(now, Reason::RepairsHeld(Family::Addresses));
+                }
+                bus.set(Timer::RouteAudit, until);
+            }
+        }
+    }
+
+    /// A dump of addresses begins.
+    pub(crate) fn begin_dump(&mut self) {
+        let rows = 0..self.ledger.len();
+        self.ledger.begin_dump(rows);
+    }
+
+    /// A whole dump of addresses ended: what it did not show is not there.
+    pub(crate) fn end_dump(&mut self, now: Instant, around: (&Config, &Vrrp, &Links), bus: &mut Bus) {
+        for row in 0..around.0.addresses.len() {
+            if self.ledger.proven_absent(row) {
+                self.handle_address(now, AddressId::from_index(row), (false, Source::Dump), around, bus);
+            }
+            self.ledger.mark(row);
+        }
+        self.limit.lapse(now);
+        bus.set_if_idle(Timer::RouteAudit, now + AUDIT_INTERVAL);
+    }
+
+    /// The wish for a row: present or not; `None` while its interface is missing and nothing can be done.
+    fn wish(&self, row: usize, config: &Config, vrrp: &Vrrp, links: &Links) -> Option<bool> {
+        let Some(address) = config.addresses.get(row) else { return Some(false) };
+        if self.stopping && self.keep {
+            return None;
+        }
+        links.get(address.link).exists().then(|| !self.stopping && vrrp.is_master(address.instance))
+    }
+
+    /// The next request to the kernel.
+    pub(crate) fn poll(&mut self, config: &Config, vrrp: &Vrrp, links: &Links, bus: &Bus) -> Option<Action> {
+        while let Some(row) = self.ledger.dirty.pop() {
+            if self.ledger.stage(row) != Stage::Ready {
+                continue;
+            }
+            let present = self.present.get(row).copied().unwrap_or(false);
+            let change = match (self.wish(row, config, vrrp, links), present) {
+                (Some(true), false) => Change::Add,
+                (Some(false), true) => Change::Remove,
+                (Some(true), true) | (Some(false), false) | (None, _) => continue,
+            };
+            self.ledger.sent(row, bus.epoch);
+            let (epoch, address) = (bus.epoch, reference(row, config));
+            return Some(match change {
+                Change::Remove => Action::RemoveAddress { epoch, address },
+                Change::Add | Change::Set => Action::AddAddress { epoch, address },
+            });
+        }
+        None
+    }
+
+    /// True if a request waits to be made.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.ledger.dirty.is_empty()
+    }
+
+    /// True if everything is as wished or cannot be for now.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ledger.dirty.is_empty() && self.ledger.in_flight() == 0
+    }
+
+    /// What an action asks of the kernel.
+    pub(crate) fn request(&self, action: Action, config: &Config, links: &Links) -> Option<Request> {
+        match action {
+            Action::AddAddress { address, .. } => self.spec(address, config, links).map(Request::AddAddress),
+            Action::RemoveAddress { address, .. } => {
+                self.spec(address, config, links).map(Request::RemoveAddress)
+            }
+            Action::SendAdvert { .. }
+            | Action::Announce { .. }
+            | Action::OpenSocket { .. }
+            | Action::CloseSocket { .. }
+            | Action::FindIpvs { .. }
+            | Action::SetTimeouts { .. }
+            | Action::FlushIpvs { .. }
+            | Action::Service { .. }
+            | Action::Destination { .. }
+            | Action::Dump { .. }
+            | Action::Probe { .. }
+            | Action::AbortProbe { .. } => None,
+        }
+    }
+
+    /// The kernel answered a request.
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        (address, change, epoch): (AddressRef, Change, Epoch),
+        result: Result<(), Errno>,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let row = row_of(address, config);
+        if result == Err(Errno::LOST) {
+            // Compared again with what was known before: a request that was carried out meets its own work.
+            if self.ledger.answered(row, epoch, Ok(())) == Settled::Stale {
+                bus.stale_total += 1;
+            }
+            return;
+        }
+        let outcome = match (change, result) {
+            // Someone was faster, or our own earlier request was applied although its answer was lost.
+            (Change::Add | Change::Set, Err(Errno::EEXIST)) | (Change::Remove, Err(Errno::EADDRNOTAVAIL)) => {
+                Ok(())
+            }
+            (_, Ok(())) => Ok(()),
+            (_, Err(errno)) => Err((errno, gravity(errno))),
+        };
+        let settled = self.ledger.answered(row, epoch, outcome);
+        match settled {
+            Settled::Stale => bus.stale_total += 1,
+            Settled::Done => {
+                if let Some(present) = self.present.get_mut(row) {
+                    *present = change != Change::Remove;
+                }
+                if let (AddressRef::Configured(id), true) = (address, change != Change::Remove) {
+                    bus.address_installed(id);
+                }
+            }
+            Settled::Waiting(_) | Settled::Parked => {
+                if let (AddressRef::Configured(id), Err((errno, _))) = (address, outcome) {
+                    bus.record(now, Reason::AddressFailed(id, change, errno));
+                }
+                if let Settled::Waiting(rung) = settled {
+                    bus.set_if_idle(Timer::AddressRung(rung), now + rung_delay(rung));
+                }
+            }
+        }
+    }
+
+    /// The timer of a rung fired.
+    pub(crate) fn climb(&mut self, rung: u8) {
+        self.ledger.climb(rung);
+    }
+
+    /// The box stops; `keep` leaves the addresses where they are.
+    pub(crate) fn stop(&mut self, keep: bool) {
+        (self.stopping, self.keep) = (true, keep);
+        self.ledger.mark_all();
+    }
+
+    /// Takes over what is known of the addresses that both configurations have; those that are present and no longer
+    /// configured are to be removed.
+    pub(crate) fn adopt(&mut self, old: &Self, from: Predecessor<'_>, config: &Config, links: &Links) {
+        let mut left = DirtySet::new(old.present.len());
+        for row in (0..old.present.len()).filter(|row| old.present.get(*row) == Some(&true)) {
+            left.insert(row);
+        }
+        for (row, address) in config.addresses.iter().enumerate() {
+            let same = |one: &VirtualAddress| {
+                one.address == address.address
+                    && one.prefix == address.prefix
+                    && from.config.link_name(one.link) == config.link_name(address.link)
+            };
+            let is_it = |id: u32| from.config.addresses.get(id as usize).is_some_and(same);
+            let before = old.index.find(&address.address, is_it).map(|id| id as usize);
+            if let (Some(before), Some(present)) = (before, self.present.get_mut(row)) {
+                *present = left.contains(before);
+                left.remove(before);
+            }
+        }
+        let gone = core::iter::from_fn(|| left.pop());
+        self.retired =
+            gone.filter_map(|row| old.spec(reference(row, from.config), from.config, links)).collect();
+        let rows = config.addresses.len() + self.retired.len();
+        self.present = (0..rows).map(|row| self.present.get(row).copied().unwrap_or(true)).collect();
+        self.ledger = Ledger::new(rows);
+        self.ledger.mark_all();
+    }
+
+    /// What the kernel needs to know of an address.
+    fn spec(&self, address: AddressRef, config: &Config, links: &Links) -> Option<AddressSpec> {
+        match address {
+            AddressRef::Retired(row) => self.retired.get(row as usize).copied(),
+            AddressRef::Configured(id) => {
+                let address = config.addresses.get(id.index())?;
+                Some(spec(address, links.get(address.link).index, config))
+            }
+        }
+    }
+}
+
+fn reference(row: usize, config: &Config) -> AddressRef {
+    match row.checked_sub(config.addresses.len()) {
+        None => AddressRef::Configured(AddressId::from_index(row)),
+        Some(retired) => AddressRef::Retired(u32::try_from(retired).unwrap_or(u32::MAX)),
+    }
+}
+
+fn row_of(address: AddressRef, config: &Config) -> usize {
+    match address {
+        AddressRef::Configured(id) => id.index(),
+        AddressRef::Retired(row) => config.addresses.len() + row as usize,
+    }
+}
+
+fn spec(address: &VirtualAddress, link: LinkIndex, config: &Config) -> AddressSpec {
+    AddressSpec {
+        link,
+        address: address.address,
+        prefix: address.prefix,
+        scope: address.scope,
+        broadcast: address.broadcast.filter(|_| matches!(address.address, IpAddr::V4(_))),
+        peer: address.peer,
+        label: LabelName::new(config.texts.get(address.label)),
+    }
+}
+
+/// Missing rights and nonsense do not pass by themselves; a missing device or lack of memory may.
+fn gravity(errno: Errno) -> Gravity {
+    match errno {
+        Errno::EPERM | Errno::EACCES | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT => {
+            Gravity::Permanent
+        }
+        _ => Gravity::Transient,
+    }
+}

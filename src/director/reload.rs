@@ -1,0 +1,173 @@
+//! A reload is prepared beside the running director, in slices, and put in force in one event.
+//!
+//! Rows of both configurations are matched by what they are (VRID and interface, service key, target of a probe), so
+//! that states, programs, timers and what is known of the kernel survive; ids do not.
+
+use core::hash::{Hash, Hasher};
+
+use super::index::Index;
+use super::{Director, Parts};
+use crate::check::Checker;
+use crate::config::Config;
+use crate::config::ids::Id;
+use crate::config::model::Probe;
+use crate::time::Instant;
+
+/// Rows handled in one step: a fraction of a millisecond.
+const SLICE: usize = 1_024;
+
+/// From rows of the new configuration to rows of the old one.
+#[derive(Debug, Default)]
+pub(crate) struct Maps {
+    pub(crate) services: Box<[Option<u32>]>,
+    pub(crate) destinations: Box<[Option<u32>]>,
+    pub(crate) probes: Box<[Option<u32>]>,
+}
+
+/// A configuration that is being prepared.
+#[derive(Debug)]
+pub struct Reload {
+    config: Config,
+    parts: Option<Parts>,
+    maps: Maps,
+    /// Probes of the running configuration by what they ask.
+    probes: Index,
+    stage: Stage,
+    now: Instant,
+}
+
+/// What is to be done next, and from which row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Tables,
+    OldProbes(usize),
+    NewProbes(usize),
+    Keys(usize),
+    Services(usize),
+    Done,
+}
+
+impl Reload {
+    /// Starts to prepare `config` beside `running`.
+    pub fn new(config: Config, running: &Director, now: Instant) -> Self {
+        let maps = Maps {
+            services: vec![None; config.services.len()].into_boxed_slice(),
+            destinations: vec![None; config.destinations.len()].into_boxed_slice(),
+            probes: vec![None; config.probes.len()].into_boxed_slice(),
+        };
+        let probes = Index::new(running.config().probes.len());
+        Self { config, parts: None, maps, probes, stage: Stage::Tables, now }
+    }
+
+    /// The configuration being prepared.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Does a slice of the work; true when nothing is left to do. `running` is the director given at the start.
+    pub fn step(&mut self, running: &Director) -> bool {
+        self.stage = match self.stage {
+            Stage::Tables => {
+                self.parts = Some(Parts::new(&self.config, self.now));
+                Stage::OldProbes(0)
+            }
+            Stage::OldProbes(from) => self.index_probes(from, running),
+            Stage::NewProbes(from) => self.match_probes(from, running),
+            Stage::Keys(from) => self.enter_keys(from),
+            Stage::Services(from) => self.match_services(from, running),
+            Stage::Done => Stage::Done,
+        };
+        self.stage == Stage::Done
+    }
+
+    fn index_probes(&mut self, from: usize, running: &Director) -> Stage {
+        let probes = &running.config().probes;
+        for (id, probe) in (from..).zip(probes.iter().skip(from).take(SLICE)) {
+            self.probes.insert(&Question(probe), u32::try_from(id).unwrap_or(u32::MAX));
+        }
+        if from + SLICE < probes.len() { Stage::OldProbes(from + SLICE) } else { Stage::NewProbes(0) }
+    }
+
+    fn match_probes(&mut self, from: usize, running: &Director) -> Stage {
+        let old = &running.config().probes;
+        for (map, probe) in self.maps.probes.iter_mut().zip(&self.config.probes).skip(from).take(SLICE) {
+            let same = |id: u32| {
+                old.get(id as usize)
+                    .is_some_and(|one| one.target == probe.target && one.checker == probe.checker)
+            };
+            *map = self.probes.find(&Question(probe), same);
+        }
+        if from + SLICE < self.config.probes.len() { Stage::NewProbes(from + SLICE) } else { Stage::Keys(0) }
+    }
+
+    fn enter_keys(&mut self, from: usize) -> Stage {
+        let to = self.slice_of_services(from);
+        if let Some(parts) = &mut self.parts {
+            parts.ipvs_plan.enter(&self.config, from..to);
+        }
+        if to < self.config.services.len() { Stage::Keys(to) } else { Stage::Services(0) }
+    }
+
+    fn match_services(&mut self, from: usize, running: &Director) -> Stage {
+        let to = self.slice_of_services(from);
+        let (plan, old) = (running.ipvs_plan(), running.config());
+        for (row, service) in (from..to).zip(self.config.services.get(from..to).unwrap_or(&[])) {
+            let Some(before) = plan.find_service(&service.key, old) else { continue };
+            if let Some(map) = self.maps.services.get_mut(row) {
+                *map = Some(before.0);
+            }
+            for row in service.destinations.rows() {
+                let key = self.config.destinations.get(row).map(|one| (before, one.key));
+                let found = key.and_then(|key| plan.find_destination(key, old));
+                if let (Some(map), Some(found)) = (self.maps.destinations.get_mut(row), found) {
+                    *map = Some(found.0);
+                }
+            }
+        }
+        if to < self.config.services.len() { Stage::Services(to) } else { Stage::Done }
+    }
+
+    /// The end of a slice of services that starts at `from` and holds about [`SLICE`] destinations.
+    fn slice_of_services(&self, from: usize) -> usize {
+        let mut destinations = 0;
+        let rest = self.config.services.iter().skip(from);
+        let few = rest.take_while(|service| {
+            let fits = destinations < SLICE;
+            destinations += service.destinations.len();
+            fits
+        });
+        from + few.count()
+    }
+
+    /// True if the new configuration has the instance.
+    pub(crate) fn keeps(&self, running: &Director, id: crate::config::ids::InstanceId) -> bool {
+        let old = running.config();
+        old.instances.get(id.index()).is_some_and(|before| {
+            let link = old.link_name(before.link);
+            self.config
+                .instances
+                .iter()
+                .any(|one| one.vrid == before.vrid && self.config.link_name(one.link) == link)
+        })
+    }
+
+    /// What was prepared; the work that is left is done at once.
+    pub(crate) fn finish(mut self, running: &Director) -> (Config, Parts, Maps) {
+        while !self.step(running) {}
+        let parts = self.parts.take().unwrap_or_else(|| Parts::new(&self.config, self.now));
+        (self.config, parts, self.maps)
+    }
+}
+
+/// What a probe asks of whom; how often does not matter.
+struct Question<'a>(&'a Probe);
+
+impl Hash for Question<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.target.hash(state);
+        match &self.0.checker {
+            Checker::Tcp => 0_u8.hash(state),
+            Checker::Http(http) => http.urls.len().hash(state),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Virtual services: which real servers are alive, whether the quorum is met, and what the kernel's table shall hold.
+//!
+//! The wish for a destination is one pure function, [`wish`]; nothing of it is stored.
+
+use super::bus::Bus;
+use super::health::Health;
+use super::journal::Reason;
+use crate::config::Config;
+use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
+use crate::config::model::{OnFailure, Service};
+use crate::time::Instant;
+
+/// Whether a service has the weight it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quorum {
+    /// It has.
+    Met,
+    /// It has not: a sorry server serves, if there is one.
+    Lost,
+}
+
+/// One service.
+#[derive(Debug, Clone, Copy)]
+pub struct Pool {
+    /// Quorum state, with hysteresis.
+    pub quorum: Quorum,
+    /// Sum of the weights of the real servers that are alive.
+    pub weight: u32,
+    /// How many of them.
+    pub alive: u32,
+    /// Since when the quorum state holds.
+    pub since: Instant,
+}
+
+/// All services.
+#[derive(Debug)]
+pub struct Services {
+    pools: Box<[Pool]>,
+    alive: Box<[bool]>,
+    /// For each probe the destinations that need it: rows of `users`.
+    first_user: Box<[u32]>,
+    users: Box<[DestinationId]>,
+}
+
+impl Services {
+    /// Services of `config`; every real server counts as alive until a check says otherwise, as with keepalived.
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        let (first_user, users) = invert(config);
+        let pool = Pool { quorum: Quorum::Lost, weight: 0, alive: 0, since: now };
+        Self {
+            pools: vec![pool; config.services.len()].into_boxed_slice(),
+            alive: vec![true; config.destinations.len()].into_boxed_slice(),
+            first_user,
+            users,
+        }
+    }
+
+    /// The pool of a service.
+    pub fn pool(&self, id: ServiceId) -> Option<&Pool> {
+        self.pools.get(id.index())
+    }
+
+    /// True if all checks of the destination pass, or it has none.
+    pub fn is_alive(&self, id: DestinationId) -> bool {
+        self.alive.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// The destinations that need a probe.
+    pub fn users(&self, id: ProbeId) -> &[DestinationId] {
+        let bound = |row: usize| self.first_user.get(row).map_or(0, |row| *row as usize);
+        self.users.get(bound(id.index())..bound(id.index() + 1)).unwrap_or(&[])
+    }
+
+    /// Takes stock of everything, at start and after a reload.
+    pub(crate) fn begin(&mut self, now: Instant, config: &Config, health: &Health, bus: &mut Bus) {
+        for (id, destination) in config.destinations.iter().enumerate() {
+            if let Some(alive) = self.alive.get_mut(id) {
+                *alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));
+            }
+        }
+        for (id, service) in config.services.iter().enumerate() {
+            let id = ServiceId::from_index(id);
+            self.count(id, service, config);
+            let Some(pool) = self.pools.get_mut(id.index()) else { continue };
+            if pool.weight >= service.quorum.saturating_add(service.hysteresis) {
+                pool.quorum = Quorum::Met;
+                bus.record(now, Reason::QuorumGained(id, pool.weight));
+            } else {
+                bus.record(now, Reason::QuorumAbsent(id, pool.weight));
+            }
+            bus.service_changed(id);
+        }
+    }
+
+    /// The verdict of a probe changed.
+    pub(crate) fn verdict_changed(
+        &mut self,
+        now: Instant,
+        probe: ProbeId,
+        config: &Config,
+        health: &Health,
+        bus: &mut Bus,
+    ) {
+        let users = self.users(probe).len();
+        for user in 0..users {
+            let Some(id) = self.users(probe).get(user).copied() else { continue };
+            let Some(destination) = config.destinations.get(id.index()) else { continue };
+            let alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));
+            let Some(known) = self.alive.get_mut(id.index()).filter(|known| **known != alive) else {
+                continue;
+            };
+            *known = alive;
+            bus.record(now, if alive { Reason::DestinationUp(id) } else { Reason::DestinationDown(id) });
+            self.judge(now, destination.service, config, bus);
+        }
+    }
+
+    /// Weighs the pool of a service; the quorum has a dead band of twice the hysteresis.
+    fn judge(&mut self, now: Instant, id: ServiceId, config: &Config, bus: &mut Bus) {
+        let Some(service) = config.services.get(id.index()) else { return };
+        self.count(id, service, config);
+        let Some(pool) = self.pools.get_mut(id.index()) else { return };
+        let next = match pool.quorum {
+            Quorum::Lost if pool.weight >= service.quorum.saturating_add(service.hysteresis) => Quorum::Met,
+            Quorum::Met
+                if pool.weight == 0 || pool.weight < service.quorum.saturating_sub(service.hysteresis) =>
+            {
+                Quorum::Lost
+            }
+            Quorum::Lost => Quorum::Lost,
+            Quorum::Met => Quorum::Met,
+        };
+        if next != pool.quorum {
+            (pool.quorum, pool.since) = (next, now);
+            bus.record(
+                now,
+                match next {
+                    Quorum::Met => Reason::QuorumGained(id, pool.weight),
+                    Quorum::Lost => Reason::QuorumLost(id, pool.weight),
+                },
+            );
+        }
+        bus.service_changed(id);
+    }
+
+    fn count(&mut self, id: ServiceId, service: &Service, config: &Config) {
+        let (mut weight, mut alive) = (0_u32, 0_u32);
+        for destination in service.destinations.iter().filter(|one| Some(*one) != service.sorry) {
+            if self.is_alive(destination) {
+                alive += 1;
+                let configured = config.destinations.get(destination.index()).map_or(0, |one| one.weight);
+                weight = weight.saturating_add(configured);
+            }
+        }
+        if let Some(pool) = self.pools.get_mut(id.index()) {
+            (pool.weight, pool.alive) = (weight, alive);
+        }
+    }
+
+    /// Takes over the quorum states of the services that both configurations have.
+    pub(crate) fn adopt(&mut self, old: &Self, services: &[Option<u32>]) {
+        for (row, before) in services.iter().enumerate() {
+            let known = before.and_then(|before| old.pools.get(before as usize));
+            if let (Some(pool), Some(known)) = (self.pools.get_mut(row), known) {
+                (pool.quorum, pool.since) = (known.quorum, known.since);
+            }
+        }
+    }
+
+    /// Takes stock after a reload: only what changed is recorded.
+    pub(crate) fn resume(&mut self, now: Instant, config: &Config, health: &Health, bus: &mut Bus) {
+        for (id, destination) in config.destinations.iter().enumerate() {
+            if let Some(alive) = self.alive.get_mut(id) {
+                *alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));
+            }
+        }
+        for id in (0..config.services.len()).map(ServiceId::from_index) {
+            self.judge(now, id, config, bus);
+        }
+    }
+}
+
+/// The weight a destination shall have in the kernel's table; `None`: it shall not be there.
+///
+/// While the quorum is lost and there is a sorry server, the real servers are set aside: at weight 0 if they are to be
+/// inhibited, out of the table otherwise. Without a sorry server whatever is alive goes on.
+pub fn wish(config: &Config, services: &Services, id: DestinationId) -> Option<u32> {
+    let destination = config.destinations.get(id.index())?;
+    let service = config.services.get(destination.service.index())?;
+    let lost = services.pool(destination.service)?.quorum == Quorum::Lost;
+    let inhibited = match destination.on_failure {
+        OnFailure::Inhibit => Some(0),
+        OnFailure::Remove => None,
+    };
+    let serves = if service.sorry == Some(id) {
+        lost
+    } else {
+        services.is_alive(id) && !(lost && service.sorry.is_some())
+    };
+    if serves { Some(destination.weight) } else { inhibited }
+}
+
+/// For each probe the destinations that need it, as rows of one list.
+fn invert(config: &Config) -> (Box<[u32]>, Box<[DestinationId]>) {
+    let mut first = vec![0_u32; config.probes.len() + 2];
+    let uses = || {
+        config.destinations.iter().enumerate().flat_map(|(id, destination)| {
+            config
+                .probes_of(destination)
+                .iter()
+                .map(move |probe| (probe.index(), DestinationId::from_index(id)))
+        })
+    };
+    for (probe, _) in uses() {
+        if let Some(count) = first.get_mut(probe + 2) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0;
+    for count in &mut first {
+        sum += *count;
+        *count = sum;
+    }
+    // Row `probe + 1` now counts up from the probe's first row to the next probe's.
+    let mut users = vec![DestinationId::default(); sum as usize].into_boxed_slice();
+    for (probe, destination) in uses() {
+        if let Some(next) = first.get_mut(probe + 1) {
+            if let Some(user) = users.get_mut(*next as usize) {
+                *user = destination;
+            }
+            *next += 1;
+        }
+    }
+    first.pop();
+    (first.into_boxed_slice(), users)
+}

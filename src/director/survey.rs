@@ -1,0 +1,71 @@
+//! The comparison with the kernel's interfaces and addresses: at the start, after an overrun, and now and then.
+
+use super::action::{Action, Dump, Epoch};
+use super::bus::{Bus, Timer};
+use super::event::DumpError;
+use super::journal::{Family, Reason};
+use crate::time::{Duration, Instant};
+
+/// After a dump that failed or was interrupted.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How far the running survey is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Idle,
+    Wanted(Dump),
+    Asked(Epoch, Dump),
+}
+
+/// Interfaces first, then addresses.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    progress: Progress,
+}
+
+impl Survey {
+    /// A survey that is about to begin.
+    pub(crate) fn new() -> Self {
+        Self { progress: Progress::Wanted(Dump::Links) }
+    }
+
+    /// Begins a survey; one that is running begins anew, since what it saw may be old.
+    pub(crate) fn begin(&mut self) {
+        self.progress = Progress::Wanted(Dump::Links);
+    }
+
+    /// The next dump.
+    pub(crate) fn poll(&mut self, bus: &Bus) -> Option<(Action, Dump)> {
+        let Progress::Wanted(what) = self.progress else { return None };
+        self.progress = Progress::Asked(bus.epoch, what);
+        Some((Action::Dump { epoch: bus.epoch, what }, what))
+    }
+
+    /// True if a dump waits to be asked for.
+    pub(crate) fn has_work(&self) -> bool {
+        matches!(self.progress, Progress::Wanted(_))
+    }
+
+    /// A dump ended: true if it is the one asked for, and whole.
+    pub(crate) fn handle_dumped(
+        &mut self,
+        now: Instant,
+        (epoch, what): (Epoch, Dump),
+        result: Result<(), DumpError>,
+        bus: &mut Bus,
+    ) -> bool {
+        if self.progress != Progress::Asked(epoch, what) {
+            bus.stale_total += 1;
+            return false;
+        }
+        if let Err(error) = result {
+            let family = if what == Dump::Links { Family::Links } else { Family::Addresses };
+            bus.record(now, Reason::DumpFailed(family, error));
+            self.progress = Progress::Idle;
+            bus.set(Timer::RouteAudit, now + RETRY);
+            return false;
+        }
+        self.progress = if what == Dump::Links { Progress::Wanted(Dump::Addresses) } else { Progress::Idle };
+        true
+    }
+}

@@ -1,0 +1,162 @@
+//! What the shell and the console may read: values for actions, and each subsystem's state.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::Director;
+use super::action::{Action, AdvertKind, Epoch};
+use super::garp::Announcements;
+use super::health::Health;
+use super::ipvs_plan::IpvsPlan;
+use super::journal::Journal;
+use super::links::Links;
+use super::net_plan::NetPlan;
+use super::services::Services;
+use super::track::Tracks;
+use super::vrrp::Vrrp;
+use super::vrrp::packet::Datagram;
+use crate::config::Config;
+use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
+use crate::config::model::{Probe, Transport};
+use crate::time::Instant;
+use crate::wire::link::{LinkIndex, LinkName};
+use crate::wire::{arp, genl_ipvs, ndisc, rtnetlink};
+
+/// An Ethernet frame in the caller's buffer and where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// The interface.
+    pub link: LinkIndex,
+    /// Bytes written.
+    pub len: usize,
+}
+
+/// A VRRP socket to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketSpec {
+    /// The interface's index.
+    pub index: LinkIndex,
+    /// Its name, to bind the socket to.
+    pub name: LinkName,
+    /// Multicast groups to join; without any the interface is used for unicast only.
+    pub groups: heapless::Vec<Ipv4Addr, MAX_GROUPS>,
+}
+
+/// Different multicast groups on one interface; more than one is rare.
+pub const MAX_GROUPS: usize = 8;
+
+impl Director {
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Writes a whole IPv4 packet for [`Action::SendAdvert`]; 1,056 bytes are always enough.
+    pub fn advert(&self, id: InstanceId, peer: u16, kind: AdvertKind, out: &mut [u8]) -> Option<Datagram> {
+        self.parts.vrrp.advert(id, peer, kind, (&self.config, &self.parts.links), out)
+    }
+
+    /// Writes a whole frame for [`Action::Announce`]; 128 bytes are always enough.
+    pub fn announcement(&self, id: AddressId, out: &mut [u8]) -> Option<Frame> {
+        let address = self.config.addresses.get(id.index())?;
+        let link = self.parts.links.get(address.link);
+        let len = match address.address {
+            IpAddr::V4(address) => arp::emit_gratuitous(link.mac, address, out),
+            IpAddr::V6(address) => ndisc::emit_unsolicited(link.mac, address, ndisc::Role::Host, out),
+        };
+        link.exists().then_some(Frame { link: link.index, len: len? })
+    }
+
+    /// What socket [`Action::OpenSocket`] means.
+    pub fn socket(&self, id: LinkId) -> Option<SocketSpec> {
+        let (link, name) = (self.parts.links.get(id), *self.config.links.get(id.index())?);
+        let mut groups = heapless::Vec::new();
+        for instance in self.config.instances.iter().filter(|one| one.link == id) {
+            if let Transport::Multicast(group) = instance.transport
+                && !groups.contains(&group)
+            {
+                let _ = groups.push(group);
+            }
+        }
+        link.exists().then_some(SocketSpec { index: link.index, name, groups })
+    }
+
+    /// What an action asks of the routing socket.
+    pub fn route_request(&self, action: Action) -> Option<rtnetlink::Request> {
+        self.parts.net_plan.request(action, &self.config, &self.parts.links)
+    }
+
+    /// What an action asks of IPVS.
+    pub fn ipvs_request(&self, action: Action) -> Option<genl_ipvs::Request> {
+        self.parts.ipvs_plan.request(action, &self.config, &self.parts.services)
+    }
+
+    /// The probe of [`Action::Probe`].
+    pub fn probe(&self, id: ProbeId) -> Option<&Probe> {
+        self.config.probes.get(id.index())
+    }
+
+    /// When a probe is due next; `None` while it is under way.
+    pub fn probe_due(&self, id: ProbeId) -> Option<Instant> {
+        self.parts.bus.deadline(super::bus::Timer::Probe(id))
+    }
+
+    /// When an instance's protocol timer fires: the next advert of a MASTER, the takeover of a BACKUP.
+    pub fn protocol_deadline(&self, id: InstanceId) -> Option<Instant> {
+        self.parts.bus.deadline(super::bus::Timer::Protocol(id))
+    }
+
+    /// What happened.
+    pub fn journal(&self) -> &Journal {
+        &self.parts.bus.journal
+    }
+
+    /// The epoch of the actions given now.
+    pub fn epoch(&self) -> Epoch {
+        self.parts.bus.epoch
+    }
+
+    /// Answers dropped because they were of an earlier epoch.
+    pub fn stale_total(&self) -> u64 {
+        self.parts.bus.stale_total
+    }
+
+    /// Interfaces.
+    pub fn links(&self) -> &Links {
+        &self.parts.links
+    }
+
+    /// Tracked interfaces.
+    pub fn tracks(&self) -> &Tracks {
+        &self.parts.tracks
+    }
+
+    /// Virtual routers.
+    pub fn vrrp(&self) -> &Vrrp {
+        &self.parts.vrrp
+    }
+
+    /// Announcements.
+    pub fn announcements(&self) -> &Announcements {
+        &self.parts.garp
+    }
+
+    /// Probes.
+    pub fn health(&self) -> &Health {
+        &self.parts.health
+    }
+
+    /// Virtual services.
+    pub fn services(&self) -> &Services {
+        &self.parts.services
+    }
+
+    /// Addresses in the kernel.
+    pub fn net_plan(&self) -> &NetPlan {
+        &self.parts.net_plan
+    }
+
+    /// Services and destinations in the kernel.
+    pub fn ipvs_plan(&self) -> &IpvsPlan {
+        &self.parts.ipvs_plan
+    }
+}

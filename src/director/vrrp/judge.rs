@@ -1,0 +1,265 @@
+//! Which adverts are heard: the checks of RFC 3768 section 7.1 in keepalived's order, each refusal counted by reason
+//! and reported once per state, so that a flood of bad packets is a number and not a flood of lines.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::{Rival, Vrrp};
+use crate::config::Config;
+use crate::config::ids::{Id, InstanceId, LinkId};
+use crate::config::model::{Authentication, Instance, SourceCheck, Transport};
+use crate::director::bus::Bus;
+use crate::director::journal::Reason;
+use crate::director::links::Links;
+use crate::time::{Duration, Instant};
+use crate::wire::vrrp::{Advert, Checksum, Malformed, Received};
+
+/// Why a packet was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reject {
+    /// The IPv4 header is broken or does not fit the packet.
+    Header,
+    /// Too short for an advert.
+    Length,
+    /// The address count does not fit the length.
+    Count,
+    /// Sent from another network: a TTL below 255.
+    Ttl,
+    /// Not version 2.
+    Version,
+    /// No instance of ours has the VRID on this interface.
+    UnknownVrid,
+    /// An authentication type that does not exist.
+    AuthType,
+    /// Another authentication type than ours.
+    AuthMismatch,
+    /// A wrong password.
+    Password,
+    /// Another advertisement interval than ours.
+    Interval,
+    /// Not an advertisement.
+    Type,
+    /// A wrong checksum.
+    Checksum,
+    /// Multicast for an instance that speaks unicast, or the other way round.
+    Destination,
+    /// Not one of the configured peers.
+    Source,
+    /// From an address of this box.
+    Own,
+}
+
+impl Reject {
+    /// All reasons, in the order of the checks.
+    pub const ALL: [Self; 15] = [
+        Self::Header,
+        Self::Length,
+        Self::Count,
+        Self::Ttl,
+        Self::Version,
+        Self::UnknownVrid,
+        Self::AuthType,
+        Self::AuthMismatch,
+        Self::Password,
+        Self::Interval,
+        Self::Type,
+        Self::Checksum,
+        Self::Destination,
+        Self::Source,
+        Self::Own,
+    ];
+
+    /// A short name for screens and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Header => "bad-header",
+            Self::Length => "too-short",
+            Self::Count => "address-count",
+            Self::Ttl => "ttl",
+            Self::Version => "version",
+            Self::UnknownVrid => "unknown-vrid",
+            Self::AuthType => "auth-type",
+            Self::AuthMismatch => "auth-mismatch",
+            Self::Password => "password",
+            Self::Interval => "interval",
+            Self::Type => "type",
+            Self::Checksum => "checksum",
+            Self::Destination => "destination",
+            Self::Source => "source",
+            Self::Own => "own-address",
+        }
+    }
+}
+
+/// Refusals by reason.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rejects {
+    totals: [u64; Reject::ALL.len()],
+    reported: u16,
+    /// The last one: reason, sender, time.
+    pub last: Option<(Reject, Ipv4Addr, Instant)>,
+}
+
+impl Rejects {
+    /// How many packets were refused for this reason.
+    pub fn total(&self, reject: Reject) -> u64 {
+        self.totals.get(reject as usize).copied().unwrap_or(0)
+    }
+
+    /// How many packets were refused.
+    pub fn sum(&self) -> u64 {
+        self.totals.iter().sum()
+    }
+
+    /// Counts one; true if this reason has not been reported in this state.
+    fn count(&mut self, now: Instant, reject: Reject, from: Ipv4Addr) -> bool {
+        if let Some(total) = self.totals.get_mut(reject as usize) {
+            *total += 1;
+        }
+        self.last = Some((reject, from, now));
+        let bit = 1 << reject as u16;
+        let first = self.reported & bit == 0;
+        self.reported |= bit;
+        first
+    }
+
+    /// A new state: each reason is worth another line.
+    pub(super) fn report_again(&mut self) {
+        self.reported = 0;
+    }
+}
+
+impl Vrrp {
+    /// A packet of protocol 112 came in on `link`.
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        packet: Result<Received<'_>, Malformed>,
+        (config, links): (&Config, &Links),
+        bus: &mut Bus,
+    ) {
+        if self.stopping {
+            return;
+        }
+        let (vrid, from) = match packet {
+            Ok(received) => (Some(received.advert.vrid), received.source),
+            Err(malformed) => (vrid_of(malformed), Ipv4Addr::UNSPECIFIED),
+        };
+        let found = config
+            .instances
+            .iter()
+            .position(|instance| instance.link == link && Some(instance.vrid.get()) == vrid);
+        let Some(id) = found.map(InstanceId::from_index) else {
+            let reject = packet.map_or_else(reject_of, |_| Reject::UnknownVrid);
+            self.strays.count(now, reject, from);
+            return;
+        };
+        let Some(instance) = config.instances.get(id.index()) else { return };
+        let ours = instance.source.or(links.get(link).primary).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        match packet.map_err(reject_of).and_then(|received| judge(&received, instance, ours, config)) {
+            Err(reject) => self.refuse(now, id, reject, from, bus),
+            Ok(received) => {
+                self.compare_lists(now, id, instance, &received, config, bus);
+                let Some(router) = self.get(id) else { return };
+                let rival = Rival { from, theirs: received.advert.priority, ours: router.priority };
+                self.hear(now, id, instance, rival, ours, bus);
+            }
+        }
+    }
+
+    fn refuse(&mut self, now: Instant, id: InstanceId, reject: Reject, from: Ipv4Addr, bus: &mut Bus) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        if router.rejects.count(now, reject, from) {
+            bus.record(now, Reason::Rejected(id, reject, from));
+        }
+    }
+
+    /// Another list of addresses is accepted, as keepalived 2.3.3 and later do: dropping the advert would make a
+    /// second MASTER of every change of the list that reaches one node first.
+    fn compare_lists(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        instance: &Instance,
+        received: &Received<'_>,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let ours = config.advertised(instance).iter().map(|one| one.address);
+        let theirs = received.advert.addresses.iter().map(|bytes| IpAddr::from(*bytes));
+        let same_set = || {
+            ours.len() == theirs.len() && theirs.clone().all(|one| ours.clone().any(|address| address == one))
+        };
+        if ours.clone().eq(theirs.clone()) || same_set() {
+            return;
+        }
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        router.counters.list_differs_total += 1;
+        if !router.list_reported {
+            router.list_reported = true;
+            let count = u8::try_from(received.advert.addresses.len()).unwrap_or(u8::MAX);
+            bus.record(now, Reason::AddressListDiffers(id, received.source, count));
+        }
+    }
+}
+
+fn vrid_of(malformed: Malformed) -> Option<u8> {
+    match malformed {
+        Malformed::Header => None,
+        Malformed::Short { vrid } => vrid,
+        Malformed::Count { vrid } | Malformed::Version { vrid, .. } => Some(vrid),
+    }
+}
+
+fn reject_of(malformed: Malformed) -> Reject {
+    match malformed {
+        Malformed::Header => Reject::Header,
+        Malformed::Short { .. } => Reject::Length,
+        Malformed::Count { .. } => Reject::Count,
+        Malformed::Version { .. } => Reject::Version,
+    }
+}
+
+/// The advert, if it is one for this instance.
+fn judge<'a>(
+    received: &Received<'a>,
+    instance: &Instance,
+    ours: Ipv4Addr,
+    config: &Config,
+) -> Result<Received<'a>, Reject> {
+    let advert = &received.advert;
+    // RFC 3768 section 7.1; a unicast peer may be behind a router, as with keepalived.
+    let group = match &instance.transport {
+        Transport::Multicast(group) => Some(*group),
+        Transport::Unicast { .. } => None,
+    };
+    require(group.is_none() || received.ttl == 255, Reject::Ttl)?;
+    authenticate(advert, instance)?;
+    require(Duration::from_secs(advert.interval.into()) == instance.advert_interval, Reject::Interval)?;
+    require(advert.kind == 1, Reject::Type)?;
+    require(advert.checksum == Checksum::Right, Reject::Checksum)?;
+    let fits = group.map_or(!received.destination.is_multicast(), |group| received.destination == group);
+    require(fits, Reject::Destination)?;
+    let known = instance.source_check == SourceCheck::Any
+        || group.is_some()
+        || config.peers_of(instance).contains(&received.source);
+    require(known, Reject::Source)?;
+    require(received.source != ours, Reject::Own)?;
+    Ok(*received)
+}
+
+/// RFC 2338 section 5.3.6.
+fn authenticate(advert: &Advert<'_>, instance: &Instance) -> Result<(), Reject> {
+    require(advert.auth_type <= 2, Reject::AuthType)?;
+    match instance.authentication {
+        Authentication::None => require(advert.auth_type == 0, Reject::AuthMismatch),
+        Authentication::Pass(password) => {
+            require(advert.auth_type == 1, Reject::AuthMismatch)?;
+            require(advert.auth_data == password, Reject::Password)
+        }
+    }
+}
+
+fn require(holds: bool, otherwise: Reject) -> Result<(), Reject> {
+    if holds { Ok(()) } else { Err(otherwise) }
+}

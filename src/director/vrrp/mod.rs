@@ -1,0 +1,495 @@
+//! VRRP (RFC 3768, RFC 9568 section 6): the state machine of every virtual router this box takes part in.
+//!
+//! Where RFC and keepalived differ we do as keepalived does on the wire: everyone but the address owner starts as
+//! BACKUP, a MASTER answers a lesser advert at once, and equal priorities are settled by address only between two
+//! masters. What is received is judged in `judge.rs`; what is sent is made in `packet.rs`.
+
+mod handover;
+mod judge;
+pub mod packet;
+#[cfg(test)]
+mod tests;
+
+use core::net::Ipv4Addr;
+
+use super::action::{Action, AdvertKind};
+use super::bus::{Bus, Timer};
+use super::dirty::DirtySet;
+use super::event::Errno;
+use super::journal::{Entry, Reason, Rival};
+use super::links::{Links, Socket};
+use super::track::Tracks;
+use crate::config::Config;
+use crate::config::ids::{Id, InstanceId, LinkId};
+use crate::config::model::{Instance, Preemption, Transport};
+use crate::time::{Duration, Instant};
+pub(crate) use handover::Predecessor;
+pub use judge::{Reject, Rejects};
+
+/// The address owner's priority (RFC 3768 section 5.3.4).
+pub const OWNER: u8 = 255;
+/// Adverts that may be missed before the active router counts as gone (RFC 3768 section 6.1).
+const DOWN_ADVERTS: u64 = 3;
+
+/// A virtual router's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is known yet, or the box is stopping.
+    Init,
+    /// Another router is active.
+    Backup,
+    /// This router is active.
+    Master,
+    /// It cannot take part.
+    Fault(Fault),
+}
+
+/// Why a virtual router cannot take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no such interface.
+    LinkAbsent(LinkId),
+    /// The interface is down or without carrier.
+    LinkDown(LinkId),
+    /// The interface has no IPv4 address to send from.
+    NoAddress(LinkId),
+    /// The VRRP socket could not be opened.
+    Socket(LinkId, Errno),
+}
+
+/// What an instance wants announced; a new serial is a new wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Announcement {
+    /// Counts the wishes.
+    pub serial: u32,
+    /// What brought the last one about.
+    pub occasion: Occasion,
+}
+
+/// What brings a burst of announcements about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Occasion {
+    /// It became MASTER, or its addresses changed.
+    #[default]
+    Mastership,
+    /// A lesser router advertised itself: neighbours may have learned its hardware address.
+    LesserRouter,
+}
+
+/// Counters of one instance since the program's start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counters {
+    /// Adverts accepted.
+    pub received_total: u64,
+    /// Adverts sent, farewells included.
+    pub sent_total: u64,
+    /// Farewells received.
+    pub zero_received_total: u64,
+    /// Farewells sent.
+    pub zero_sent_total: u64,
+    /// Times it became MASTER.
+    pub became_master_total: u64,
+    /// Times it left MASTER.
+    pub released_master_total: u64,
+    /// Adverts that list other addresses than ours.
+    pub list_differs_total: u64,
+    /// Adverts that could not be sent.
+    pub send_failed_total: u64,
+}
+
+/// What is being sent: a program with a cursor over the peers. A new one supersedes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Idle,
+    Send { kind: AdvertKind, peer: u16 },
+}
+
+/// One virtual router.
+#[derive(Debug, Clone, Copy)]
+pub struct VirtualRouter {
+    /// State.
+    pub state: State,
+    /// Since when.
+    pub since: Instant,
+    /// What led to it; `None` before the first state.
+    pub why: Option<Reason>,
+    /// Effective priority.
+    pub priority: u8,
+    /// The last router heard that was or is better, and when.
+    pub active: Option<(Ipv4Addr, u8, Instant)>,
+    /// Announcements wanted.
+    pub announcement: Announcement,
+    /// Counters.
+    pub counters: Counters,
+    /// Adverts refused, by reason.
+    pub rejects: Rejects,
+    program: Program,
+    /// Identification of the IP header: counts adverts, the same for every peer of one round.
+    ip_id: u16,
+    /// When a lesser advert was last answered.
+    answered_at: Option<Instant>,
+    /// The list of addresses in an advert differed and was reported.
+    list_reported: bool,
+    /// Sending failed and was reported.
+    send_reported: bool,
+}
+
+/// All virtual routers.
+#[derive(Debug)]
+pub struct Vrrp {
+    table: Box<[VirtualRouter]>,
+    outgoing: DirtySet,
+    stopping: bool,
+    /// Packets refused that belong to no instance of ours.
+    pub strays: Rejects,
+}
+
+/// The interface and everything else an instance depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) links: &'a Links,
+    pub(crate) tracks: &'a Tracks,
+}
+
+/// (256 - priority) / 256 seconds (RFC 3768 section 6.1).
+pub fn skew_time(priority: u8) -> Duration {
+    Duration::from_micros((256 - u64::from(priority)) * 1_000_000 / 256)
+}
+
+/// Three advertisement intervals and the skew time.
+pub fn master_down_interval(interval: Duration, priority: u8) -> Duration {
+    interval.times(DOWN_ADVERTS) + skew_time(priority)
+}
+
+impl Vrrp {
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        let router = |instance: &Instance| VirtualRouter {
+            state: State::Init,
+            since: now,
+            why: None,
+            priority: instance.priority,
+            active: None,
+            announcement: Announcement::default(),
+            counters: Counters::default(),
+            rejects: Rejects::default(),
+            program: Program::Idle,
+            ip_id: 0,
+            answered_at: None,
+            list_reported: false,
+            send_reported: false,
+        };
+        Self {
+            table: config.instances.iter().map(router).collect(),
+            outgoing: DirtySet::new(config.instances.len()),
+            stopping: false,
+            strays: Rejects::default(),
+        }
+    }
+
+    /// The router; `None` for an id of another configuration.
+    pub fn get(&self, id: InstanceId) -> Option<&VirtualRouter> {
+        self.table.get(id.index())
+    }
+
+    /// True while the instance is MASTER.
+    pub fn is_master(&self, id: InstanceId) -> bool {
+        self.get(id).is_some_and(|router| router.state == State::Master)
+    }
+
+    /// What an instance depends on changed: its interface, its socket, its tracked interfaces.
+    pub(crate) fn evaluate(&mut self, now: Instant, id: InstanceId, around: Surroundings<'_>, bus: &mut Bus) {
+        let Some(instance) = around.config.instances.get(id.index()).filter(|_| !self.stopping) else {
+            return;
+        };
+        self.weigh(now, id, instance, around.tracks.get(id).delta, bus);
+        let Some(state) = self.get(id).map(|router| router.state) else { return };
+        match (state, condition(id, instance, around)) {
+            (_, Condition::Pending) => {}
+            (State::Init, Condition::Good) => self.begin(now, id, instance, Entry::Initial, bus),
+            (State::Fault(_), Condition::Good) => self.begin(now, id, instance, Entry::Recovered, bus),
+            (State::Backup | State::Master, Condition::Good) => {}
+            (State::Fault(before), Condition::Bad(fault)) if before == fault => {}
+            (State::Init | State::Backup | State::Fault(_), Condition::Bad(fault)) => {
+                self.fail(now, id, fault, bus);
+            }
+            (State::Master, Condition::Bad(fault)) => {
+                self.farewell(now, id, bus);
+                self.fail(now, id, fault, bus);
+                self.release(now, id, bus);
+            }
+        }
+    }
+
+    /// The protocol timer of an instance fired.
+    pub(crate) fn handle_timer(&mut self, now: Instant, id: InstanceId, config: &Config, bus: &mut Bus) {
+        let Some(instance) = config.instances.get(id.index()) else { return };
+        match self.get(id).map(|router| router.state) {
+            Some(State::Master) => {
+                self.send(id, AdvertKind::Present);
+                bus.set(Timer::Protocol(id), now + instance.advert_interval);
+            }
+            Some(State::Backup) => {
+                bus.record(now, Reason::MasterSilent(id));
+                self.become_master(now, id, instance, Reason::MasterSilent(id), bus);
+            }
+            Some(State::Init | State::Fault(_)) | None => {}
+        }
+    }
+
+    /// An advert that was found acceptable (RFC 3768 section 6.4.2 and 6.4.3).
+    fn hear(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        instance: &Instance,
+        rival: Rival,
+        ours: Ipv4Addr,
+        bus: &mut Bus,
+    ) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        router.counters.received_total += 1;
+        router.counters.zero_received_total += u64::from(rival.theirs == 0);
+        match router.state {
+            State::Init | State::Fault(_) => {}
+            State::Backup => {
+                let stays = instance.preemption == Preemption::Stay;
+                if rival.theirs == 0 {
+                    bus.record(now, Reason::ReceivedFarewell(id, rival.from));
+                    bus.set(Timer::Protocol(id), now + skew_time(rival.ours));
+                } else if rival.theirs >= rival.ours || stays {
+                    router.active = Some((rival.from, rival.theirs, now));
+                    let wait = master_down_interval(instance.advert_interval, rival.ours);
+                    bus.set(Timer::Protocol(id), now + wait);
+                } else {
+                    router.active = Some((rival.from, rival.theirs, now));
+                    bus.record(now, Reason::LowerDiscarded(id, rival));
+                }
+            }
+            State::Master if rival.theirs == 0 => {
+                self.send(id, AdvertKind::Present);
+                bus.set(Timer::Protocol(id), now + instance.advert_interval);
+            }
+            State::Master if rival.theirs > rival.ours => {
+                self.yield_to(now, id, instance, rival, Reason::HigherAdvert(id, rival), bus);
+            }
+            State::Master if rival.theirs == rival.ours && rival.from > ours => {
+                self.yield_to(now, id, instance, rival, Reason::EqualAdvert(id, rival), bus);
+            }
+            State::Master => self.answer(now, id, instance, rival, bus),
+        }
+    }
+
+    /// A MASTER heard a lesser one: it shows itself and announces its addresses again, at most once an interval, so
+    /// that a flood of forged adverts does not become a flood of ours.
+    fn answer(&mut self, now: Instant, id: InstanceId, instance: &Instance, rival: Rival, bus: &mut Bus) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        if router.answered_at.is_some_and(|at| now.since(at) < instance.advert_interval.divided_by(2)) {
+            return;
+        }
+        router.answered_at = Some(now);
+        if rival.theirs == OWNER && rival.ours == OWNER {
+            bus.record(now, Reason::TwoOwners(id, rival.from));
+        }
+        bus.record(now, Reason::LowerAnswered(id, rival));
+        router.announcement.serial = router.announcement.serial.wrapping_add(1);
+        router.announcement.occasion = Occasion::LesserRouter;
+        bus.instance_changed(id);
+        self.send(id, AdvertKind::Present);
+        bus.set(Timer::Protocol(id), now + instance.advert_interval);
+    }
+
+    /// MASTER to BACKUP because of a better router: without a farewell (RFC 3768 section 6.4.3).
+    fn yield_to(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        instance: &Instance,
+        rival: Rival,
+        why: Reason,
+        bus: &mut Bus,
+    ) {
+        bus.record(now, why);
+        if let Some(router) = self.table.get_mut(id.index()) {
+            router.active = Some((rival.from, rival.theirs, now));
+        }
+        self.become_backup(now, id, instance, (Entry::Defeated, why), bus);
+        self.release(now, id, bus);
+    }
+
+    /// Out of INIT or FAULT.
+    fn begin(&mut self, now: Instant, id: InstanceId, instance: &Instance, entry: Entry, bus: &mut Bus) {
+        let why = Reason::EnteredBackup(id, entry);
+        if self.get(id).is_some_and(|router| router.priority == OWNER) {
+            self.become_master(now, id, instance, why, bus);
+        } else {
+            self.become_backup(now, id, instance, (entry, why), bus);
+        }
+    }
+
+    fn become_backup(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        instance: &Instance,
+        (entry, why): (Entry, Reason),
+        bus: &mut Bus,
+    ) {
+        let Some(priority) = self.enter(now, id, State::Backup, why, bus) else { return };
+        bus.record(now, Reason::EnteredBackup(id, entry));
+        bus.set(Timer::Protocol(id), now + master_down_interval(instance.advert_interval, priority));
+    }
+
+    fn become_master(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        instance: &Instance,
+        why: Reason,
+        bus: &mut Bus,
+    ) {
+        if self.enter(now, id, State::Master, why, bus).is_none() {
+            return;
+        }
+        bus.record(now, Reason::EnteredMaster(id));
+        bus.record(now, Reason::SettingAddresses(id));
+        if let Some(router) = self.table.get_mut(id.index()) {
+            router.counters.became_master_total += 1;
+            router.announcement.serial = router.announcement.serial.wrapping_add(1);
+            router.announcement.occasion = Occasion::Mastership;
+        }
+        self.send(id, AdvertKind::Present);
+        bus.set(Timer::Protocol(id), now + instance.advert_interval);
+    }
+
+    fn fail(&mut self, now: Instant, id: InstanceId, fault: Fault, bus: &mut Bus) {
+        let why = Reason::EnteredFault(id, fault);
+        if self.enter(now, id, State::Fault(fault), why, bus).is_some() {
+            bus.record(now, why);
+            bus.cancel(Timer::Protocol(id));
+        }
+    }
+
+    /// The state changes; gives the effective priority.
+    fn enter(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        state: State,
+        why: Reason,
+        bus: &mut Bus,
+    ) -> Option<u8> {
+        let router = self.table.get_mut(id.index())?;
+        router.counters.released_master_total +=
+            u64::from(router.state == State::Master && state != State::Master);
+        router.state = state;
+        router.since = now;
+        router.why = Some(why);
+        router.answered_at = None;
+        router.list_reported = false;
+        router.send_reported = false;
+        router.rejects.report_again();
+        bus.instance_changed(id);
+        Some(router.priority)
+    }
+
+    /// What a MASTER held is taken away.
+    fn release(&mut self, now: Instant, id: InstanceId, bus: &mut Bus) {
+        bus.record(now, Reason::RemovingAddresses(id));
+    }
+
+    /// Base priority and tracked interfaces give the effective one. The owner's never changes.
+    fn weigh(&mut self, now: Instant, id: InstanceId, instance: &Instance, delta: i32, bus: &mut Bus) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        let wanted = match instance.priority {
+            OWNER => OWNER,
+            base => u8::try_from((i32::from(base) + delta).clamp(1, 254)).unwrap_or(1),
+        };
+        if router.priority != wanted {
+            bus.record(now, Reason::PriorityChanged(id, router.priority, wanted));
+            router.priority = wanted;
+        }
+    }
+
+    fn farewell(&mut self, now: Instant, id: InstanceId, bus: &mut Bus) {
+        self.send(id, AdvertKind::Farewell);
+        bus.record(now, Reason::SentFarewell(id));
+    }
+
+    /// Starts the sending program; it supersedes one that is not done.
+    fn send(&mut self, id: InstanceId, kind: AdvertKind) {
+        if let Some(router) = self.table.get_mut(id.index()) {
+            router.program = Program::Send { kind, peer: 0 };
+            router.ip_id = router.ip_id.wrapping_add(1);
+            router.counters.sent_total += 1;
+            router.counters.zero_sent_total += u64::from(kind == AdvertKind::Farewell);
+            self.outgoing.insert(id.index());
+        }
+    }
+
+    /// The next advert to send.
+    pub(crate) fn poll_advert(&mut self, config: &Config) -> Option<Action> {
+        loop {
+            let id = InstanceId::from_index(self.outgoing.pop()?);
+            let (Some(router), Some(instance)) =
+                (self.table.get_mut(id.index()), config.instances.get(id.index()))
+            else {
+                continue;
+            };
+            let Program::Send { kind, peer } = router.program else { continue };
+            let receivers = match &instance.transport {
+                Transport::Multicast(_) => 1,
+                Transport::Unicast { peers } => peers.len(),
+            };
+            if usize::from(peer) + 1 < receivers {
+                router.program = Program::Send { kind, peer: peer + 1 };
+                self.outgoing.insert(id.index());
+            } else {
+                router.program = Program::Idle;
+            }
+            return Some(Action::SendAdvert { instance: id, peer, kind });
+        }
+    }
+
+    /// True if an advert waits to be sent.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// An advert could not be sent. A farewell over a dead interface is no news.
+    pub(crate) fn send_failed(&mut self, now: Instant, id: InstanceId, errno: Errno, bus: &mut Bus) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        router.counters.send_failed_total += 1;
+        if !router.send_reported && !matches!(router.state, State::Fault(_)) {
+            router.send_reported = true;
+            bus.record(now, Reason::AdvertFailed(id, errno));
+        }
+    }
+}
+
+/// Whether an instance can take part.
+enum Condition {
+    Good,
+    Bad(Fault),
+    /// Not known yet.
+    Pending,
+}
+
+fn condition(id: InstanceId, instance: &Instance, around: Surroundings<'_>) -> Condition {
+    if !around.links.known() {
+        return Condition::Pending;
+    }
+    if let Some(down) = around.tracks.get(id).down {
+        let absent = !around.links.get(down).exists();
+        return Condition::Bad(if absent { Fault::LinkAbsent(down) } else { Fault::LinkDown(down) });
+    }
+    let link = around.links.get(instance.link);
+    if instance.source.is_none() && link.primary.is_none() {
+        return Condition::Bad(Fault::NoAddress(instance.link));
+    }
+    match link.socket {
+        Socket::Open(_) => Condition::Good,
+        Socket::Failed(errno) => Condition::Bad(Fault::Socket(instance.link, errno)),
+        Socket::Closed | Socket::Opening(_) => Condition::Pending,
+    }
+}
