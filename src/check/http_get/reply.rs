@@ -89,12 +89,10 @@ impl Reply {
     /// that are ignored.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Option<Outcome> {
         loop {
-            let used = match self.state {
-                State::Over(outcome) => return Some(outcome),
-                State::Body { left } | State::Chunk { left } => left.min(bytes.len()),
-                State::UntilClose => bytes.len(),
-                _ => 1,
-            };
+            if let State::Over(outcome) = self.state {
+                return Some(outcome);
+            }
+            let used = self.stride(bytes.len());
             let (now, rest) = bytes.split_at_checked(used).filter(|(now, _)| !now.is_empty())?;
             bytes = rest;
             if let Err(failure) = self.count(used).and_then(|()| self.step(now)) {
@@ -105,13 +103,26 @@ impl Reply {
 
     /// The server closed. Without a whole head there is no status to judge.
     pub fn end(&mut self) -> Outcome {
-        let outcome = match self.state {
-            State::Over(outcome) => outcome,
-            _ if self.in_head() => Err(Failure::Closed),
-            _ => Ok(self.status),
+        let outcome = if let State::Over(outcome) = self.state {
+            outcome
+        } else if self.in_head() {
+            Err(Failure::Closed)
+        } else {
+            Ok(self.status)
         };
         self.state = State::Over(outcome);
         outcome
+    }
+
+    /// How many of `available` bytes are taken in one step: a body is skipped, the rest is read byte by byte.
+    fn stride(&self, available: usize) -> usize {
+        if let State::Body { left } | State::Chunk { left } = self.state {
+            left.min(available)
+        } else if self.state == State::UntilClose {
+            available
+        } else {
+            1
+        }
     }
 
     const fn in_head(&self) -> bool {

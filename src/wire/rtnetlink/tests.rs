@@ -73,12 +73,13 @@ fn oracle(bytes: &[u8]) -> NetlinkMessage<RouteNetlinkMessage> {
 }
 
 fn oracle_address(bytes: &[u8]) -> AddressMessage {
-    match oracle(bytes).payload {
-        NetlinkPayload::InnerMessage(
-            RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message),
-        ) => message,
-        other => panic!("{other:?}"),
-    }
+    let NetlinkPayload::InnerMessage(
+        RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message),
+    ) = oracle(bytes).payload
+    else {
+        panic!()
+    };
+    message
 }
 
 #[test]
