@@ -65,7 +65,7 @@ fn a_chunked_reply_is_over_with_its_trailer() {
     assert_until_close(&[head, body].concat(), 200);
     // Chunked goes before Content-Length, and is the last of several codings.
     assert_complete(
-        "HTTP/1.1 200 OK\r\nTRANSFER-ENCODING: gzip, Chunked\r\nContent-Length: 1\r\n\r\n2\r\nxy\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTRANSFER-ENCODING: gzip, Chunked\r\nContent-Length: 900\r\n\r\n2\r\nxy\r\n0\r\n\r\n",
         200,
     );
     assert_until_close("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 200);
