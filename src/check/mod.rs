@@ -4,10 +4,18 @@
 //! arrives, sends what it is told to, and enforces the deadline. Adding a checker is a file here, a variant of
 //! [`Checker`] and a row in its tables.
 
+#![deny(clippy::indexing_slicing)]
+
+mod dialogue;
 pub mod http_get;
 pub mod tcp_check;
 
+use core::fmt;
+
+pub use dialogue::Dialogue;
+
 use crate::time::Duration;
+use crate::wire::errno;
 
 /// What is checked, with the checker's own parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -97,4 +105,47 @@ pub enum Progress {
     NeedMore,
     /// It is over.
     Done(Verdict),
+}
+
+/// A short reason for logs and for the console.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectTimeout => f.write_str("no connection within the timeout"),
+            Self::Connect { errno } => write!(f, "{}", errno::Text(*errno)),
+            Self::Deadline => f.write_str("no complete reply within the deadline"),
+            Self::Closed => f.write_str("connection closed before the reply was complete"),
+            Self::Broken { errno } => write!(f, "connection broken: {}", errno::Text(*errno)),
+            Self::Garbage => f.write_str("reply not understood"),
+            Self::TooLong => f.write_str("reply too long"),
+            Self::Status(status) => write!(f, "HTTP status {status}"),
+        }
+    }
+}
+
+/// The result of a check for logs and for the console.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass { status: 0 } => f.write_str("success"),
+            Self::Pass { status } => write!(f, "HTTP status {status}"),
+            Self::Fail(failure) => failure.fmt(f),
+            Self::Local { errno } => write!(f, "not checked: {}", errno::Text(*errno)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_short_and_in_words() {
+        assert_eq!(Failure::Connect { errno: 111 }.to_string(), "connection refused");
+        assert_eq!(Failure::Broken { errno: 104 }.to_string(), "connection broken: connection reset");
+        assert_eq!(Failure::ConnectTimeout.to_string(), "no connection within the timeout");
+        assert_eq!(Verdict::Fail(Failure::Status(503)).to_string(), "HTTP status 503");
+        assert_eq!(Verdict::Local { errno: 24 }.to_string(), "not checked: too many open files");
+        assert_eq!(Verdict::Pass { status: 0 }.to_string(), "success");
+    }
 }

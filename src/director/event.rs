@@ -134,6 +134,12 @@ impl Errno {
     pub const LOST: Self = Self(u16::MAX);
 }
 
+impl core::fmt::Display for Errno {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        crate::wire::errno::Text(self.0).fmt(f)
+    }
+}
+
 /// Why a dump proves nothing about what it did not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DumpError {

@@ -1,6 +1,6 @@
 //! Reading and writing fixed-size pieces of a byte buffer without ever indexing out of it.
 //!
-//! [`array`] is how parsers look at a field, [`Output`] how emitters write a packet of bounded length. netlink has a
+//! [`array()`] is how parsers look at a field, [`Output`] how emitters write a packet of bounded length. netlink has a
 //! writer of its own ([`super::netlink::Writer`]), which can take back a message.
 
 use core::fmt;

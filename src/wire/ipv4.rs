@@ -84,7 +84,7 @@ pub fn emit(header: &Header, payload_len: usize, out: &mut Output<'_>) -> Option
 
 /// The Internet checksum of `bytes`; 0 if they contain a right checksum.
 pub fn checksum(bytes: &[u8]) -> u16 {
-    Sum::default().add(bytes).finish()
+    Sum::default().with(bytes).finish()
 }
 
 /// The Internet checksum of several pieces, each but the last of even length.
@@ -94,7 +94,7 @@ pub struct Sum(u64);
 impl Sum {
     /// Adds a piece.
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn with(self, bytes: &[u8]) -> Self {
         let (words, odd) = bytes.as_chunks::<2>();
         let words = words.iter().map(|word| u64::from(u16::from_be_bytes(*word))).sum::<u64>();
         let odd = odd.first().map_or(0, |byte| u64::from(*byte) << 8);

@@ -51,11 +51,11 @@ pub fn emit_unsolicited(mac: MacAddress, address: Ipv6Addr, role: Role, frame: &
     out.put(&TARGET_LINK_LAYER).put(&mac.0);
     // RFC 8200 section 8.1: the pseudo-header is addresses, length, next header.
     let checksum = Sum::default()
-        .add(&address.octets())
-        .add(&ALL_NODES.octets())
-        .add(&ICMP_LEN_BYTES)
-        .add(&[0, ICMPV6])
-        .add(out.written_from(icmp));
+        .with(&address.octets())
+        .with(&ALL_NODES.octets())
+        .with(&ICMP_LEN_BYTES)
+        .with(&[0, ICMPV6])
+        .with(out.written_from(icmp));
     out.patch(icmp + 2, &checksum.finish().to_be_bytes());
     out.finish()
 }

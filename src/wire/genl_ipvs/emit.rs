@@ -13,10 +13,8 @@ impl Request {
     /// Appends the request as one message to the `family` number that this kernel gave IPVS. A dump is answered by
     /// messages and an end, `GetInfo` by a message and an acknowledgement, the others by an acknowledgement.
     pub fn emit(&self, writer: &mut Writer<'_>, family: u16, seq: u32) -> Result<(), Full> {
-        let flags = match self {
-            Self::DumpServices | Self::DumpDestinations(_) => NLM_F_REQUEST | NLM_F_DUMP,
-            _ => NLM_F_REQUEST | NLM_F_ACK,
-        };
+        let dump = matches!(self, Self::DumpServices | Self::DumpDestinations(_));
+        let flags = NLM_F_REQUEST | if dump { NLM_F_DUMP } else { NLM_F_ACK };
         Command { family, command: self.command(), version: code::VERSION }.begin(writer, flags, seq);
         match self {
             Self::GetInfo | Self::DumpServices | Self::Flush => {}

@@ -172,6 +172,14 @@ fn attributes_of_every_kind_are_read_back() {
     assert_eq!((attributes.bytes(3), attributes.bytes(5)), (Some(&[0, 80][..]), Some(&b"wlc\0"[..])));
 }
 
+#[test]
+fn the_flags_of_an_attribute_are_no_part_of_its_type() {
+    let attributes = hex("0500010107000000");
+    assert_eq!(Attributes::new(&attributes).u8(0x101), Some(7));
+    let attributes = hex("0500014007000000");
+    assert_eq!(Attributes::new(&attributes).u8(1), Some(7));
+}
+
 proptest! {
     #[test]
     fn no_datagram_panics_or_never_ends(datagram: Vec<u8>) {

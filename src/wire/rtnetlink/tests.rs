@@ -73,12 +73,13 @@ fn oracle(bytes: &[u8]) -> NetlinkMessage<RouteNetlinkMessage> {
 }
 
 fn oracle_address(bytes: &[u8]) -> AddressMessage {
-    match oracle(bytes).payload {
-        NetlinkPayload::InnerMessage(
-            RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message),
-        ) => message,
-        other => panic!("{other:?}"),
-    }
+    let NetlinkPayload::InnerMessage(
+        RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message),
+    ) = oracle(bytes).payload
+    else {
+        panic!()
+    };
+    message
 }
 
 #[test]
@@ -257,6 +258,23 @@ fn a_port_that_leaves_its_bridge_is_no_link_that_is_gone() {
     assert_eq!(parse(RTM_DELLINK, &payload[..15]), Err(Malformed::Truncated));
     assert_eq!(parse(RTM_DELLINK, &[]), Err(Malformed::Truncated));
     assert_eq!(parse(24, &payload), Ok(Message::Other));
+}
+
+#[test]
+fn the_flags_attribute_goes_before_the_header_s_byte() {
+    for (byte, attribute, secondary) in [(1, Some(0_u32), false), (0, Some(1), true), (1, None, true)] {
+        let mut buffer = [0; 128];
+        let mut writer = Writer::new(&mut buffer);
+        writer.begin(RTM_NEWADDR, 0, 0);
+        writer.raw(&[AF_INET, 24, byte, 0, 1, 0, 0, 0]);
+        writer.bytes(IFA_ADDRESS, &[10, 0, 0, 1]);
+        if let Some(flags) = attribute {
+            writer.u32(IFA_FLAGS, flags);
+        }
+        writer.finish().unwrap();
+        let Ok(Message::NewAddress(entry)) = parse(RTM_NEWADDR, &writer.as_bytes()[16..]) else { panic!() };
+        assert_eq!(entry.secondary, secondary);
+    }
 }
 
 #[test]
