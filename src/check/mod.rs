@@ -92,7 +92,7 @@ pub enum Failure {
     },
     /// The reply is not of the protocol.
     Garbage,
-    /// The head or body of the reply exceeds its limit.
+    /// The head of the reply exceeds its limit.
     TooLong,
     /// An unexpected HTTP status.
     Status(u16),

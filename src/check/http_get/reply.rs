@@ -95,9 +95,10 @@ impl Reply {
             let used = self.stride(bytes.len());
             let (now, rest) = bytes.split_at_checked(used).filter(|(now, _)| !now.is_empty())?;
             bytes = rest;
-            if let Err(failure) = self.count(used).and_then(|()| self.step(now)) {
+            if let Err(failure) = self.step(now) {
                 self.state = State::Over(Err(failure));
             }
+            self.count(used);
         }
     }
 
@@ -137,11 +138,20 @@ impl Reply {
         )
     }
 
-    fn count(&mut self, bytes: usize) -> Result<(), Failure> {
-        let (total, limit) =
-            if self.in_head() { (&mut self.head, MAX_HTTP_HEAD) } else { (&mut self.body, MAX_HTTP_BODY) };
-        *total = total.saturating_add(bytes);
-        if *total > limit { Err(Failure::TooLong) } else { Ok(()) }
+    /// Keeps to the limits: a head without end is broken; a body that long has shown that the server serves, and
+    /// the status judges.
+    fn count(&mut self, bytes: usize) {
+        if self.in_head() {
+            self.head = self.head.saturating_add(bytes);
+            if self.head >= MAX_HTTP_HEAD {
+                self.state = State::Over(Err(Failure::TooLong));
+            }
+        } else if !matches!(self.state, State::Over(_)) {
+            self.body = self.body.saturating_add(bytes);
+            if self.body > MAX_HTTP_BODY {
+                self.state = State::Over(Ok(self.status));
+            }
+        }
     }
 
     /// Takes `now`, which is one byte but in the body.
@@ -259,7 +269,6 @@ impl Reply {
             (101 | 204 | 304, _) => State::Over(Ok(self.status)),
             _ if self.chunked => SIZE_START,
             (_, Length::Known(0)) => State::Over(Ok(self.status)),
-            (_, Length::Known(length)) if length > MAX_HTTP_BODY => State::Over(Err(Failure::TooLong)),
             (_, Length::Known(left)) => State::Body { left },
             (_, Length::Absent | Length::Unusable) => State::UntilClose,
         }
@@ -275,10 +284,7 @@ fn chunk_size(size: usize, digits: bool, extension: bool, byte: u8) -> Result<St
         b';' | b' ' | b'\t' | b'\r' => State::ChunkSize { size, digits, extension: true },
         _ => {
             let digit = char::from(byte).to_digit(16).and_then(|digit| usize::try_from(digit).ok());
-            let size = size * 16 + digit.ok_or(Failure::Garbage)?;
-            if size > MAX_HTTP_BODY {
-                return Err(Failure::TooLong);
-            }
+            let size = size.saturating_mul(16).saturating_add(digit.ok_or(Failure::Garbage)?);
             State::ChunkSize { size, digits: true, extension: false }
         }
     })
