@@ -123,13 +123,20 @@ impl Instance {
 impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "vrrp_instance {} {{", self.name)?;
-        writeln!(f, "    state BACKUP\n    interface {}\n    virtual_router_id {}", self.interface, self.vrid)?;
+        writeln!(
+            f,
+            "    state BACKUP\n    interface {}\n    virtual_router_id {}",
+            self.interface, self.vrid
+        )?;
         writeln!(f, "    priority {}\n    advert_int 1", self.priority)?;
         if self.nopreempt {
             writeln!(f, "    nopreempt")?;
         }
         if let Some(password) = self.password {
-            writeln!(f, "    authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}")?;
+            writeln!(
+                f,
+                "    authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}"
+            )?;
         }
         if let Some((own, peer)) = &self.unicast {
             writeln!(f, "    unicast_src_ip {own}\n    unicast_peer {{\n        {peer}\n    }}")?;
@@ -149,7 +156,7 @@ pub(crate) struct Service {
     pub(crate) key: String,
     /// Further lines of the service: scheduler, method, persistence, `delay_loop`, `sorry_server`.
     pub(crate) lines: Vec<String>,
-    /// `ADDRESS PORT`.
+    /// `ADDRESS PORT`; the weights are 1, 2, ... in this order.
     pub(crate) real_servers: Vec<String>,
     /// Lines of every real server.
     pub(crate) check: String,
@@ -183,8 +190,8 @@ impl fmt::Display for Service {
         for line in &self.lines {
             writeln!(f, "    {line}")?;
         }
-        for server in &self.real_servers {
-            writeln!(f, "    real_server {server} {{\n        weight 1\n{}    }}", self.check)?;
+        for (weight, server) in (1..).zip(&self.real_servers) {
+            writeln!(f, "    real_server {server} {{\n        weight {weight}\n{}    }}", self.check)?;
         }
         writeln!(f, "}}")
     }

@@ -40,7 +40,8 @@ fn same_bytes(instance: &Instance) {
         assert_eq!(our.comparable_ip(), their.comparable_ip(), "IP header of advert {index}");
         assert_eq!(our.vrrp, their.vrrp, "VRRP part of advert {index}");
     }
-    let farewell = |sent: &[(Vec<u8>, Advert)]| sent.iter().find(|row| row.1.priority == 0).unwrap().1.clone();
+    let farewell =
+        |sent: &[(Vec<u8>, Advert)]| sent.iter().find(|row| row.1.priority == 0).unwrap().1.clone();
     assert_eq!(farewell(&ours).vrrp, farewell(&theirs).vrrp, "farewell");
     assert!(ours.iter().all(|row| row.1.checksums_are_right()));
     let spans: Vec<Duration> = ours.windows(2).take(2).map(|pair| pair[1].1.at - pair[0].1.at).collect();
@@ -50,10 +51,13 @@ fn same_bytes(instance: &Instance) {
 
 #[test]
 fn laboratory_keepalived_sends_what_its_documentation_shows() {
-    let sent = sent_by(Make::Keepalived, &Instance::new(150, &["10.9.0.100", "10.9.0.101"]).password("1111").to_string());
+    let sent = sent_by(
+        Make::Keepalived,
+        &Instance::new(150, &["10.9.0.100", "10.9.0.101"]).password("1111").to_string(),
+    );
     let captured = [
-        0x21, 0x33, 0x96, 0x02, 0x01, 0x01, 0xd0, 0x8b, 0x0a, 0x09, 0x00, 0x64, 0x0a, 0x09, 0x00, 0x65, 0x31, 0x31,
-        0x31, 0x31, 0, 0, 0, 0,
+        0x21, 0x33, 0x96, 0x02, 0x01, 0x01, 0xd0, 0x8b, 0x0a, 0x09, 0x00, 0x64, 0x0a, 0x09, 0x00, 0x65, 0x31,
+        0x31, 0x31, 0x31, 0, 0, 0, 0,
     ];
     assert_eq!(sent[0].1.vrrp, captured);
     assert_eq!(sent[0].1.ip[..2], [0x45, 0xc0]);

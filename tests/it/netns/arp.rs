@@ -10,7 +10,8 @@ use lab::wait::{self, secs};
 use super::{FIRST, Pair};
 use crate::rig::{Instance, Make};
 
-const VIPS: [Ipv4Addr; 3] = [Ipv4Addr::new(10, 9, 0, 100), Ipv4Addr::new(10, 9, 0, 101), Ipv4Addr::new(10, 9, 0, 90)];
+const VIPS: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(10, 9, 0, 100), Ipv4Addr::new(10, 9, 0, 101), Ipv4Addr::new(10, 9, 0, 90)];
 
 fn five_rounds_at_once_and_five_after_five_seconds(make: Make) {
     let pair = Pair::new();
@@ -19,7 +20,11 @@ fn five_rounds_at_once_and_five_after_five_seconds(make: Make) {
     let _director = make.start(&pair.first, &text, &scratch);
     let seen = || -> Vec<GratuitousArp> {
         let frames = pair.capture.frames();
-        frames.iter().filter_map(|frame| frame.gratuitous_arp()).filter(|arp| VIPS.contains(&arp.address)).collect()
+        frames
+            .iter()
+            .filter_map(|frame| frame.gratuitous_arp())
+            .filter(|arp| VIPS.contains(&arp.address))
+            .collect()
     };
     wait::until("thirty announcements", secs(15), || (seen().len() >= 30).then_some(()));
     wait::steady("no third burst", secs(2), || seen().len() == 30);
@@ -28,7 +33,11 @@ fn five_rounds_at_once_and_five_after_five_seconds(make: Make) {
     let first = adverts.iter().find(|advert| advert.source == FIRST).unwrap();
     assert!(first.at < all[0].at, "the advert goes before the announcements");
     for (index, arp) in all.iter().enumerate() {
-        assert_eq!(arp.address, VIPS[index % 3], "announcement {index}: rounds over all addresses, in their order");
+        assert_eq!(
+            arp.address,
+            VIPS[index % 3],
+            "announcement {index}: rounds over all addresses, in their order"
+        );
     }
     let mac = all[0].source;
     let mut expected = vec![0, 1, 8, 0, 6, 4, 0, 1];
@@ -38,7 +47,10 @@ fn five_rounds_at_once_and_five_after_five_seconds(make: Make) {
     expected.extend(VIPS[0].octets());
     assert_eq!(all[0].arp, expected, "a request, from and for the address, target all ones");
     let pause = all[15].at - all[14].at;
-    assert!(pause >= Duration::from_millis(4_900) && pause <= Duration::from_millis(5_900), "pause {pause:?}");
+    assert!(
+        pause >= Duration::from_millis(4_900) && pause <= Duration::from_millis(5_900),
+        "pause {pause:?}"
+    );
     assert!(all[14].at - all[0].at < Duration::from_millis(900), "the first burst is one burst");
 }
 

@@ -107,7 +107,8 @@ fn missing_permission_is_named() {
     let director = Process::spawn(command, "lvsbox as nobody", &scratch.join("log"));
     wait::until("a message that names what is not permitted", secs(8), || {
         let log = director.log().to_lowercase();
-        let line = log.lines().find(|line| line.contains("not permitted") || line.contains("permission denied"))?;
+        let line =
+            log.lines().find(|line| line.contains("not permitted") || line.contains("permission denied"))?;
         ["socket", "cap_net", "address", "eth0"].iter().any(|thing| line.contains(thing)).then_some(())
     });
 }
@@ -134,7 +135,8 @@ fn check_reports_all_lines_at_once_and_tells_errors_by_its_status() {
     let good = Instance::new(150, &["10.9.0.100/24"]).to_string();
     assert!(check(&good).status.success());
     let output = check(&format!("{good}vrrp_instanse VI_2 {{\n}}\nno_such_keyword\n"));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("vrrp_instanse") && said.contains("no_such_keyword"), "{said}");
     assert!(said.contains("vrrp_instance"), "the nearest known word: {said}");
@@ -146,7 +148,8 @@ fn four_thousand_and_ninety_six_addresses_are_added_and_removed() {
     let pair = Pair::new();
     let scratch = Scratch::new("many");
     let mut director = Make::Lvsbox.start(&pair.first, &crate::rig::most_addresses(), &scratch);
-    let count = || pair.first.ip("-o -4 addr show dev eth0").lines().filter(|line| line.contains(" 10.64.")).count();
+    let count =
+        || pair.first.ip("-o -4 addr show dev eth0").lines().filter(|line| line.contains(" 10.64.")).count();
     wait::until("all addresses", secs(30), || (count() == 4_096).then_some(()));
     assert!(director.stop(secs(20)).success());
     assert_eq!(count(), 0);

@@ -9,7 +9,11 @@ use crate::rig::{Instance, Make};
 fn a_deleted_address_comes_back(make: Make) {
     let pair = Pair::new();
     let scratch = Scratch::new("drift");
-    let director = make.start(&pair.first, &Instance::new(150, &["10.9.0.100/24", "10.9.0.101/24"]).to_string(), &scratch);
+    let director = make.start(
+        &pair.first,
+        &Instance::new(150, &["10.9.0.100/24", "10.9.0.101/24"]).to_string(),
+        &scratch,
+    );
     director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
     let holds = |address: &str| pair.first.has_address("eth0", address);
     wait::until("both addresses", secs(2), || (holds("10.9.0.100") && holds("10.9.0.101")).then_some(()));
@@ -37,7 +41,8 @@ fn address_deleted_by_hand_comes_back_and_the_log_says_so() {
 fn repaired_address_is_announced() {
     let pair = Pair::new();
     let scratch = Scratch::new("announce");
-    let director = Make::Lvsbox.start(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
+    let director =
+        Make::Lvsbox.start(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
     director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
     let announced = || pair.capture.frames().iter().filter(|frame| frame.gratuitous_arp().is_some()).count();
     // Both bursts of the election: what comes after them is the repair's.

@@ -60,7 +60,12 @@ fn kinds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("version", forge(&|forged| forged.version_type = 0x51)),
         ("type", forge(&|forged| forged.version_type = 0x22)),
         ("short", forge(&|forged| forged.cut = 14)),
-        ("", (0..EACH).map(|_| ip_frame(FORGER, Ipv4Addr::new(224, 0, 0, 18), 255, &noise(&mut state))).collect()),
+        (
+            "",
+            (0..EACH)
+                .map(|_| ip_frame(FORGER, Ipv4Addr::new(224, 0, 0, 18), 255, &noise(&mut state)))
+                .collect(),
+        ),
     ]
 }
 
@@ -104,7 +109,8 @@ fn ten_thousand_forged_adverts_change_nothing_and_are_counted() {
     let grown = director.status("VmRSS").saturating_sub(memory);
     assert!(grown <= 64, "grown by {grown} KiB");
     pair.capture.clear();
-    pair.capture.wait_advert("it still sends", secs(3), |advert| advert.source == FIRST && advert.priority == 100);
+    pair.capture
+        .wait_advert("it still sends", secs(3), |advert| advert.source == FIRST && advert.priority == 100);
 }
 
 /// The forger's control: the same frame without an error deposes the master, so the others were refused for theirs.
