@@ -67,8 +67,8 @@ impl Guest {
         let initramfs = scratch.join("initramfs");
         fs::write(&initramfs, build_initramfs(&tree, self.without.as_deref())).expect("write the initramfs");
         let serial = scratch.join("serial");
-        let mut qemu = start_qemu(&kernel, &initramfs, &share, &serial);
-        let ended = wait::maybe(within, || (!qemu.is_running()).then_some(()));
+        let qemu = start_qemu(&kernel, &initramfs, &share, &serial);
+        let ended = wait::maybe(within, || qemu.has_ended().then_some(()));
         let output = fs::read(share.join("output")).unwrap_or_default();
         let output = String::from_utf8_lossy(&output).into_owned();
         let status = fs::read_to_string(share.join("status")).ok();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::wait;
 
@@ -37,6 +37,10 @@ impl Process {
         self.child.id()
     }
 
+    fn id(&self) -> Pid {
+        i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id")
+    }
+
     /// Everything it has written so far.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
@@ -56,21 +60,33 @@ impl Process {
     /// Waits until `count` lines contain `needle`, and returns the last of them.
     #[track_caller]
     pub fn wait_lines(&self, needle: &str, count: usize, within: Duration) -> String {
+        let mut ended = false;
         let found = wait::maybe(within, || {
+            // The end is looked for before the log: what was written last is still read.
+            ended = self.has_ended();
             let log = self.log();
             let mut matching = log.lines().filter(|line| line.contains(needle));
-            matching.nth(count - 1).map(str::to_owned)
+            match matching.nth(count - 1) {
+                Some(line) => Some(Some(line.to_owned())),
+                None => ended.then_some(None),
+            }
         });
-        match found {
+        match found.flatten() {
             Some(line) => line,
+            None if ended => panic!("{} ended without a line {count} with {needle:?}", self.what),
             None => panic!("{}: no line {count} with {needle:?} within {within:?}", self.what),
         }
     }
 
+    /// True if it has ended, whether or not somebody has waited for it yet.
+    pub fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.id()), options), Ok(None))
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, signal).unwrap_or_else(|error| panic!("signal {}: {error}", self.what));
+        kill_process(self.id(), signal).unwrap_or_else(|error| panic!("signal {}: {error}", self.what));
     }
 
     /// Waits for its end.
@@ -92,11 +108,6 @@ impl Process {
     pub fn crash(&mut self) {
         self.signal(Signal::KILL);
         self.wait_exit(wait::secs(10));
-    }
-
-    /// True until it has ended.
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("wait for a child").is_none()
     }
 
     /// The value of a line of `/proc/PID/status`, such as `Threads` or `VmRSS`, without its unit.
