@@ -5,6 +5,7 @@
 //! [`Checker`] and a row in its tables.
 
 pub mod http_get;
+pub mod keywords;
 pub mod tcp_check;
 
 use crate::time::Duration;
