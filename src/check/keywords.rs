@@ -116,11 +116,19 @@ pub const fn checkers<B: Checked>() -> [Keyword<B>; 10] {
         Keyword { word, kind: Kind::Unsupported(UNCHECKED) }
     }
     [
-        Keyword { word: "TCP_CHECK", kind: Kind::Block(|b, cx, node| b.checkers().push(tcp_check(cx, node))) },
-        Keyword { word: "HTTP_GET", kind: Kind::Block(|b, cx, node| b.checkers().extend(http_get(cx, node))) },
+        Keyword {
+            word: "TCP_CHECK",
+            kind: Kind::Block(|b, cx, node| b.checkers().push(tcp_check(cx, node))),
+        },
+        Keyword {
+            word: "HTTP_GET",
+            kind: Kind::Block(|b, cx, node| b.checkers().extend(http_get(cx, node))),
+        },
         Keyword {
             word: "SSL_GET",
-            kind: Kind::Unsupported("the real server is not checked by it; TCP_CHECK sees whether it accepts"),
+            kind: Kind::Unsupported(
+                "the real server is not checked by it; TCP_CHECK sees whether it accepts",
+            ),
         },
         refused("SMTP_CHECK"),
         refused("DNS_CHECK"),
@@ -128,7 +136,9 @@ pub const fn checkers<B: Checked>() -> [Keyword<B>; 10] {
         refused("PING_CHECK"),
         Keyword {
             word: "MISC_CHECK",
-            kind: Kind::Unsupported("no script runs here and the server is unchecked; use TCP_CHECK or HTTP_GET"),
+            kind: Kind::Unsupported(
+                "no script runs here and the server is unchecked; use TCP_CHECK or HTTP_GET",
+            ),
         },
         refused("FILE_CHECK"),
         refused("BFD_CHECK"),
@@ -153,7 +163,9 @@ pub const fn paces<B: Paced>() -> [Keyword<B>; 6] {
             kind: Kind::Integer { min: 0, max: 1_000_000, set: |b, given| b.pace().retry = Some(given) },
         },
         Keyword { word: "nb_get_retry", kind: Kind::OldName("retry") },
-        timer("delay_before_retry", Duration::ZERO, LONGEST, |b, given| b.pace().delay_before_retry = Some(given)),
+        timer("delay_before_retry", Duration::ZERO, LONGEST, |b, given| {
+            b.pace().delay_before_retry = Some(given)
+        }),
         timer("warmup", Duration::ZERO, LONGEST_PAUSE, |b, given| b.pace().warmup = Some(given)),
     ]
 }
@@ -274,7 +286,9 @@ fn http_get(cx: &mut Context<'_>, node: NodeId) -> Option<Draft> {
             MISSING,
             draft.at,
             format_args!("HTTP_GET has no valid `url` block and is left out"),
-            format_args!("write `url {{`, `path /` and `}}` on three lines; the server is not checked by it now"),
+            format_args!(
+                "write `url {{`, `path /` and `}}` on three lines; the server is not checked by it now"
+            ),
         );
         return None;
     }
@@ -326,7 +340,10 @@ fn statuses(draft: &mut UrlDraft, line: &mut Line<'_, '_>) {
                 line.cx.error(
                     INVALID,
                     word.at,
-                    format_args!("status_code: {} is no status", crate::syntax::diagnostic::Quoted(&word.text)),
+                    format_args!(
+                        "status_code: {} is no status",
+                        crate::syntax::diagnostic::Quoted(&word.text)
+                    ),
                     format_args!("write a number from 100 to 599 or a range such as 200-299; it is left out"),
                 );
             }

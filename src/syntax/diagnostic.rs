@@ -172,7 +172,8 @@ impl Diagnostics {
     /// Makes room by dropping the last one that is less severe.
     fn evict(&mut self, severity: Severity) -> bool {
         let least = self.kept.iter().map(|kept| kept.severity).min().filter(|least| *least < severity);
-        let Some(index) = least.and_then(|least| self.kept.iter().rposition(|kept| kept.severity == least)) else {
+        let Some(index) = least.and_then(|least| self.kept.iter().rposition(|kept| kept.severity == least))
+        else {
             return false;
         };
         self.kept.remove(index);

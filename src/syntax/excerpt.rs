@@ -55,7 +55,9 @@ fn mask(source: &str) -> Vec<char> {
         .iter()
         .filter_map(|word| lower.find(word))
         .min()
-        .and_then(|found| lower.get(found..).and_then(|rest| rest.find(char::is_whitespace)).map(|n| found + n))
+        .and_then(|found| {
+            lower.get(found..).and_then(|rest| rest.find(char::is_whitespace)).map(|n| found + n)
+        })
         .unwrap_or(source.len());
     let shown = |(index, c): (usize, char)| match harmless(c) {
         c if index < secret || matches!(c, ' ' | '{' | '}') => c,

@@ -99,6 +99,8 @@ pub enum Kind<B: 'static> {
         /// Takes the words; what it leaves is reported as trailing.
         set: fn(&mut B, &mut Line<'_, '_>),
     },
+    /// Words with a form of their own, of which there may be none.
+    Free(fn(&mut B, &mut Line<'_, '_>)),
     /// A block with one item a line; the setter is called for each.
     List(fn(&mut B, &mut Line<'_, '_>)),
     /// A block with keywords of its own.
@@ -138,12 +140,12 @@ impl<B> Table<B> {
     }
 
     /// All rows.
-    pub fn keywords(&self) -> impl Iterator<Item = &'static Keyword<B>> + 'static {
+    pub fn keywords(&self) -> impl Iterator<Item = &'static Keyword<B>> + use<B> {
         self.rows.iter().flat_map(|part| part.iter())
     }
 
     /// All words.
-    pub fn words(&self) -> impl Iterator<Item = &'static str> + 'static {
+    pub fn words(&self) -> impl Iterator<Item = &'static str> + use<B> {
         self.keywords().map(|row| row.word)
     }
 }
@@ -206,6 +208,11 @@ impl<'t> Line<'_, 't> {
     /// Takes all words that are left.
     pub fn rest(&mut self) {
         self.next = usize::MAX;
+    }
+
+    /// Reports what nobody took.
+    pub fn end(&mut self) {
+        trailing(self, &|_| false);
     }
 
     /// The statement.
@@ -289,7 +296,11 @@ struct Numbers(u32, u32);
 impl fmt::Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(min, max) = self;
-        if *max == u32::MAX { write!(f, "a number from {min}") } else { write!(f, "a number from {min} to {max}") }
+        if *max == u32::MAX {
+            write!(f, "a number from {min}")
+        } else {
+            write!(f, "a number from {min} to {max}")
+        }
     }
 }
 
@@ -335,6 +346,12 @@ impl Walk {
         Self { cursor, seen: [0; 4] }
     }
 
+    /// The statement that comes next.
+    pub fn peek(&self, tree: &Tree) -> Option<NodeId> {
+        let mut cursor = self.cursor;
+        tree.next(&mut cursor)
+    }
+
     /// Reads one statement; false at the end of the block.
     pub fn step<B>(&mut self, cx: &mut Context<'_>, table: &Table<B>, draft: &mut B) -> bool {
         let Some(node) = cx.tree.next(&mut self.cursor) else { return false };
@@ -346,6 +363,11 @@ impl Walk {
     pub fn block<B>(cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
         let mut walk = Self::new(cx.tree.children(node));
         while walk.step(cx, table, draft) {}
+    }
+
+    /// Reads the items of a list by hand, where the block itself has something to say as well.
+    pub fn items<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>), draft: &mut B) {
+        list(cx, node, set, draft);
     }
 
     fn apply<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
@@ -379,9 +401,11 @@ impl Walk {
 
     fn repeated<B>(&mut self, row: usize, kind: &Kind<B>) -> bool {
         let scalar = match kind {
-            Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } | Kind::Address(_) | Kind::Text(_) => true,
-            Kind::Flag(_) | Kind::Words { .. } | Kind::List(_) | Kind::Block(_) | Kind::Ignored { .. } => false,
-            Kind::Unsupported(_) | Kind::Only { .. } | Kind::OldName(_) => false,
+            Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } | Kind::Address(_) | Kind::Text(_) => {
+                true
+            }
+            Kind::Flag(_) | Kind::Words { .. } | Kind::Free(_) | Kind::List(_) | Kind::Block(_) => false,
+            Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::OldName(_) => false,
         };
         let bit = 1_u64 << (row % 64);
         let Some(seen) = self.seen.get_mut(row / 64).filter(|_| scalar) else { return false };
@@ -426,12 +450,22 @@ fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator
     let what = line_or_block(cx.tree, node);
     if let Some(home) = (cx.home)(&word.text) {
         let message = format_args!("{} has no meaning in `{block}`", Quoted(&word.text));
-        return cx.error(MISPLACED, word.at, message, format_args!("it belongs in `{home}`; the {what} is left out"));
+        return cx.error(
+            MISPLACED,
+            word.at,
+            message,
+            format_args!("it belongs in `{home}`; the {what} is left out"),
+        );
     }
     let message = format_args!("unknown keyword {} in `{block}`", Quoted(&word.text));
     match nearest(&word.text, words) {
         Some(near) => {
-            cx.error(UNKNOWN, word.at, message, format_args!("did you mean `{near}`? The {what} is left out"));
+            cx.error(
+                UNKNOWN,
+                word.at,
+                message,
+                format_args!("did you mean `{near}`? The {what} is left out"),
+            );
         }
         None => cx.error(UNKNOWN, word.at, message, format_args!("the {what} is left out")),
     }
@@ -448,7 +482,7 @@ fn apply_row<B>(
         Kind::List(_) | Kind::Block(_) => true,
         Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } => cx.tree.has_block(node),
         Kind::Flag(_) | Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } => false,
-        Kind::Address(_) | Kind::Text(_) | Kind::Words { .. } | Kind::OldName(_) => false,
+        Kind::Address(_) | Kind::Text(_) | Kind::Words { .. } | Kind::Free(_) | Kind::OldName(_) => false,
     };
     let keyword = cx.tree.keyword(node);
     if opens && !cx.tree.has_block(node) {
@@ -502,6 +536,7 @@ fn set<B>(cx: &mut Context<'_>, node: NodeId, kind: &Kind<B>, draft: &mut B, kno
             }
             set(draft, &mut line);
         }
+        Kind::Free(set) => set(draft, &mut line),
         Kind::List(set) => return list(cx, node, *set, draft),
         Kind::Block(set) => return set(draft, cx, node),
         Kind::Ignored { values, why } => return ignored(cx, node, *values, why),
@@ -571,7 +606,12 @@ fn ignored(cx: &mut Context<'_>, node: NodeId, values: usize, why: &str) {
         return missing(cx, node, "its value");
     }
     let word = Quoted(&keyword.text);
-    cx.warn(IGNORED, keyword.at, format_args!("{word} is ignored"), format_args!("it changes nothing here: {why}"));
+    cx.warn(
+        IGNORED,
+        keyword.at,
+        format_args!("{word} is ignored"),
+        format_args!("it changes nothing here: {why}"),
+    );
 }
 
 fn unsupported(cx: &mut Context<'_>, node: NodeId, instead: &str) {

@@ -3,9 +3,10 @@
 /// Longest word that is compared; nobody misspells a longer one.
 const MAX: usize = 40;
 
-/// The candidate with the smallest edit distance to `word`, if that is at most a third of its length.
+/// The candidate with the smallest edit distance to `word`, if that is at most a third of its length and
+/// at most four.
 pub fn nearest<'w>(word: &str, candidates: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let limit = (word.len() / 3).max(1);
+    let limit = (word.len() / 3).clamp(1, 4);
     candidates
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)

@@ -23,7 +23,8 @@ pub struct Timer {
 /// A decimal number from `min` to `max`.
 pub fn integer(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let signed = text.strip_prefix('-').is_some_and(|rest| integer(rest, 0, u32::MAX) != Err(Invalid::Form));
+        let signed =
+            text.strip_prefix('-').is_some_and(|rest| integer(rest, 0, u32::MAX) != Err(Invalid::Form));
         return Err(if signed { Invalid::Range } else { Invalid::Form });
     }
     text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
@@ -48,7 +49,8 @@ pub fn timer(text: &str, min: Duration, max: Duration) -> Result<Timer, Invalid>
         return Err(integer(text, 0, 0).err().unwrap_or(Invalid::Form));
     }
     let seconds: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Invalid::Range)? };
-    let micros = decimals.bytes().chain(*b"000000").take(6).fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+    let micros =
+        decimals.bytes().chain(*b"000000").take(6).fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
     let up = decimals.bytes().nth(6).is_some_and(|byte| byte >= b'5');
     let value = Duration::from_secs(seconds) + Duration::from_micros(micros + u64::from(up));
     let rounded = decimals.bytes().skip(6).any(|byte| byte != b'0');
@@ -91,7 +93,8 @@ mod tests {
     #[test]
     fn times_are_seconds_with_decimals() {
         let max = Duration::from_secs(1_000);
-        let micros = |text| timer(text, Duration::ZERO, max).map(|timer| (timer.value.as_micros(), timer.rounded));
+        let micros =
+            |text| timer(text, Duration::ZERO, max).map(|timer| (timer.value.as_micros(), timer.rounded));
         assert_eq!(micros("3"), Ok((3_000_000, false)));
         assert_eq!(micros("0.25"), Ok((250_000, false)));
         assert_eq!(micros(".5"), Ok((500_000, false)));

@@ -39,7 +39,9 @@ fn complaints(text: &str) -> Vec<String> {
 
 #[test]
 fn braces_may_stand_at_the_end_on_their_own_line_or_inline() {
-    for text in ["a b {\n c d\n}\n", "a b\n{\n c d\n}", "a b { c d }", "a b{\nc d}", "a b\n\n# x\n{ c d\n}\r\n"] {
+    for text in
+        ["a b {\n c d\n}\n", "a b\n{\n c d\n}", "a b { c d }", "a b{\nc d}", "a b\n\n# x\n{ c d\n}\r\n"]
+    {
         assert_eq!(read(text), "a,b{c,d;};", "{text:?}");
     }
 }
@@ -75,10 +77,8 @@ fn braces_of_variables_and_generators_are_not_blocks() {
 fn a_block_never_closed_is_fatal_and_reported_where_it_was_opened() {
     assert_eq!(
         complaints("a {\n b {\n }\n"),
-        [
-            "t.conf:1:3: fatal error[E0001]: the block of `a` is never closed | \
-             write the `}` that is missing at the end of it or of a block inside it"
-        ]
+        ["t.conf:1:3: fatal error[E0001]: the block of `a` is never closed | \
+             write the `}` that is missing at the end of it or of a block inside it"]
     );
     assert_eq!(
         complaints("a {\n b\n#}\n"),
@@ -128,7 +128,10 @@ fn lines_with_nul_and_lines_over_the_limit_are_left_out() {
     ] {
         let (tree, diagnostics) = read_in(&text, 200);
         assert_eq!(shape(&tree, tree.root()), "b;");
-        assert_eq!(diagnostics.iter().map(|d| (d.code(), d.position().line)).collect::<Vec<_>>(), [(code, 1)]);
+        assert_eq!(
+            diagnostics.iter().map(|d| (d.code(), d.position().line)).collect::<Vec<_>>(),
+            [(code, 1)]
+        );
         let line = tree.position(tree.iter(tree.root()).next().unwrap()).line;
         assert_eq!(line, 2);
     }
