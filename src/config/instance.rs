@@ -10,7 +10,8 @@ use super::rows::{
     unsupported, weight, words,
 };
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNSUPPORTED};
+use crate::syntax::keyword::{INVALID, UNKNOWN, UNSUPPORTED};
+use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
 use crate::wire::link::LinkName;
@@ -100,7 +101,7 @@ const OWN: &[Keyword<InstanceDraft>] = &[
         },
     },
     words("version", "2", version),
-    block("authentication", |b, cx, node| Walk::block(cx, node, &AUTHENTICATION, b)),
+    block("authentication", authentication),
     list("virtual_ipaddress", |b, line| b.addresses.extend(address(line))),
     list("virtual_ipaddress_excluded", |b, line| b.excluded.extend(address(line))),
     words("unicast_src_ip", "an IPv4 address", source),
@@ -213,6 +214,25 @@ fn other_protocol(cx: &mut Context<'_>, at: Position, what: &str) {
         format_args!("{what} is not supported by this version; the instance is left out"),
         format_args!("use VRRP version 2 with `auth_type PASS` or none, on all routers of the group"),
     );
+}
+
+/// Reads the block. A line without a keyword in it may be a password on its own: it is neither quoted nor shown.
+fn authentication(draft: &mut InstanceDraft, cx: &mut Context<'_>, node: NodeId) {
+    let mut walk = Walk::new(cx.tree.children(node));
+    while let Some(child) = walk.peek(cx.tree) {
+        let word = cx.tree.keyword(child);
+        if word.text.is_empty() || nearest(&word.text, AUTHENTICATION.words()).is_some() {
+            walk.step(cx, &AUTHENTICATION, draft);
+            continue;
+        }
+        cx.error(
+            UNKNOWN,
+            cx.tree.position(node),
+            format_args!("line {} in this block is neither auth_type nor auth_pass", word.at.line),
+            format_args!("the line is left out; write `auth_pass` and the password on one line"),
+        );
+        walk.skip(cx.tree);
+    }
 }
 
 fn auth_type(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {

@@ -66,14 +66,24 @@ const REFUSED_BLOCKS: &[(&str, &[&str])] = &[
     ("vrrp_script", &["script", "interval", "timeout", "rise", "fall", "user", "init_fail", "weight"]),
     (
         "vrrp_track_process",
-        &["process", "param_match", "quorum_max", "delay", "terminate_delay", "fork_delay", "full_command"],
+        &[
+            "process",
+            "param_match",
+            "quorum",
+            "quorum_max",
+            "delay",
+            "terminate_delay",
+            "fork_delay",
+            "full_command",
+        ],
     ),
     ("garp_group", &["garp_interval", "gna_interval", "interfaces"]),
     ("auth_hmac", &["key", "active_key", "time_window", "anti_replay", "mode"]),
-    ("track_file", &["file", "init_file"]),
+    ("track_file", &["file", "init_file", "weight"]),
     (
         "bfd_instance",
         &[
+            "weight",
             "neighbor_ip",
             "neighbour_ip",
             "source_ip",

@@ -51,7 +51,7 @@ pub(super) fn excerpt(tree: &Tree, at: Position, width: usize) -> Excerpt {
 /// know no keyword, and a misspelt one is followed by a password as well.
 fn mask(source: &str) -> Vec<char> {
     let lower = source.to_ascii_lowercase();
-    let secret = ["pass", "auth_p", "secret", "key"]
+    let secret = ["pass", "auth_", "secret", "key"]
         .iter()
         .filter_map(|word| lower.find(word))
         .min()

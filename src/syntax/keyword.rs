@@ -352,6 +352,11 @@ impl Walk {
         tree.next(&mut cursor)
     }
 
+    /// Leaves out the statement that comes next.
+    pub fn skip(&mut self, tree: &Tree) {
+        tree.next(&mut self.cursor);
+    }
+
     /// Reads one statement; false at the end of the block.
     pub fn step<B>(&mut self, cx: &mut Context<'_>, table: &Table<B>, draft: &mut B) -> bool {
         let Some(node) = cx.tree.next(&mut self.cursor) else { return false };
@@ -441,6 +446,15 @@ fn line_or_block(tree: &Tree, node: NodeId) -> &'static str {
     if tree.has_block(node) { "whole block" } else { "line" }
 }
 
+/// A block in a message; a name of several words is not a keyword but a place.
+struct Place<'a>(&'a str);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains(' ') { write!(f, "at {}", self.0) } else { write!(f, "in `{}`", self.0) }
+    }
+}
+
 /// Reports a word that the table does not know, with the nearest one it does know.
 fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator<Item = &'static str>) {
     let word = cx.tree.keyword(node);
@@ -448,16 +462,17 @@ fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator
         return;
     }
     let what = line_or_block(cx.tree, node);
-    if let Some(home) = (cx.home)(&word.text) {
-        let message = format_args!("{} has no meaning in `{block}`", Quoted(&word.text));
+    let block = Place(block);
+    if let Some(home) = (cx.home)(&word.text).map(Place) {
+        let message = format_args!("{} has no meaning {block}", Quoted(&word.text));
         return cx.error(
             MISPLACED,
             word.at,
             message,
-            format_args!("it belongs in `{home}`; the {what} is left out"),
+            format_args!("it belongs {home}; the {what} is left out"),
         );
     }
-    let message = format_args!("unknown keyword {} in `{block}`", Quoted(&word.text));
+    let message = format_args!("unknown keyword {} {block}", Quoted(&word.text));
     match nearest(&word.text, words) {
         Some(near) => {
             cx.error(

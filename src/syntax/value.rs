@@ -51,7 +51,7 @@ pub fn timer(text: &str, min: Duration, max: Duration) -> Result<Timer, Invalid>
     let seconds: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Invalid::Range)? };
     let micros =
         decimals.bytes().chain(*b"000000").take(6).fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
-    let up = decimals.bytes().nth(6).is_some_and(|byte| byte >= b'5');
+    let up = decimals.as_bytes().get(6).is_some_and(|byte| *byte >= b'5');
     let value = Duration::from_secs(seconds) + Duration::from_micros(micros + u64::from(up));
     let rounded = decimals.bytes().skip(6).any(|byte| byte != b'0');
     if value < min || value > max { Err(Invalid::Range) } else { Ok(Timer { value, rounded }) }
