@@ -10,10 +10,12 @@ pub mod nearest;
 pub mod reader;
 pub mod tree;
 pub mod value;
+pub mod walk;
 
 mod excerpt;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
-pub use keyword::{Context, Given, Keyword, Kind, Line, Table, Walk};
+pub use keyword::{Context, Given, Keyword, Kind, Line, Table};
 pub use reader::{Progress, Reader};
 pub use tree::{Cursor, FileId, NodeId, Position, Tree, Word};
+pub use walk::Walk;
