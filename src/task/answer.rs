@@ -1,7 +1,7 @@
 //! The seam between the control socket and whoever answers: a command line in, output in chunks of the caller's
 //! buffer, a status at the end. `reload` is the only command that waits; everything else is rendering.
 
-use super::reload::{Force, Ticket};
+use super::reload::{Force, Ticket, Verdict};
 use super::shell::Shell;
 
 /// Status of a command that did what it should.
@@ -53,7 +53,8 @@ impl Answer {
             Kind::Reload(ticket) if !shell.desk.is_done(*ticket) => return Step::Wait(*ticket),
             Kind::Reload(_) => {
                 let outcome = shell.desk.outcome();
-                let status = if outcome.accepted { STATUS_OK } else { STATUS_FAILED };
+                let in_force = outcome.verdict == Verdict::InForce;
+                let status = if in_force { STATUS_OK } else { STATUS_FAILED };
                 return self.chunk(&outcome.text, status, out);
             }
             Kind::Text(text, status) => (text.clone(), *status),
