@@ -27,6 +27,10 @@ pub mod net_plan;
 pub mod reload;
 pub mod services;
 mod survey;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 pub mod track;
 mod view;
