@@ -33,6 +33,9 @@
 //! The same basename on every layer is one feature: `find src -name 'vrrp*'`. Which layer may name which is checked
 //! by `tests/it/layering.rs`.
 
+#[cfg(test)]
+extern crate self as lvsbox;
+
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -149,6 +149,13 @@ impl Bus {
         }
     }
 
+    /// Sets a timer, or moves it if it would fire later.
+    pub(crate) fn set_no_later(&mut self, timer: Timer, at: Instant) {
+        if self.deadline(timer).is_none_or(|set| at < set) {
+            self.set(timer, at);
+        }
+    }
+
     /// Stops a timer.
     pub(crate) fn cancel(&mut self, timer: Timer) {
         self.timers.cancel(self.layout.id(timer));

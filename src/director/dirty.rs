@@ -92,6 +92,27 @@ impl DirtySet {
         Some(id)
     }
 
+    /// The next id at or behind the place where [`Self::pop`] last stopped for which `accept` says yes. `accept` may
+    /// say from where to go on instead, which must be further on. Nothing is taken out.
+    pub(crate) fn peek(&self, accept: impl Fn(usize) -> Result<(), usize>) -> Option<usize> {
+        let search = |mut from: usize, to: usize| {
+            while let Some(id) = self.next_from(from).filter(|id| *id < to) {
+                match accept(id) {
+                    Ok(()) => return Some(id),
+                    Err(next) => from = next.max(id + 1),
+                }
+            }
+            None
+        };
+        search(self.cursor, usize::MAX).or_else(|| search(0, self.cursor))
+    }
+
+    /// Takes out `id` as if [`Self::pop`] had chosen it.
+    pub(crate) fn take(&mut self, id: usize) {
+        self.remove(id);
+        self.cursor = id + 1;
+    }
+
     /// Takes everything out.
     pub(crate) fn clear(&mut self) {
         self.leaves.fill(0);

@@ -29,6 +29,8 @@ pub struct Announcements {
     /// Frames owed, by address.
     owed: Box<[u8]>,
     queue: DirtySet,
+    /// Addresses whose next frame is the first of a burst.
+    untold: DirtySet,
     bursts: Box<[Burst]>,
     sent_total: u64,
     failed_total: u64,
@@ -40,6 +42,7 @@ impl Announcements {
         Self {
             owed: vec![0; addresses].into_boxed_slice(),
             queue: DirtySet::new(addresses),
+            untold: DirtySet::new(addresses),
             bursts: vec![Burst::default(); config.instances.len()].into_boxed_slice(),
             sent_total: 0,
             failed_total: 0,
@@ -103,9 +106,13 @@ impl Announcements {
 
     /// The time for a refresh has come.
     pub(crate) fn handle_refresh(&mut self, now: Instant, id: InstanceId, config: &Config, bus: &mut Bus) {
-        let Some(instance) = config.instances.get(id.index()) else { return };
+        let instance = config.instances.get(id.index());
+        // A reload may have switched the refresh off.
+        let Some(instance) = instance.filter(|one| !one.announce.refresh.is_zero()) else { return };
         bus.set(Timer::Refresh(id), now + instance.announce.refresh);
         self.owe(id, instance.announce.refresh_repeat, config);
+        // A refresh is no news.
+        instance.addresses.rows().for_each(|row| self.untold.remove(row));
     }
 
     /// An address became present. One that was put back after the bursts is announced by itself.
@@ -118,17 +125,20 @@ impl Announcements {
         if let Some(owed) = self.owed.get_mut(id.index()) {
             *owed = (*owed).max(rounds);
             self.queue.insert(id.index());
+            self.untold.insert(id.index());
         }
     }
 
+    /// Each address of the instance owes at least `rounds` frames; none at all for zero.
     fn owe(&mut self, id: InstanceId, rounds: u8, config: &Config) {
         let rows = config.instances.get(id.index()).map(|one| one.addresses.rows()).unwrap_or_default();
         for row in rows {
             if let Some(owed) = self.owed.get_mut(row) {
-                *owed = rounds;
+                *owed = if rounds == 0 { 0 } else { rounds.max(*owed) };
             }
             if rounds > 0 {
                 self.queue.insert(row);
+                self.untold.insert(row);
             } else {
                 self.queue.remove(row);
             }
@@ -143,23 +153,15 @@ impl Announcements {
         plan: &NetPlan,
         bus: &mut Bus,
     ) -> Option<Action> {
-        while let Some(row) = self.queue.pop() {
-            let instance = config.addresses.get(row).map(|one| one.instance)?;
-            if !plan.is_settled(config, instance) {
-                self.queue.insert(row);
-                return None;
-            }
+        while let Some(row) = self.next(config, plan) {
+            self.queue.take(row);
             let (id, Some(owed)) = (AddressId::from_index(row), self.owed.get_mut(row)) else { continue };
             // An address that the kernel refused owes its frames until it is installed.
             if !plan.is_present(id) || *owed == 0 {
                 continue;
             }
-            let full = config
-                .addresses
-                .get(row)
-                .and_then(|one| config.instances.get(one.instance.index()))
-                .is_some_and(|instance| *owed >= instance.announce.repeat);
-            if full {
+            if self.untold.contains(row) {
+                self.untold.remove(row);
                 bus.record(now, Reason::Announcing(id));
             }
             *owed -= 1;
@@ -172,9 +174,18 @@ impl Announcements {
         None
     }
 
-    /// True if a frame waits to be sent.
-    pub(crate) fn has_work(&self) -> bool {
-        !self.queue.is_empty()
+    /// The next row in turn whose instance has all its addresses in the kernel, as far as they can be.
+    fn next(&self, config: &Config, plan: &NetPlan) -> Option<usize> {
+        self.queue.peek(|row| {
+            let instance = config.addresses.get(row).map(|one| one.instance).ok_or(row + 1)?;
+            let end = config.instances.get(instance.index()).map_or(row, |one| one.addresses.rows().end);
+            if plan.is_settled(config, instance) { Ok(()) } else { Err(end) }
+        })
+    }
+
+    /// True if a frame can be sent now.
+    pub(crate) fn has_work(&self, config: &Config, plan: &NetPlan) -> bool {
+        self.next(config, plan).is_some()
     }
 
     /// A frame could not be sent.
@@ -191,12 +202,12 @@ impl Announcements {
         }
     }
 
-    /// Takes over the bursts that are under way.
+    /// Takes over the bursts that are under way; `plan` is the old one.
     pub(crate) fn adopt(
         &mut self,
         old: &Self,
         from: super::vrrp::Predecessor<'_>,
-        config: &Config,
+        (config, plan): (&Config, &NetPlan),
         bus: &mut Bus,
     ) {
         (self.sent_total, self.failed_total) = (old.sent_total, old.failed_total);
@@ -211,8 +222,17 @@ impl Announcements {
             if let Some(at) = from.bus.deadline(Timer::SecondBurst(before)) {
                 bus.set(Timer::SecondBurst(id), at);
             }
-            if let Some(at) = from.bus.deadline(Timer::Refresh(before)) {
+            let refresh = instance.announce.refresh;
+            if let Some(at) = from.bus.deadline(Timer::Refresh(before)).filter(|_| !refresh.is_zero()) {
                 bus.set(Timer::Refresh(id), at);
+            }
+            for row in instance.addresses.rows() {
+                let former = config.addresses.get(row).and_then(|one| plan.former(one, config, from.config));
+                let Some(former) = former.filter(|former| old.queue.contains(*former)) else { continue };
+                if let (Some(owed), Some(rest)) = (self.owed.get_mut(row), old.owed.get(former)) {
+                    *owed = *rest;
+                    self.queue.insert(row);
+                }
             }
         }
     }

@@ -213,7 +213,7 @@ impl Health {
     pub(crate) fn adopt(
         &mut self,
         old: &Self,
-        probes: &[Option<u32>],
+        (probes, config): (&[Option<u32>], &Config),
         now: Instant,
         from: &Bus,
         bus: &mut Bus,
@@ -223,10 +223,12 @@ impl Health {
             let Some(before) = before.map(|before| before as usize) else { continue };
             let Some(known) = old.table.get(before) else { continue };
             if let Some(state) = self.table.get_mut(row) {
-                *state = ProbeState { slot: None, step: 0, ..*known };
+                *state = ProbeState { slot: None, ..*known };
             }
             let at = from.deadline(Timer::Probe(ProbeId::from_index(before))).unwrap_or(now);
-            bus.set(Timer::Probe(ProbeId::from_index(row)), at);
+            // A shorter interval counts from now on.
+            let longest = config.probes.get(row).map_or(Duration::ZERO, |one| one.interval.max(one.warmup));
+            bus.set(Timer::Probe(ProbeId::from_index(row)), at.min(now + longest));
         }
     }
 }

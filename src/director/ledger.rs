@@ -35,6 +35,8 @@ struct Entry {
     seen: bool,
     /// Changed since the running dump began: the dump's word on it is old.
     touched: bool,
+    /// Someone else changed it while the kernel was being asked: the answer does not tell which came last.
+    doubted: bool,
 }
 
 /// All objects of a family.
@@ -45,7 +47,8 @@ pub(crate) struct Ledger {
     pub(crate) dirty: DirtySet,
     /// To be removed once nothing is left to be added.
     pub(crate) removals: DirtySet,
-    in_flight: usize,
+    /// Waiting for the kernel's answer.
+    flying: DirtySet,
 }
 
 /// What became of an answer.
@@ -67,7 +70,7 @@ impl Ledger {
             entries: vec![Entry::default(); objects].into_boxed_slice(),
             dirty: DirtySet::new(objects),
             removals: DirtySet::new(objects),
-            in_flight: 0,
+            flying: DirtySet::new(objects),
         }
     }
 
@@ -86,9 +89,14 @@ impl Ledger {
         self.entries.get(id).map(|entry| entry.error).filter(|error| *error != Errno::default())
     }
 
-    /// How many objects wait for the kernel's answer.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
+    /// True while no object waits for the kernel's answer.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.flying.is_empty()
+    }
+
+    /// True while an object of `rows` is to be compared or waits for the kernel's answer.
+    pub(crate) fn is_busy(&self, rows: core::ops::Range<usize>) -> bool {
+        self.flying.any_in(rows.clone()) || self.dirty.any_in(rows)
     }
 
     /// How many objects are held back by an error.
@@ -126,7 +134,8 @@ impl Ledger {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.stage = Stage::InFlight(epoch);
             entry.touched = true;
-            self.in_flight += 1;
+            entry.doubted = false;
+            self.flying.insert(id);
         }
     }
 
@@ -141,7 +150,7 @@ impl Ledger {
         else {
             return Settled::Stale;
         };
-        self.in_flight -= 1;
+        self.flying.remove(id);
         entry.touched = true;
         match outcome {
             Ok(()) => {
@@ -193,6 +202,18 @@ impl Ledger {
         self.entries.get(id).is_some_and(|entry| !entry.seen && !entry.touched)
     }
 
+    /// Someone else changed the object. While the kernel is being asked nobody can tell whose word is the last.
+    pub(crate) fn doubt(&mut self, id: usize) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.doubted = true;
+        }
+    }
+
+    /// True once after an answer if someone else changed the object meanwhile: the kernel is to be asked again.
+    pub(crate) fn take_doubt(&mut self, id: usize) -> bool {
+        self.entries.get_mut(id).is_some_and(|entry| core::mem::take(&mut entry.doubted))
+    }
+
     /// The mirror changed by other means than an answer; the running dump is not to undo it.
     pub(crate) fn touch(&mut self, id: usize) {
         if let Some(entry) = self.entries.get_mut(id) {
@@ -215,11 +236,13 @@ pub(crate) fn rung_delay(rung: u8) -> Duration {
     Duration::from_secs(1 << rung.min(RUNGS - 1))
 }
 
-/// Repairs of drift are rate-limited: more than five in ten seconds mean that someone fights us, and the next wait.
-#[derive(Debug, Default)]
+/// Repairs of drift are rate-limited: more than five of one object in ten seconds mean that someone fights us, and the
+/// next wait. Each object has its own count: two hundred addresses flushed at once are put back at once.
+#[derive(Debug)]
 pub(crate) struct RepairLimit {
     window_start: Instant,
-    repairs: u8,
+    /// Repairs in this window by object.
+    repairs: Box<[u8]>,
     held: bool,
 }
 
@@ -241,13 +264,20 @@ const REPAIR_WINDOW: Duration = Duration::from_secs(10);
 const MAX_REPAIRS: u8 = 5;
 
 impl RepairLimit {
-    /// Asks for one repair at `now`.
-    pub(crate) fn ask(&mut self, now: Instant) -> Permit {
-        if now.since(self.window_start) >= REPAIR_WINDOW {
-            *self = Self { window_start: now, repairs: 0, held: false };
+    /// Of `objects` objects.
+    pub(crate) fn new(objects: usize) -> Self {
+        Self { window_start: Instant::ZERO, repairs: vec![0; objects].into_boxed_slice(), held: false }
+    }
+
+    /// Asks for one repair of an object at `now`. Whoever asks looks at [`Self::lapse`] first.
+    pub(crate) fn ask(&mut self, now: Instant, object: usize) -> Permit {
+        if !self.held && now.since(self.window_start) >= REPAIR_WINDOW {
+            self.window_start = now;
+            self.repairs.fill(0);
         }
-        if self.repairs < MAX_REPAIRS {
-            self.repairs += 1;
+        let Some(repairs) = self.repairs.get_mut(object) else { return Permit::Granted };
+        if *repairs < MAX_REPAIRS {
+            *repairs += 1;
             return Permit::Granted;
         }
         let first = !self.held;
@@ -259,9 +289,15 @@ impl RepairLimit {
     pub(crate) fn lapse(&mut self, now: Instant) -> bool {
         let over = self.held && now.since(self.window_start) >= REPAIR_WINDOW;
         if over {
-            *self = Self::default();
+            (self.window_start, self.held) = (now, false);
+            self.repairs.fill(0);
         }
         over
+    }
+
+    /// When repairs are allowed again, while they wait.
+    pub(crate) fn held_until(&self) -> Option<Instant> {
+        self.held.then(|| self.window_start + REPAIR_WINDOW)
     }
 
     /// True while repairs wait.

@@ -7,8 +7,10 @@ use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
 use super::journal::Reason;
+use super::view::MAX_GROUPS;
 use crate::config::Config;
 use crate::config::ids::{Id, LinkId};
+use crate::config::model::Transport;
 use crate::time::{Duration, Instant};
 use crate::wire::link::{LinkIndex, LinkName, MacAddress};
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
@@ -31,6 +33,12 @@ pub struct Link {
     pub primary: Option<Ipv4Addr>,
     /// Candidate for `primary` of the running address dump.
     candidate: Option<Ipv4Addr>,
+    /// The kernel has been asked for this interface and its addresses.
+    known: bool,
+    /// Where the socket that is being opened belongs.
+    opening_on: LinkIndex,
+    /// The last error of the socket that was reported; 0 for none.
+    reported: Errno,
     /// Adverts are sent and heard here.
     wants_socket: bool,
     /// The VRRP socket.
@@ -55,6 +63,17 @@ impl Link {
     /// True if the kernel has the interface.
     pub fn exists(&self) -> bool {
         self.index != LinkIndex(0)
+    }
+
+    /// True once the kernel has been asked for it.
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// The same interface of the configuration on another interface of the kernel.
+    fn renewed(&self) -> Self {
+        let Self { known, opening_on, reported, wants_socket, socket, .. } = *self;
+        Self { known, opening_on, reported, wants_socket, socket, ..Self::default() }
     }
 }
 
@@ -116,7 +135,7 @@ impl Links {
         let before = *link;
         let running = entry.admin_up && entry.running;
         if before.index != entry.index {
-            *link = Link { wants_socket: before.wants_socket, socket: before.socket, ..Link::default() };
+            *link = before.renewed();
             self.sockets.insert(id.index());
         }
         (link.index, link.running, link.mac, link.mtu) = (entry.index, running, entry.mac, entry.mtu);
@@ -127,7 +146,7 @@ impl Links {
             bus.link_changed(id);
         }
         // Going down takes the IPv6 addresses along, coming back may bring others: look.
-        if before.running != running && self.known {
+        if (before.running != running || before.index != entry.index) && self.known {
             bus.set(Timer::RouteAudit, now);
         }
     }
@@ -141,7 +160,7 @@ impl Links {
 
     fn vanish(&mut self, now: Instant, id: LinkId, bus: &mut Bus) {
         let Some(link) = self.table.get_mut(id.index()) else { return };
-        *link = Link { wants_socket: link.wants_socket, socket: link.socket, ..Link::default() };
+        *link = link.renewed();
         self.sockets.insert(id.index());
         bus.record(now, Reason::LinkAbsent(id));
         bus.link_changed(id);
@@ -158,7 +177,7 @@ impl Links {
             let absent = !self.shown.contains(id.index());
             if absent && self.get(id).exists() {
                 self.vanish(now, id, bus);
-            } else if absent && !self.known {
+            } else if absent && !self.get(id).known {
                 bus.record(now, Reason::LinkAbsent(id));
             }
         }
@@ -179,6 +198,7 @@ impl Links {
     pub(crate) fn handle_address_gone(&mut self, now: Instant, entry: &AddressEntry, bus: &mut Bus) {
         let Some(id) = self.by_index(entry.link) else { return };
         let Some(link) = self.table.get_mut(id.index()) else { return };
+        link.candidate = link.candidate.filter(|one| IpAddr::V4(*one) != entry.address);
         if link.primary.map(IpAddr::V4) == Some(entry.address) {
             link.primary = None;
             bus.link_changed(id);
@@ -198,14 +218,12 @@ impl Links {
                 link.primary = link.candidate;
                 bus.link_changed(LinkId::from_index(index));
             }
-        }
-        if !self.known {
-            self.known = true;
-            for id in 0..self.table.len() {
-                self.sockets.insert(id);
-                bus.link_changed(LinkId::from_index(id));
+            if !core::mem::replace(&mut link.known, true) {
+                self.sockets.insert(index);
+                bus.link_changed(LinkId::from_index(index));
             }
         }
+        self.known = true;
     }
 
     /// The next socket to open or close.
@@ -224,6 +242,7 @@ impl Links {
                 }
                 Socket::Open(_) | Socket::Opening(_) | Socket::Closed | Socket::Failed(_) => {
                     link.socket = Socket::Opening(bus.epoch);
+                    link.opening_on = link.index;
                     return Some(Action::OpenSocket { epoch: bus.epoch, link: id });
                 }
             }
@@ -251,9 +270,17 @@ impl Links {
             return;
         }
         link.socket = match result {
-            Ok(()) => Socket::Open(link.index),
+            Ok(()) => {
+                link.reported = Errno::default();
+                if link.opening_on != link.index {
+                    self.sockets.insert(id.index());
+                }
+                Socket::Open(link.opening_on)
+            }
             Err(errno) => {
-                bus.record(now, Reason::SocketFailed(id, errno));
+                if core::mem::replace(&mut link.reported, errno) != errno {
+                    bus.record(now, Reason::SocketFailed(id, errno));
+                }
                 bus.set_if_idle(Timer::SocketRetry, now + SOCKET_RETRY);
                 Socket::Failed(errno)
             }
@@ -271,14 +298,31 @@ impl Links {
     }
 
     /// Takes over what is known of the interfaces that both configurations name.
-    pub(crate) fn adopt(&mut self, old: &Self) {
+    pub(crate) fn adopt(&mut self, old: &Self, before: &Config, config: &Config) {
         for (id, link) in self.table.iter_mut().enumerate() {
-            let known = self.names.get(id).and_then(|name| old.names.iter().position(|other| other == name));
-            if let Some(before) = known.and_then(|row| old.table.get(row)) {
-                *link = Link { wants_socket: link.wants_socket, ..*before };
-            }
             self.sockets.insert(id);
+            let row = self.names.get(id).and_then(|name| old.names.iter().position(|other| other == name));
+            let Some((row, known)) = row.and_then(|row| Some((row, old.table.get(row)?))) else { continue };
+            *link = Link { wants_socket: link.wants_socket, ..*known };
+            // A socket has joined the groups of the configuration it was opened for.
+            let same = groups_of(before, LinkId::from_index(row)) == groups_of(config, LinkId::from_index(id));
+            if let (false, Socket::Open(_)) = (same, link.socket) {
+                link.socket = Socket::Open(LinkIndex(0));
+            }
         }
         self.known = old.known;
     }
+}
+
+/// The multicast groups that instances on an interface speak to, each once, in order of the configuration.
+pub(crate) fn groups_of(config: &Config, id: LinkId) -> heapless::Vec<Ipv4Addr, MAX_GROUPS> {
+    let mut groups = heapless::Vec::new();
+    for instance in config.instances.iter().filter(|one| one.link == id) {
+        if let Transport::Multicast(group) = instance.transport
+            && !groups.contains(&group)
+        {
+            let _ = groups.push(group);
+        }
+    }
+    groups
 }

@@ -27,6 +27,10 @@ pub mod net_plan;
 pub mod reload;
 pub mod services;
 mod survey;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 pub mod track;
 mod view;
@@ -156,10 +160,10 @@ impl Director {
         let (config, Parts { bus, links, net_plan, ipvs_plan, .. }) = (&self.config, &mut self.parts);
         match action {
             Action::AddAddress { epoch, address } => {
-                net_plan.answered(now, (address, Change::Add, epoch), result, config, bus);
+                net_plan.answered(now, (address, Change::Add, epoch), result, (config, links), bus);
             }
             Action::RemoveAddress { epoch, address } => {
-                net_plan.answered(now, (address, Change::Remove, epoch), result, config, bus);
+                net_plan.answered(now, (address, Change::Remove, epoch), result, (config, links), bus);
             }
             Action::OpenSocket { epoch, link } => links.socket_answered(now, link, epoch, result, bus),
             Action::FindIpvs { .. }
@@ -231,7 +235,7 @@ impl Director {
                 vrrp.evaluate(now, id, Surroundings { config, links, tracks }, bus);
             }
             while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
-                net_plan.instance_changed(id, config);
+                net_plan.instance_changed(id, config, vrrp);
                 garp.instance_changed(now, id, config, vrrp, bus);
             }
             while let Some(id) = bus.installed.pop().map(AddressId::from_index) {
@@ -279,7 +283,7 @@ impl Director {
         parts.vrrp.has_work()
             || parts.links.has_socket_work()
             || parts.net_plan.has_work()
-            || parts.garp.has_work()
+            || parts.garp.has_work(&self.config, &parts.net_plan)
             || parts.ipvs_plan.has_work()
             || parts.health.has_work()
             || parts.survey.has_work()
@@ -312,12 +316,12 @@ impl Director {
         let old = &mut self.parts;
         let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
         parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
-        parts.links.adopt(&old.links);
+        parts.links.adopt(&old.links, &self.config, &config);
         parts.tracks.take_stock(&config, &parts.links, &mut parts.bus);
         parts.vrrp.adopt(now, from, &config, &mut parts.bus);
-        parts.garp.adopt(&old.garp, from, &config, &mut parts.bus);
-        parts.net_plan.adopt(&old.net_plan, from, &config, &old.links);
-        parts.health.adopt(&old.health, &maps.probes, now, &old.bus, &mut parts.bus);
+        parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);
+        parts.net_plan.adopt(&old.net_plan, from, &config, (&old.links, &parts.links));
+        parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
         parts.health.begin(now, &config, &mut parts.bus);
         parts.services.adopt(&old.services, &maps.services);
         parts.ipvs_plan.adopt(&old.ipvs_plan, &maps, (&self.config, &config));

@@ -29,6 +29,10 @@ pub struct NetPlan {
     ledger: Ledger,
     /// What the kernel is believed to have.
     present: Box<[bool]>,
+    /// On which interface `present` and the request under way are meant: an index is never another interface's.
+    place: Box<[LinkIndex]>,
+    /// Which instances were MASTER when they were last looked at.
+    masters: Box<[bool]>,
     /// Addresses that are no longer configured and still present.
     retired: Box<[AddressSpec]>,
     index: Index,
@@ -48,9 +52,11 @@ impl NetPlan {
         Self {
             ledger: Ledger::new(configured),
             present: vec![false; configured].into_boxed_slice(),
+            place: vec![LinkIndex::default(); configured].into_boxed_slice(),
+            masters: vec![false; config.instances.len()].into_boxed_slice(),
             retired: Box::default(),
             index,
-            limit: RepairLimit::default(),
+            limit: RepairLimit::new(configured),
             keep: false,
             stopping: false,
         }
@@ -80,7 +86,7 @@ impl NetPlan {
     pub(crate) fn is_settled(&self, config: &Config, id: InstanceId) -> bool {
         let rows =
             config.instances.get(id.index()).map(|instance| instance.addresses.rows()).unwrap_or_default();
-        self.ledger.in_flight() == 0 && !self.ledger.dirty.any_in(rows)
+        !self.ledger.is_busy(rows)
     }
 
     /// The configured address that the kernel's row describes.
@@ -95,8 +101,13 @@ impl NetPlan {
         self.index.find(&entry.address, is_it).map(AddressId)
     }
 
-    /// An instance's state changed.
-    pub(crate) fn instance_changed(&mut self, id: InstanceId, config: &Config) {
+    /// An instance's state changed, or only its wish to announce, which is no reason to try again what failed.
+    pub(crate) fn instance_changed(&mut self, id: InstanceId, config: &Config, vrrp: &Vrrp) {
+        let is_master = vrrp.is_master(id);
+        let Some(known) = self.masters.get_mut(id.index()) else { return };
+        if core::mem::replace(known, is_master) == is_master {
+            return;
+        }
         for row in config.instances.get(id.index()).map(|one| one.addresses.rows()).unwrap_or_default() {
             self.ledger.release(row);
             self.ledger.mark(row);
@@ -105,15 +116,24 @@ impl NetPlan {
 
     /// An interface changed: what waited for it is tried again; what was on one that is gone is gone.
     pub(crate) fn link_changed(&mut self, link: LinkId, config: &Config, links: &Links) {
-        for (id, address) in config.addresses.iter().enumerate().filter(|(_, address)| address.link == link) {
-            if !links.get(address.link).exists()
-                && let Some(present) = self.present.get_mut(id)
-            {
-                *present = false;
+        let index = links.get(link).index;
+        for (row, _) in config.addresses.iter().enumerate().filter(|(_, address)| address.link == link) {
+            if !matches!(self.ledger.stage(row), Stage::InFlight(_)) {
+                self.move_to(row, index);
             }
-            self.ledger.release(id);
-            self.ledger.mark(id);
+            self.ledger.release(row);
+            self.ledger.mark(row);
         }
+    }
+
+    /// The row is about the interface of this index from now on; true if it was not before.
+    fn move_to(&mut self, row: usize, index: LinkIndex) -> bool {
+        let (Some(place), Some(present)) = (self.place.get_mut(row), self.present.get_mut(row)) else {
+            return false;
+        };
+        let moved = core::mem::replace(place, index) != index;
+        *present &= !moved;
+        moved
     }
 
     /// The kernel says that one of our addresses is there, or gone.
@@ -127,8 +147,17 @@ impl NetPlan {
     ) {
         let row = id.index();
         let fresh = if source == Source::Dump && there { self.ledger.see(row) } else { true };
-        if matches!(self.ledger.stage(row), Stage::InFlight(_)) || !fresh {
+        if matches!(self.ledger.stage(row), Stage::InFlight(_)) {
+            if source == Source::Foreign {
+                self.ledger.doubt(row);
+            }
             return;
+        }
+        if !fresh {
+            return;
+        }
+        if let Some(address) = config.addresses.get(row) {
+            self.move_to(row, links.get(address.link).index);
         }
         if source != Source::Dump {
             self.ledger.touch(row);
@@ -140,27 +169,33 @@ impl NetPlan {
             // One of our own requests took it along (the primary address of a subnet takes its secondaries).
             (_, Source::Own) => self.ledger.mark(row),
             (true, Source::Foreign | Source::Dump) if there => bus.address_installed(id),
-            (true, Source::Foreign | Source::Dump) => self.repair(now, id, bus),
-            (false, Source::Foreign | Source::Dump) => {
-                if there {
-                    bus.record(now, Reason::AddressUnwanted(id));
-                }
-                self.ledger.mark(row);
+            (true, Source::Foreign | Source::Dump) => self.repair(now, id, Reason::AddressMissing(id), bus),
+            (false, Source::Foreign | Source::Dump) if there => {
+                self.repair(now, id, Reason::AddressUnwanted(id), bus);
             }
+            (false, Source::Foreign | Source::Dump) => self.ledger.mark(row),
         }
     }
 
-    /// Somebody took an address of ours away.
-    fn repair(&mut self, now: Instant, id: AddressId, bus: &mut Bus) {
-        bus.record(now, Reason::AddressMissing(id));
-        match self.limit.ask(now) {
+    /// Somebody took an address of ours away, or put one where it must not be.
+    fn repair(&mut self, now: Instant, id: AddressId, reason: Reason, bus: &mut Bus) {
+        bus.record(now, reason);
+        self.lapse(now);
+        match self.limit.ask(now, id.index()) {
             Permit::Granted => self.ledger.mark(id.index()),
             Permit::Refused { until, first } => {
                 if first {
                     bus.record(now, Reason::RepairsHeld(Family::Addresses));
                 }
-                bus.set(Timer::RouteAudit, until);
+                bus.set_no_later(Timer::RouteAudit, until);
             }
+        }
+    }
+
+    /// When a hold is over, what was not repaired meanwhile is compared again.
+    fn lapse(&mut self, now: Instant) {
+        if self.limit.lapse(now) {
+            (0..self.ledger.len()).for_each(|row| self.ledger.mark(row));
         }
     }
 
@@ -176,9 +211,12 @@ impl NetPlan {
             if self.ledger.proven_absent(row) {
                 self.handle_address(now, AddressId::from_index(row), (false, Source::Dump), around, bus);
             }
-            self.ledger.mark(row);
         }
-        self.limit.lapse(now);
+        self.lapse(now);
+        match self.limit.held_until() {
+            None => (0..self.ledger.len()).for_each(|row| self.ledger.mark(row)),
+            Some(until) => bus.set_no_later(Timer::RouteAudit, until),
+        }
         bus.set_if_idle(Timer::RouteAudit, now + AUDIT_INTERVAL);
     }
 
@@ -203,6 +241,9 @@ impl NetPlan {
                 (Some(false), true) => Change::Remove,
                 (Some(true), true) | (Some(false), false) | (None, _) => continue,
             };
+            if let (Some(place), Some(address)) = (self.place.get_mut(row), config.addresses.get(row)) {
+                *place = links.get(address.link).index;
+            }
             self.ledger.sent(row, bus.epoch);
             let (epoch, address) = (bus.epoch, reference(row, config));
             return Some(match change {
@@ -220,7 +261,7 @@ impl NetPlan {
 
     /// True if everything is as wished or cannot be for now.
     pub(crate) fn is_done(&self) -> bool {
-        self.ledger.dirty.is_empty() && self.ledger.in_flight() == 0
+        self.ledger.dirty.is_empty() && self.ledger.is_answered()
     }
 
     /// What an action asks of the kernel.
@@ -251,7 +292,7 @@ impl NetPlan {
         now: Instant,
         (address, change, epoch): (AddressRef, Change, Epoch),
         result: Result<(), Errno>,
-        config: &Config,
+        (config, links): (&Config, &Links),
         bus: &mut Bus,
     ) {
         let row = row_of(address, config);
@@ -264,13 +305,24 @@ impl NetPlan {
         }
         let outcome = match (change, result) {
             // Someone was faster, or our own earlier request was applied although its answer was lost.
-            (Change::Add | Change::Set, Err(Errno::EEXIST)) | (Change::Remove, Err(Errno::EADDRNOTAVAIL)) => {
-                Ok(())
-            }
+            // An interface that is gone took its addresses along.
+            (Change::Add | Change::Set, Err(Errno::EEXIST))
+            | (Change::Remove, Err(Errno::EADDRNOTAVAIL | Errno::ENODEV)) => Ok(()),
             (_, Ok(())) => Ok(()),
             (_, Err(errno)) => Err((errno, gravity(errno))),
         };
         let settled = self.ledger.answered(row, epoch, outcome);
+        if settled != Settled::Stale && self.ledger.take_doubt(row) {
+            bus.set(Timer::RouteAudit, now);
+        }
+        // The interface was replaced while the kernel was being asked: this is the old one's answer.
+        let index = config.addresses.get(row).map(|one| links.get(one.link).index);
+        if let (Some(index), true) = (index, settled != Settled::Stale)
+            && self.move_to(row, index)
+        {
+            self.ledger.release(row);
+            return;
+        }
         match settled {
             Settled::Stale => bus.stale_total += 1,
             Settled::Done => {
@@ -305,31 +357,60 @@ impl NetPlan {
 
     /// Takes over what is known of the addresses that both configurations have; those that are present and no longer
     /// configured are to be removed.
-    pub(crate) fn adopt(&mut self, old: &Self, from: Predecessor<'_>, config: &Config, links: &Links) {
+    pub(crate) fn adopt(
+        &mut self,
+        old: &Self,
+        from: Predecessor<'_>,
+        config: &Config,
+        (old_links, links): (&Links, &Links),
+    ) {
+        let is_present = |row: usize| old.present.get(row) == Some(&true);
+        // A request that is under way may leave its address behind after all.
+        let is_flying = |row: usize| matches!(old.ledger.stage(row), Stage::InFlight(_));
         let mut left = DirtySet::new(old.present.len());
-        for row in (0..old.present.len()).filter(|row| old.present.get(*row) == Some(&true)) {
+        for row in (0..old.present.len()).filter(|row| is_present(*row) || is_flying(*row)) {
             left.insert(row);
         }
         for (row, address) in config.addresses.iter().enumerate() {
-            let same = |one: &VirtualAddress| {
-                one.address == address.address
-                    && one.prefix == address.prefix
-                    && from.config.link_name(one.link) == config.link_name(address.link)
-            };
-            let is_it = |id: u32| from.config.addresses.get(id as usize).is_some_and(same);
-            let before = old.index.find(&address.address, is_it).map(|id| id as usize);
-            if let (Some(before), Some(present)) = (before, self.present.get_mut(row)) {
-                *present = left.contains(before);
+            let index = links.get(address.link).index;
+            let before = old.former(address, config, from.config);
+            if let (Some(present), Some(place)) = (self.present.get_mut(row), self.place.get_mut(row)) {
+                *place = index;
+                *present = before.is_some_and(|row| is_present(row) && old.place.get(row) == Some(&index));
+            }
+            if let Some(before) = before {
                 left.remove(before);
             }
         }
-        let gone = core::iter::from_fn(|| left.pop());
-        self.retired =
-            gone.filter_map(|row| old.spec(reference(row, from.config), from.config, links)).collect();
+        let configured = |spec: &AddressSpec| {
+            let is_it = |id: u32| {
+                config.addresses.get(id as usize).is_some_and(|one| {
+                    (one.address, one.prefix, links.get(one.link).index)
+                        == (spec.address, spec.prefix, spec.link)
+                })
+            };
+            self.index.find(&spec.address, is_it).is_some()
+        };
+        // A row that an earlier reload left behind may be configured again.
+        self.retired = core::iter::from_fn(|| left.pop())
+            .filter_map(|row| old.spec(reference(row, from.config), from.config, old_links))
+            .filter(|spec| !configured(spec))
+            .collect();
         let rows = config.addresses.len() + self.retired.len();
         self.present = (0..rows).map(|row| self.present.get(row).copied().unwrap_or(true)).collect();
         self.ledger = Ledger::new(rows);
         self.ledger.mark_all();
+    }
+
+    /// The row of this plan for an address of another configuration.
+    pub(crate) fn former(&self, address: &VirtualAddress, config: &Config, ours: &Config) -> Option<usize> {
+        let same = |one: &VirtualAddress| {
+            one.address == address.address
+                && one.prefix == address.prefix
+                && ours.link_name(one.link) == config.link_name(address.link)
+        };
+        let is_it = |id: u32| ours.addresses.get(id as usize).is_some_and(same);
+        self.index.find(&address.address, is_it).map(|id| id as usize)
     }
 
     /// What the kernel needs to know of an address.

@@ -21,17 +21,25 @@ enum Progress {
 #[derive(Debug)]
 pub(crate) struct Survey {
     progress: Progress,
+    /// What the running dump shows may be old: once it has ended, all begins anew. There is never more than one dump
+    /// under way, since nobody could tell their rows apart.
+    again: bool,
+    /// The last dump failed and was reported.
+    failed: bool,
 }
 
 impl Survey {
     /// A survey that is about to begin.
     pub(crate) fn new() -> Self {
-        Self { progress: Progress::Wanted(Dump::Links) }
+        Self { progress: Progress::Wanted(Dump::Links), again: false, failed: false }
     }
 
     /// Begins a survey; one that is running begins anew, since what it saw may be old.
     pub(crate) fn begin(&mut self) {
-        self.progress = Progress::Wanted(Dump::Links);
+        match self.progress {
+            Progress::Asked(..) => self.again = true,
+            Progress::Idle | Progress::Wanted(_) => self.progress = Progress::Wanted(Dump::Links),
+        }
     }
 
     /// The next dump.
@@ -58,13 +66,20 @@ impl Survey {
             bus.stale_total += 1;
             return false;
         }
-        if let Err(error) = result {
-            let family = if what == Dump::Links { Family::Links } else { Family::Addresses };
-            bus.record(now, Reason::DumpFailed(family, error));
-            self.progress = Progress::Idle;
-            bus.set(Timer::RouteAudit, now + RETRY);
+        if core::mem::take(&mut self.again) {
+            self.progress = Progress::Wanted(Dump::Links);
             return false;
         }
+        if let Err(error) = result {
+            let family = if what == Dump::Links { Family::Links } else { Family::Addresses };
+            if !core::mem::replace(&mut self.failed, true) {
+                bus.record(now, Reason::DumpFailed(family, error));
+            }
+            self.progress = Progress::Idle;
+            bus.set_no_later(Timer::RouteAudit, now + RETRY);
+            return false;
+        }
+        self.failed = false;
         self.progress = if what == Dump::Links { Progress::Wanted(Dump::Addresses) } else { Progress::Idle };
         true
     }

@@ -8,7 +8,7 @@ use super::garp::Announcements;
 use super::health::Health;
 use super::ipvs_plan::IpvsPlan;
 use super::journal::Journal;
-use super::links::Links;
+use super::links::{Links, groups_of};
 use super::net_plan::NetPlan;
 use super::services::Services;
 use super::track::Tracks;
@@ -16,7 +16,7 @@ use super::vrrp::Vrrp;
 use super::vrrp::packet::Datagram;
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
-use crate::config::model::{Probe, Transport};
+use crate::config::model::Probe;
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::{arp, genl_ipvs, ndisc, rtnetlink};
@@ -69,14 +69,7 @@ impl Director {
     /// What socket [`Action::OpenSocket`] means.
     pub fn socket(&self, id: LinkId) -> Option<SocketSpec> {
         let (link, name) = (self.parts.links.get(id), *self.config.links.get(id.index())?);
-        let mut groups = heapless::Vec::new();
-        for instance in self.config.instances.iter().filter(|one| one.link == id) {
-            if let Transport::Multicast(group) = instance.transport
-                && !groups.contains(&group)
-            {
-                let _ = groups.push(group);
-            }
-        }
+        let groups = groups_of(&self.config, id);
         link.exists().then_some(SocketSpec { index: link.index, name, groups })
     }
 

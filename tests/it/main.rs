@@ -16,3 +16,5 @@ mod guest;
 mod layering;
 mod netns;
 mod rig;
+mod sim;
+mod support;

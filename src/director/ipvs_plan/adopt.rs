@@ -34,8 +34,11 @@ impl IpvsPlan {
             None => before.services.get(row).map(|service| service.key),
             Some(retired) => old.retired.get(retired).copied(),
         };
-        let retired: Box<[(usize, ServiceKey)]> =
-            core::iter::from_fn(|| left.pop()).filter_map(|row| Some((row, key(row)?))).collect();
+        // A service that an earlier reload left behind may be configured again.
+        let retired: Box<[(usize, ServiceKey)]> = core::iter::from_fn(|| left.pop())
+            .filter_map(|row| Some((row, key(row)?)))
+            .filter(|(_, key)| self.find_service(key, config).is_none())
+            .collect();
         self.service_mirror = self
             .service_mirror
             .iter()
@@ -51,14 +54,15 @@ impl IpvsPlan {
                     Availability::Present(Setup::Timeouts)
                 }
                 Availability::Present(Setup::Done) => Availability::Present(Setup::Done),
-                Availability::Absent(errno) => Availability::Absent(errno),
                 Availability::Present(_)
+                | Availability::Absent(_)
                 | Availability::Unneeded
                 | Availability::Unknown
                 | Availability::Asking(_) => Availability::Unknown,
             };
         }
-        self.flush = false;
+        // Only a flush that was due at the start and has not been possible since is still to be made.
+        self.flush &= old.flush;
         self.audit.resume(&old.audit);
         self.services.mark_all();
         self.destinations.mark_all();

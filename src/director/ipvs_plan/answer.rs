@@ -35,7 +35,9 @@ impl IpvsPlan {
             Action::Destination { destination: DestinationRef::Configured(id), epoch, change } => {
                 self.destination_answered(now, id, (change, epoch), result, config, bus);
             }
-            Action::Destination { destination: DestinationRef::Stranger(_), .. } => self.stranger_answered(),
+            Action::Destination { destination: DestinationRef::Stranger(_), epoch, .. } => {
+                self.stranger_answered(epoch, bus);
+            }
             Action::SendAdvert { .. }
             | Action::Announce { .. }
             | Action::OpenSocket { .. }
@@ -58,6 +60,9 @@ impl IpvsPlan {
                 bus.record(now, Reason::IpvsFound);
                 let first = if core::mem::take(&mut self.flush) { Setup::Flush } else { Setup::Timeouts };
                 self.availability = Availability::Present(first);
+                // Another kernel module, another chance.
+                self.services.mark_all();
+                self.destinations.mark_all();
             }
             Err(errno) => self.lose(now, errno, bus),
         }
@@ -81,10 +86,17 @@ impl IpvsPlan {
             bus.stale_total += 1;
             return;
         }
+        self.absence_told = false;
+        if result == Err(Errno::LOST) {
+            self.availability = Availability::Present(match next {
+                Next::Timeouts => Setup::Flush,
+                Next::Done => Setup::Timeouts,
+            });
+            return;
+        }
         if let Err(errno) = result {
             bus.record(now, Reason::IpvsSetupFailed(errno));
         }
-        self.absence_told = false;
         self.availability = Availability::Present(match next {
             Next::Timeouts => Setup::Timeouts,
             Next::Done => Setup::Done,
@@ -129,6 +141,9 @@ impl IpvsPlan {
         }
         if let (Err((errno, _)), Some(id)) = (outcome, id) {
             bus.record(now, Reason::ServiceFailed(id, change, errno));
+        }
+        if id.is_none() && settled == Settled::Done && mirror.is_none() {
+            bus.record(now, Reason::ServiceRetired);
         }
         climb_later(now, settled, bus);
         if let Some(id) = id {
@@ -200,7 +215,11 @@ impl IpvsPlan {
         }
     }
 
-    fn stranger_answered(&mut self) {
+    fn stranger_answered(&mut self, epoch: Epoch, bus: &mut Bus) {
+        if epoch != bus.epoch {
+            bus.stale_total += 1;
+            return;
+        }
         self.strangers_answered += 1;
         if self.strangers_answered >= self.strangers.len() {
             self.strangers.clear();

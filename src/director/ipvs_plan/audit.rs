@@ -38,6 +38,8 @@ pub(super) struct Audit {
     passed: bool,
     /// Drift was found in this pass; one pass counts as one repair.
     permit: Option<Permit>,
+    /// The last dump failed and was reported.
+    failed: bool,
     stopped: bool,
 }
 
@@ -184,7 +186,8 @@ impl IpvsPlan {
     fn drift(&mut self, now: Instant, reason: Reason, bus: &mut Bus) {
         if self.audit.permit.is_none() {
             self.repairs_total += 1;
-            let permit = self.limit.ask(now);
+            self.lapse(now);
+            let permit = self.limit.ask(now, 0);
             if let Permit::Refused { first: true, .. } = permit {
                 bus.record(now, Reason::RepairsHeld(Family::Ipvs));
             }
@@ -218,7 +221,9 @@ impl IpvsPlan {
         }
         self.audit.asked = None;
         if let Err(error) = result {
-            bus.record(now, Reason::DumpFailed(Family::Ipvs, error));
+            if !core::mem::replace(&mut self.audit.failed, true) {
+                bus.record(now, Reason::DumpFailed(Family::Ipvs, error));
+            }
             self.audit.progress = Progress::Idle;
             match error {
                 DumpError::Failed(errno @ (Errno::ENOENT | Errno::EOPNOTSUPP)) => self.lose(now, errno, bus),
@@ -226,6 +231,7 @@ impl IpvsPlan {
             }
             return;
         }
+        self.audit.failed = false;
         match what {
             Dump::Services => self.end_services(now, config, bus),
             Dump::Destinations(service) => self.end_destinations(now, service, config, bus),

@@ -120,7 +120,7 @@ impl IpvsPlan {
             service_index: Index::new(config.services.len()),
             destination_index: Index::new(config.destinations.len()),
             audit: Audit::default(),
-            limit: RepairLimit::default(),
+            limit: RepairLimit::new(1),
             repairs_total: 0,
             absence_told: false,
             stopping: false,
@@ -202,7 +202,19 @@ impl IpvsPlan {
     pub(crate) fn service_changed(&mut self, id: ServiceId, config: &Config) {
         self.services.mark(id.index());
         for row in config.services.get(id.index()).map(|one| one.destinations.rows()).unwrap_or_default() {
+            // One that is in the table and could not be changed: the wish may be another one now.
+            if self.destination_mirror.get(row).is_some_and(Option::is_some) {
+                self.destinations.release(row);
+            }
             self.destinations.mark(row);
+        }
+    }
+
+    /// When a hold is over, what was not repaired meanwhile is compared again.
+    fn lapse(&mut self, now: Instant) {
+        if self.limit.lapse(now) {
+            (0..self.services.len()).for_each(|row| self.services.mark(row));
+            (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
         }
     }
 
@@ -212,10 +224,7 @@ impl IpvsPlan {
             Availability::Absent(_) => self.availability = Availability::Unknown,
             Availability::Present(_) => {
                 self.audit.begin();
-                if self.limit.lapse(now) {
-                    (0..self.services.len()).for_each(|row| self.services.mark(row));
-                    (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
-                }
+                self.lapse(now);
             }
             Availability::Unneeded | Availability::Unknown | Availability::Asking(_) => {}
         }
@@ -240,6 +249,22 @@ impl IpvsPlan {
     /// The next request to the kernel: first whether it has IPVS, then services, then destinations, what is added
     /// before what is removed, so that a pool is never empty in between; at last the next dump.
     pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        services: &Services,
+        bus: &mut Bus,
+    ) -> Option<Action> {
+        // What needs no request, the end of a pass for one, makes room for what comes after it.
+        while self.has_work() {
+            if let Some(action) = self.poll_once(now, config, services, bus) {
+                return Some(action);
+            }
+        }
+        None
+    }
+
+    fn poll_once(
         &mut self,
         now: Instant,
         config: &Config,
@@ -395,7 +420,7 @@ impl IpvsPlan {
 
     /// True if everything is as wished or cannot be for now.
     pub(crate) fn is_done(&self) -> bool {
-        let idle = self.services.in_flight() == 0 && self.destinations.in_flight() == 0;
+        let idle = self.services.is_answered() && self.destinations.is_answered();
         match self.availability {
             Availability::Present(_) => self.keep || (idle && !self.has_changes()),
             Availability::Unneeded

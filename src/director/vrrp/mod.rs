@@ -126,8 +126,10 @@ pub struct VirtualRouter {
     program: Program,
     /// Identification of the IP header: counts adverts, the same for every peer of one round.
     ip_id: u16,
-    /// When a lesser advert was last answered.
+    /// When a lesser advert was last answered, or as BACKUP reported.
     answered_at: Option<Instant>,
+    /// When a farewell was last answered, or as BACKUP reported.
+    farewell_at: Option<Instant>,
     /// The list of addresses in an advert differed and was reported.
     list_reported: bool,
     /// Sending failed and was reported.
@@ -176,6 +178,7 @@ impl Vrrp {
             program: Program::Idle,
             ip_id: 0,
             answered_at: None,
+            farewell_at: None,
             list_reported: false,
             send_reported: false,
         };
@@ -254,8 +257,14 @@ impl Vrrp {
             State::Init | State::Fault(_) => {}
             State::Backup => {
                 let stays = instance.preemption == Preemption::Stay;
+                // A flood of adverts is not to become a flood of records.
+                let half = instance.advert_interval.divided_by(2);
+                let is_news = |at: Option<Instant>| at.is_none_or(|at| now.since(at) >= half);
                 if rival.theirs == 0 {
-                    bus.record(now, Reason::ReceivedFarewell(id, rival.from));
+                    if is_news(router.farewell_at) {
+                        router.farewell_at = Some(now);
+                        bus.record(now, Reason::ReceivedFarewell(id, rival.from));
+                    }
                     bus.set(Timer::Protocol(id), now + skew_time(rival.ours));
                 } else if rival.theirs >= rival.ours || stays {
                     router.active = Some((rival.from, rival.theirs, now));
@@ -263,13 +272,13 @@ impl Vrrp {
                     bus.set(Timer::Protocol(id), now + wait);
                 } else {
                     router.active = Some((rival.from, rival.theirs, now));
-                    bus.record(now, Reason::LowerDiscarded(id, rival));
+                    if is_news(router.answered_at) {
+                        router.answered_at = Some(now);
+                        bus.record(now, Reason::LowerDiscarded(id, rival));
+                    }
                 }
             }
-            State::Master if rival.theirs == 0 => {
-                self.send(id, AdvertKind::Present);
-                bus.set(Timer::Protocol(id), now + instance.advert_interval);
-            }
+            State::Master if rival.theirs == 0 => self.reassure(now, id, instance, rival.ours, bus),
             State::Master if rival.theirs > rival.ours => {
                 self.yield_to(now, id, instance, rival, Reason::HigherAdvert(id, rival), bus);
             }
@@ -278,6 +287,19 @@ impl Vrrp {
             }
             State::Master => self.answer(now, id, instance, rival, bus),
         }
+    }
+
+    /// A MASTER heard a farewell: the others wait for their skew time only, so it shows itself at once. Those of lower
+    /// priority than ours wait longer than our own skew time; twice in that time is enough, however many are said.
+    fn reassure(&mut self, now: Instant, id: InstanceId, instance: &Instance, priority: u8, bus: &mut Bus) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        let gap = skew_time(priority).divided_by(2);
+        if let Some(at) = router.farewell_at.filter(|at| now.since(*at) < gap) {
+            return bus.set_no_later(Timer::Protocol(id), at + gap);
+        }
+        router.farewell_at = Some(now);
+        self.send(id, AdvertKind::Present);
+        bus.set(Timer::Protocol(id), now + instance.advert_interval);
     }
 
     /// A MASTER heard a lesser one: it shows itself and announces its addresses again, at most once an interval, so
@@ -319,11 +341,10 @@ impl Vrrp {
 
     /// Out of INIT or FAULT.
     fn begin(&mut self, now: Instant, id: InstanceId, instance: &Instance, entry: Entry, bus: &mut Bus) {
-        let why = Reason::EnteredBackup(id, entry);
         if self.get(id).is_some_and(|router| router.priority == OWNER) {
-            self.become_master(now, id, instance, why, bus);
+            self.become_master(now, id, instance, Reason::EnteredMaster(id), bus);
         } else {
-            self.become_backup(now, id, instance, (entry, why), bus);
+            self.become_backup(now, id, instance, (entry, Reason::EnteredBackup(id, entry)), bus);
         }
     }
 
@@ -386,6 +407,11 @@ impl Vrrp {
         router.since = now;
         router.why = Some(why);
         router.answered_at = None;
+        router.farewell_at = None;
+        // Only a MASTER shows itself.
+        if state != State::Master && matches!(router.program, Program::Send { kind: AdvertKind::Present, .. }) {
+            router.program = Program::Idle;
+        }
         router.list_reported = false;
         router.send_reported = false;
         router.rejects.report_again();
@@ -421,8 +447,6 @@ impl Vrrp {
         if let Some(router) = self.table.get_mut(id.index()) {
             router.program = Program::Send { kind, peer: 0 };
             router.ip_id = router.ip_id.wrapping_add(1);
-            router.counters.sent_total += 1;
-            router.counters.zero_sent_total += u64::from(kind == AdvertKind::Farewell);
             self.outgoing.insert(id.index());
         }
     }
@@ -437,6 +461,10 @@ impl Vrrp {
                 continue;
             };
             let Program::Send { kind, peer } = router.program else { continue };
+            if peer == 0 {
+                router.counters.sent_total += 1;
+                router.counters.zero_sent_total += u64::from(kind == AdvertKind::Farewell);
+            }
             let receivers = match &instance.transport {
                 Transport::Multicast(_) => 1,
                 Transport::Unicast { peers } => peers.len(),
@@ -476,7 +504,11 @@ enum Condition {
 }
 
 fn condition(id: InstanceId, instance: &Instance, around: Surroundings<'_>) -> Condition {
-    if !around.links.known() {
+    // The own interface is always one of the tracked ones.
+    let trackers = around.config.trackers_of(instance);
+    if !around.links.get(instance.link).is_known()
+        || trackers.iter().any(|tracker| !around.links.get(tracker.link).is_known())
+    {
         return Condition::Pending;
     }
     if let Some(down) = around.tracks.get(id).down {

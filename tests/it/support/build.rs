@@ -1,0 +1,314 @@
+//! Configurations from a few words, as the loader would make them.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::num::NonZeroU8;
+
+use lvsbox::check::Checker;
+use lvsbox::check::http_get::{HttpGet, Recovery, Url};
+use lvsbox::config::Config;
+use lvsbox::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
+use lvsbox::config::model::{
+    Announce, Authentication, Destination, Global, Instance, OnFailure, Preemption, Probe, Service,
+    SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
+};
+use lvsbox::time::Duration;
+use lvsbox::wire::genl_ipvs::{
+    DestinationKey, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
+};
+use lvsbox::wire::link::LinkName;
+use lvsbox::wire::vrrp::GROUP;
+
+/// A VRRP instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Vr {
+    pub(crate) name: &'static str,
+    pub(crate) link: &'static str,
+    pub(crate) vrid: u8,
+    pub(crate) priority: u8,
+    pub(crate) interval: u64,
+    pub(crate) preemption: Preemption,
+    pub(crate) password: Option<&'static str>,
+    pub(crate) vips: Vec<String>,
+    pub(crate) excluded: Vec<String>,
+    pub(crate) peers: Vec<Ipv4Addr>,
+    pub(crate) check_source: bool,
+    pub(crate) track: Vec<(&'static str, i16)>,
+    pub(crate) announce: Announce,
+}
+
+impl Default for Vr {
+    fn default() -> Self {
+        Self {
+            name: "VI_1",
+            link: "eth0",
+            vrid: 51,
+            priority: 100,
+            interval: 1,
+            preemption: Preemption::Preempt,
+            password: None,
+            vips: vec!["192.0.2.100/24".into()],
+            excluded: Vec::new(),
+            peers: Vec::new(),
+            check_source: false,
+            track: Vec::new(),
+            announce: Announce {
+                repeat: 5,
+                delay: Duration::from_secs(5),
+                refresh: Duration::ZERO,
+                refresh_repeat: 1,
+                lower_delay: Duration::from_secs(5),
+                lower_repeat: 5,
+            },
+        }
+    }
+}
+
+/// A real server or a sorry server.
+#[derive(Debug, Clone)]
+pub(crate) struct Rs {
+    pub(crate) at: String,
+    pub(crate) weight: u32,
+    pub(crate) inhibit: bool,
+    /// `TCP_CHECK` with 0 urls, `HTTP_GET` with more, nothing at all with `None`.
+    pub(crate) urls: Option<usize>,
+    pub(crate) fast: bool,
+    pub(crate) retry: u32,
+    pub(crate) interval: u64,
+    pub(crate) retry_delay: u64,
+}
+
+impl Rs {
+    pub(crate) fn new(at: impl Into<String>) -> Self {
+        Self {
+            at: at.into(),
+            weight: 1,
+            inhibit: false,
+            urls: Some(0),
+            fast: false,
+            retry: 0,
+            interval: 2,
+            retry_delay: 1,
+        }
+    }
+}
+
+/// A virtual service.
+#[derive(Debug, Clone)]
+pub(crate) struct Vs {
+    pub(crate) at: String,
+    pub(crate) scheduler: &'static str,
+    pub(crate) quorum: u32,
+    pub(crate) hysteresis: u32,
+    pub(crate) servers: Vec<Rs>,
+    pub(crate) sorry: Option<Rs>,
+}
+
+impl Vs {
+    pub(crate) fn new(at: impl Into<String>, servers: Vec<Rs>) -> Self {
+        Self { at: at.into(), scheduler: "wlc", quorum: 1, hysteresis: 0, servers, sorry: None }
+    }
+}
+
+/// Collects blocks and becomes a configuration.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Builder {
+    pub(crate) instances: Vec<Vr>,
+    pub(crate) services: Vec<Vs>,
+    pub(crate) flush: bool,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn instance(mut self, instance: Vr) -> Self {
+        self.instances.push(instance);
+        self
+    }
+
+    pub(crate) fn service(mut self, service: Vs) -> Self {
+        self.services.push(service);
+        self
+    }
+
+    pub(crate) fn build(&self) -> Config {
+        let mut rows = Rows::default();
+        self.instances.iter().for_each(|instance| rows.instance(instance));
+        self.services.iter().for_each(|service| rows.service(service));
+        Config {
+            global: Global {
+                flush_at_start: self.flush,
+                timeouts: self.timeouts,
+                ..Global::default()
+            },
+            texts: rows.texts.finish(),
+            links: rows.links.into(),
+            instances: rows.instances.into(),
+            addresses: rows.addresses.into(),
+            peers: rows.peers.into(),
+            trackers: rows.trackers.into(),
+            services: rows.services.into(),
+            destinations: rows.destinations.into(),
+            probes: rows.probes.into(),
+            probe_uses: rows.probe_uses.into(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Rows {
+    texts: TextsBuilder,
+    links: Vec<LinkName>,
+    instances: Vec<Instance>,
+    addresses: Vec<VirtualAddress>,
+    peers: Vec<Ipv4Addr>,
+    trackers: Vec<Tracker>,
+    services: Vec<Service>,
+    destinations: Vec<Destination>,
+    probes: Vec<Probe>,
+    probe_uses: Vec<ProbeId>,
+}
+
+fn row(index: usize) -> u32 {
+    u32::try_from(index).unwrap()
+}
+
+impl Rows {
+    fn link(&mut self, name: &str) -> LinkId {
+        let name = LinkName::new(name).unwrap();
+        let known = self.links.iter().position(|one| *one == name);
+        LinkId::from_index(known.unwrap_or_else(|| {
+            self.links.push(name);
+            self.links.len() - 1
+        }))
+    }
+
+    fn instance(&mut self, vr: &Vr) {
+        let (id, link) = (InstanceId::from_index(self.instances.len()), self.link(vr.link));
+        let first_address = self.addresses.len();
+        for text in vr.vips.iter().chain(&vr.excluded) {
+            let (address, rest) = text.split_once('/').unwrap();
+            let (prefix, dev) = rest.split_once('%').unwrap_or((rest, vr.link));
+            let address = VirtualAddress {
+                instance: id,
+                address: ip(address),
+                prefix: prefix.parse().unwrap(),
+                link: self.link(dev),
+                broadcast: None,
+                peer: None,
+                scope: 0,
+                label: self.texts.intern(""),
+            };
+            self.addresses.push(address);
+        }
+        let (first_peer, first_tracker) = (row(self.peers.len()), row(self.trackers.len()));
+        self.peers.extend(&vr.peers);
+        self.trackers.push(Tracker { link, weight: 0 });
+        for (name, weight) in &vr.track {
+            let link = self.link(name);
+            self.trackers.push(Tracker { link, weight: *weight });
+        }
+        let authentication = vr.password.map_or(Authentication::None, |password| {
+            let mut bytes = [0; 8];
+            bytes[..password.len()].copy_from_slice(password.as_bytes());
+            Authentication::Pass(bytes)
+        });
+        self.instances.push(Instance {
+            name: self.texts.intern(vr.name),
+            link,
+            vrid: NonZeroU8::new(vr.vrid).unwrap(),
+            priority: vr.priority,
+            advert_interval: Duration::from_secs(vr.interval),
+            preemption: vr.preemption,
+            authentication,
+            source: None,
+            transport: if vr.peers.is_empty() {
+                Transport::Multicast(GROUP)
+            } else {
+                Transport::Unicast { peers: first_peer..row(self.peers.len()) }
+            },
+            source_check: if vr.check_source { SourceCheck::Peers } else { SourceCheck::Any },
+            addresses: Range::<AddressId>::new(first_address, self.addresses.len()),
+            advertised: u8::try_from(vr.vips.len()).unwrap(),
+            trackers: first_tracker..row(self.trackers.len()),
+            announce: vr.announce,
+        });
+    }
+
+    fn service(&mut self, vs: &Vs) {
+        let (id, first) = (ServiceId::from_index(self.services.len()), self.destinations.len());
+        for server in &vs.servers {
+            self.destination(id, server);
+        }
+        let sorry = vs.sorry.as_ref().map(|sorry| {
+            self.destination(id, &Rs { urls: None, weight: 1, ..sorry.clone() });
+            DestinationId::from_index(self.destinations.len() - 1)
+        });
+        self.services.push(Service {
+            key: tcp_key(&vs.at),
+            spec: ServiceSpec {
+                scheduler: Scheduler::new(vs.scheduler).unwrap(),
+                flags: 0,
+                timeout: 0,
+                netmask: 32,
+                engine: None,
+            },
+            destinations: Range::new(first, self.destinations.len()),
+            sorry,
+            quorum: vs.quorum,
+            hysteresis: vs.hysteresis,
+        });
+    }
+
+    fn destination(&mut self, service: ServiceId, rs: &Rs) {
+        let target: SocketAddr = rs.at.parse().unwrap();
+        let first = row(self.probe_uses.len());
+        if let Some(urls) = rs.urls {
+            let probe = Probe {
+                target,
+                bind: None,
+                interval: Duration::from_secs(rs.interval),
+                timeout: Duration::from_secs(5),
+                retry: rs.retry,
+                retry_delay: Duration::from_secs(rs.retry_delay),
+                warmup: Duration::from_secs(rs.interval),
+                checker: if urls == 0 { Checker::Tcp } else { http(urls, rs.fast) },
+            };
+            let known = self.probes.iter().position(|one| *one == probe);
+            let id = known.unwrap_or_else(|| {
+                self.probes.push(probe);
+                self.probes.len() - 1
+            });
+            self.probe_uses.push(ProbeId::from_index(id));
+        }
+        self.destinations.push(Destination {
+            service,
+            key: DestinationKey { address: target.ip(), port: target.port() },
+            method: ForwardingMethod::DirectRoute,
+            weight: rs.weight,
+            upper: 0,
+            lower: 0,
+            on_failure: if rs.inhibit { OnFailure::Inhibit } else { OnFailure::Remove },
+            probes: first..row(self.probe_uses.len()),
+        });
+    }
+}
+
+fn http(urls: usize, fast: bool) -> Checker {
+    let url = |n: usize| Url { path: format!("/{n}").into(), host: None, statuses: [(200, 299)].into() };
+    let recovery = if fast { Recovery::Fast } else { Recovery::FullPass };
+    Checker::Http(HttpGet { urls: (0..urls).map(url).collect(), recovery })
+}
+
+/// An address.
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// The key of a TCP service, `address:port`.
+pub(crate) fn tcp_key(text: &str) -> ServiceKey {
+    let at: SocketAddr = text.parse().unwrap();
+    ServiceKey::Address { protocol: Protocol::Tcp, address: at.ip(), port: at.port() }
+}

@@ -1,0 +1,188 @@
+//! A kernel as far as the director sees it: interfaces, addresses, the IPVS table.
+
+use std::collections::BTreeMap;
+
+use core::net::IpAddr;
+use lvsbox::director::event::Errno;
+use lvsbox::wire::genl_ipvs::{self, DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
+use lvsbox::wire::link::{LinkIndex, LinkName, MacAddress};
+use lvsbox::wire::rtnetlink::{self, AddressEntry, LinkEntry};
+
+/// What becomes of a request instead of the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Refused.
+    Refuse(Errno),
+    /// Carried out, but the answer is lost.
+    LoseAnswer,
+    /// Not carried out, and nobody says so.
+    LoseRequest,
+}
+
+/// A service's spec and destinations.
+pub(crate) type Pool = (ServiceSpec, BTreeMap<DestinationKey, DestinationSpec>);
+
+/// The kernel of one box.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kernel {
+    pub(crate) links: Vec<LinkEntry>,
+    pub(crate) addresses: Vec<AddressEntry>,
+    /// `None`: no such module.
+    pub(crate) ipvs: Option<BTreeMap<ServiceKey, Pool>>,
+    pub(crate) timeouts: (Option<u32>, Option<u32>, Option<u32>),
+    next_index: u32,
+}
+
+impl Kernel {
+    /// IPVS and `eth0` with `primary`/24.
+    pub(crate) fn new(primary: IpAddr) -> Self {
+        let mut kernel = Self { ipvs: Some(BTreeMap::new()), next_index: 2, ..Self::default() };
+        kernel.add_link("eth0");
+        kernel.add_address("eth0", primary, 24);
+        kernel
+    }
+
+    pub(crate) fn add_link(&mut self, name: &str) -> LinkEntry {
+        let index = self.next_index;
+        self.next_index += 1;
+        let entry = LinkEntry {
+            index: LinkIndex(index),
+            name: LinkName::new(name).unwrap(),
+            admin_up: true,
+            running: true,
+            loopback: false,
+            mac: MacAddress([2, 0, 0, 0, 0, u8::try_from(index % 256).unwrap()]),
+            mtu: 1500,
+        };
+        self.links.push(entry);
+        entry
+    }
+
+    /// Removes an interface with its addresses; what the kernel reports.
+    pub(crate) fn remove_link(&mut self, name: &str) -> (LinkEntry, Vec<AddressEntry>) {
+        let place = self.links.iter().position(|link| link.name.as_str() == name).unwrap();
+        let link = self.links.remove(place);
+        let gone = self.addresses.extract_if(.., |one| one.link == link.index).collect();
+        (link, gone)
+    }
+
+    pub(crate) fn link(&self, name: &str) -> LinkEntry {
+        *self.links.iter().find(|link| link.name.as_str() == name).unwrap()
+    }
+
+    pub(crate) fn add_address(&mut self, link: &str, address: IpAddr, prefix: u8) -> AddressEntry {
+        let entry = self.entry(self.link(link).index, address, prefix);
+        self.addresses.push(entry);
+        entry
+    }
+
+    fn entry(&self, link: LinkIndex, address: IpAddr, prefix: u8) -> AddressEntry {
+        let secondary = self
+            .addresses
+            .iter()
+            .any(|one| one.link == link && one.prefix == prefix && same_net(one.address, address, prefix));
+        AddressEntry { link, address, prefix, scope: 0, secondary }
+    }
+
+    /// Takes an address out, if it is there.
+    pub(crate) fn remove_address(&mut self, address: IpAddr) -> Option<AddressEntry> {
+        let place = self.addresses.iter().position(|one| one.address == address)?;
+        Some(self.addresses.remove(place))
+    }
+
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|one| one.address == address)
+    }
+
+    /// A request to the routing socket; what monitors hear of it.
+    pub(crate) fn route(
+        &mut self,
+        request: rtnetlink::Request,
+    ) -> Result<Option<(AddressEntry, bool)>, Errno> {
+        match request {
+            rtnetlink::Request::DumpLinks | rtnetlink::Request::DumpAddresses => Ok(None),
+            rtnetlink::Request::AddAddress(spec) => {
+                if !self.links.iter().any(|link| link.index == spec.link) {
+                    return Err(Errno::ENODEV);
+                }
+                let same = |one: &AddressEntry| {
+                    (one.link, one.address, one.prefix) == (spec.link, spec.address, spec.prefix)
+                };
+                if self.addresses.iter().any(same) {
+                    return Err(Errno::EEXIST);
+                }
+                let entry = self.entry(spec.link, spec.address, spec.prefix);
+                self.addresses.push(entry);
+                Ok(Some((entry, true)))
+            }
+            rtnetlink::Request::RemoveAddress(spec) => {
+                if !self.links.iter().any(|link| link.index == spec.link) {
+                    return Err(Errno::ENODEV);
+                }
+                let same = |one: &AddressEntry| {
+                    (one.link, one.address, one.prefix) == (spec.link, spec.address, spec.prefix)
+                };
+                let place = self.addresses.iter().position(same).ok_or(Errno::EADDRNOTAVAIL)?;
+                Ok(Some((self.addresses.remove(place), false)))
+            }
+        }
+    }
+
+    /// A request to IPVS, with the errors of `net/netfilter/ipvs/ip_vs_ctl.c`.
+    pub(crate) fn ipvs(&mut self, request: genl_ipvs::Request) -> Result<(), Errno> {
+        use genl_ipvs::Request;
+        let table = self.ipvs.as_mut().ok_or(Errno::ENOENT)?;
+        match request {
+            Request::GetInfo | Request::DumpServices | Request::DumpDestinations(_) => {}
+            Request::NewService(key, spec) => {
+                if table.contains_key(&key) {
+                    return Err(Errno::EEXIST);
+                }
+                if spec.scheduler.as_str() == "nosuch" {
+                    return Err(Errno::ENOENT);
+                }
+                table.insert(key, (spec, BTreeMap::new()));
+            }
+            Request::SetService(key, spec) => table.get_mut(&key).ok_or(Errno::ESRCH)?.0 = spec,
+            Request::DelService(key) => drop(table.remove(&key).ok_or(Errno::ESRCH)?),
+            Request::NewDestination(service, key, spec) => {
+                let pool = table.get_mut(&service).ok_or(Errno::ESRCH)?;
+                if pool.1.contains_key(&key) {
+                    return Err(Errno::EEXIST);
+                }
+                pool.1.insert(key, spec);
+            }
+            Request::SetDestination(service, key, spec) => {
+                let pool = table.get_mut(&service).ok_or(Errno::ESRCH)?;
+                *pool.1.get_mut(&key).ok_or(Errno::ENOENT)? = spec;
+            }
+            Request::DelDestination(service, key) => {
+                let pool = table.get_mut(&service).ok_or(Errno::ESRCH)?;
+                pool.1.remove(&key).ok_or(Errno::ENOENT)?;
+            }
+            Request::SetTimeouts { tcp, tcp_fin, udp } => self.timeouts = (tcp, tcp_fin, udp),
+            Request::Flush => table.clear(),
+        }
+        Ok(())
+    }
+
+    /// The table as text: one line per service, then one per destination with its weight.
+    pub(crate) fn table(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (key, (spec, pool)) in self.ipvs.iter().flatten() {
+            lines.push(format!("{key} {}", spec.scheduler));
+            lines.extend(pool.iter().map(|(key, spec)| format!("  {}:{} {}", key.address, key.port, spec.weight)));
+        }
+        lines
+    }
+}
+
+fn same_net(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            (a.to_bits() ^ b.to_bits()) & mask == 0
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,495 @@
+//! One box in virtual time: a director, its kernel, and the shell between them, which answers everything in order.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use lvsbox::check::{Failure, Verdict};
+use lvsbox::config::Config;
+use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId};
+use lvsbox::director::Director;
+use lvsbox::director::action::{Action, Actions, Budget, Dump, Epoch, SlotId};
+use lvsbox::director::event::{DumpError, Errno, Event, Keep, Source};
+use lvsbox::director::journal::{Cursor, Reason, Record};
+use lvsbox::director::reload::Reload;
+use lvsbox::director::vrrp::State;
+use lvsbox::time::{Duration, Instant};
+use lvsbox::wire::genl_ipvs::DestinationEntry;
+use lvsbox::wire::genl_ipvs::ServiceEntry;
+use lvsbox::wire::rtnetlink::{AddressEntry, LinkEntry};
+use lvsbox::wire::vrrp;
+
+use super::Dice;
+use super::kernel::{Fault, Kernel};
+
+/// So many milliseconds after the start.
+pub(crate) fn at(millis: u64) -> Instant {
+    Instant::ZERO + Duration::from_millis(millis)
+}
+
+/// How a real server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    Good,
+    Refuses,
+    /// Answers `good` of its urls with 200, the others with 503 (bit per url).
+    Urls(u32),
+    /// We have no port left.
+    Hindered,
+}
+
+/// A packet on its way from a box to the segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) destination: Ipv4Addr,
+}
+
+/// What comes from the kernel.
+#[derive(Debug, Clone)]
+enum Coming {
+    Applied(Action, Result<(), Errno>),
+    Dump(Action, Result<(), DumpError>),
+    Link(LinkEntry),
+    LinkGone(LinkEntry),
+    Address(AddressEntry, bool, Source),
+    Probed(SlotId, Epoch, Verdict),
+    SendFailed(Action),
+}
+
+/// One box.
+pub(crate) struct Node {
+    pub(crate) director: Director,
+    pub(crate) kernel: Kernel,
+    pub(crate) now: Instant,
+    pub(crate) primary: IpAddr,
+    /// Answers, in order; notifications, in order; results of probes.
+    answers: VecDeque<(Instant, Coming)>,
+    news: VecDeque<(Instant, Coming)>,
+    probes: Vec<(Instant, Coming)>,
+    busy_slots: BTreeSet<u16>,
+    sockets: BTreeSet<String>,
+    pub(crate) servers: BTreeMap<SocketAddr, Server>,
+    /// Asked about every request; `None`: the usual.
+    pub(crate) fault: Box<dyn FnMut(&Action) -> Option<Fault>>,
+    /// From request to answer.
+    pub(crate) latency: Duration,
+    /// From change to notification.
+    pub(crate) delay: Duration,
+    /// Adverts to be taken by the segment.
+    pub(crate) outbox: Vec<Heard>,
+    pub(crate) actions: Vec<(Instant, Action)>,
+    /// Announcements: when, for what, and whether the kernel had it.
+    pub(crate) announced: Vec<(Instant, IpAddr, bool)>,
+    pub(crate) records: Vec<Record>,
+    cursor: Cursor,
+    second: (u64, usize),
+    pub(crate) dice: Dice,
+}
+
+const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64 };
+/// More actions in one virtual second than any configuration of these tests can want.
+const MAX_ACTIONS_PER_SECOND: usize = 30_000;
+
+impl Node {
+    /// A box with a fresh kernel whose `eth0` has `primary`/24.
+    pub(crate) fn new(config: Config, primary: &str) -> Self {
+        Self::with_kernel(config, Kernel::new(primary.parse().unwrap()), Instant::ZERO)
+    }
+
+    pub(crate) fn with_kernel(config: Config, kernel: Kernel, now: Instant) -> Self {
+        let primary = kernel.addresses[0].address;
+        let mut node = Self {
+            director: Director::new(config, now),
+            kernel,
+            now,
+            primary,
+            answers: VecDeque::new(),
+            news: VecDeque::new(),
+            probes: Vec::new(),
+            busy_slots: BTreeSet::new(),
+            sockets: BTreeSet::new(),
+            servers: BTreeMap::new(),
+            fault: Box::new(|_| None),
+            latency: Duration::from_micros(100),
+            delay: Duration::from_micros(150),
+            outbox: Vec::new(),
+            actions: Vec::new(),
+            announced: Vec::new(),
+            records: Vec::new(),
+            cursor: Cursor::default(),
+            second: (0, 0),
+            dice: Dice::new(1),
+        };
+        node.poll();
+        node
+    }
+
+    /// When something happens next without anything from outside.
+    pub(crate) fn next(&self) -> Instant {
+        let queued = [self.answers.front(), self.news.front()].into_iter().flatten().map(|(at, _)| *at);
+        let probes = self.probes.iter().map(|(at, _)| *at);
+        queued.chain(probes).chain([self.director.next_deadline()]).min().unwrap().max(self.now)
+    }
+
+    /// Lets everything happen that is due until `until`.
+    pub(crate) fn run_until(&mut self, until: Instant) {
+        while self.next() <= until {
+            self.step();
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Lets `span` pass.
+    pub(crate) fn run(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Lets so many milliseconds pass.
+    pub(crate) fn run_millis(&mut self, millis: u64) {
+        self.run(Duration::from_millis(millis));
+    }
+
+    /// The next thing happens.
+    pub(crate) fn step(&mut self) {
+        self.now = self.next();
+        let now = self.now;
+        let due = |queue: &VecDeque<(Instant, Coming)>| queue.front().is_some_and(|(at, _)| *at <= now);
+        let coming = if due(&self.answers) {
+            self.answers.pop_front()
+        } else if due(&self.news) {
+            self.news.pop_front()
+        } else {
+            let place = self.probes.iter().position(|(at, _)| *at <= now);
+            place.map(|place| self.probes.swap_remove(place))
+        };
+        match coming {
+            None => self.handle(Event::Tick),
+            Some((_, coming)) => self.deliver(coming),
+        }
+    }
+
+    fn deliver(&mut self, coming: Coming) {
+        match coming {
+            Coming::Applied(action, result) => self.handle(Event::Applied { action, result }),
+            Coming::Dump(action, result) => self.dump(action, result),
+            Coming::Link(entry) => self.handle(Event::Link(&entry)),
+            Coming::LinkGone(entry) => self.handle(Event::LinkGone(&entry)),
+            Coming::Address(entry, true, source) => self.handle(Event::Address { entry: &entry, source }),
+            Coming::Address(entry, false, source) => {
+                self.handle(Event::AddressGone { entry: &entry, source });
+            }
+            Coming::Probed(slot, epoch, verdict) => {
+                if epoch == self.director.epoch() {
+                    assert!(self.busy_slots.remove(&slot.0), "slot {slot:?} was idle");
+                }
+                self.handle(Event::Probed { slot, epoch, verdict });
+            }
+            Coming::SendFailed(action) => self.handle(Event::SendFailed { action, errno: Errno(100) }),
+        }
+    }
+
+    /// The kernel lists what it has when it is read, not when it was asked.
+    fn dump(&mut self, action: Action, result: Result<(), DumpError>) {
+        let Action::Dump { epoch, what } = action else { panic!("{action:?}") };
+        // The shell hands over no row of a dump of an earlier epoch.
+        if epoch == self.director.epoch() {
+            match what {
+                Dump::Links => {
+                    for entry in self.kernel.links.clone() {
+                        self.handle(Event::Link(&entry));
+                    }
+                }
+                Dump::Addresses => {
+                    for entry in self.kernel.addresses.clone() {
+                        self.handle(Event::Address { entry: &entry, source: Source::Dump });
+                    }
+                }
+                Dump::Services => {
+                    let rows = self.kernel.ipvs.iter().flatten().map(|(key, (spec, _))| (*key, *spec));
+                    for (key, spec) in rows.collect::<Vec<_>>() {
+                        self.handle(Event::Service(&ServiceEntry { key, spec }));
+                    }
+                }
+                Dump::Destinations(id) => {
+                    let key = self.director.config().services[id.index()].key;
+                    let pool = self.kernel.ipvs.iter().filter_map(|table| table.get(&key));
+                    let rows = pool.flat_map(|(_, pool)| pool.iter().map(|(key, spec)| (*key, *spec)));
+                    for (key, spec) in rows.collect::<Vec<_>>() {
+                        let entry = DestinationEntry { key, spec, active: 0, inactive: 0, persistent: 0 };
+                        self.handle(Event::Destination(&entry));
+                    }
+                }
+            }
+        }
+        self.handle(Event::Dumped { action, result });
+    }
+
+    /// Tells the director and does what it wants.
+    pub(crate) fn handle(&mut self, event: Event<'_>) {
+        self.director.handle(self.now, event);
+        self.poll();
+    }
+
+    /// A packet from the segment.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        let link = LinkId(0);
+        if self.sockets.contains(self.director.config().link_name(link)) {
+            self.handle(Event::Advert { link, packet: vrrp::parse(bytes) });
+        }
+    }
+
+    fn poll(&mut self) {
+        loop {
+            let mut out = Actions::new();
+            self.director.poll_actions(self.now, BUDGET, &mut out);
+            let second = self.now.as_micros() / 1_000_000;
+            self.second = if self.second.0 == second { (second, self.second.1 + out.len()) } else { (second, 0) };
+            assert!(self.second.1 < MAX_ACTIONS_PER_SECOND, "a livelock: {:?}", self.actions.last());
+            if out.is_empty() {
+                break;
+            }
+            for action in out {
+                self.actions.push((self.now, action));
+                self.execute(action);
+            }
+        }
+        assert!(!self.director.has_work(), "work without an action");
+        while let Some((lost, record)) = self.director.journal().read(&mut self.cursor) {
+            assert_eq!(lost, 0, "more records in one turn than the ring holds");
+            self.records.push(record);
+        }
+    }
+
+    fn execute(&mut self, action: Action) {
+        let due = self.now + self.latency;
+        match action {
+            Action::SendAdvert { instance, peer, kind } => {
+                let mut bytes = [0; 1_056];
+                let link = self.director.config().instances[instance.index()].link;
+                let datagram = self.director.advert(instance, peer, kind, &mut bytes);
+                let up = self.is_up(link) && self.sockets.contains(self.director.config().link_name(link));
+                match datagram.filter(|_| up) {
+                    None => self.answers.push_back((due, Coming::SendFailed(action))),
+                    Some(datagram) => self.outbox.push(Heard {
+                        bytes: bytes[..datagram.len].to_vec(),
+                        destination: datagram.destination,
+                    }),
+                }
+            }
+            Action::Announce { address } => {
+                let mut bytes = [0; 128];
+                assert!(self.director.announcement(address, &mut bytes).is_some());
+                let address = self.director.config().addresses[address.index()].address;
+                self.announced.push((self.now, address, self.kernel.has(address)));
+            }
+            Action::OpenSocket { link, .. } => {
+                let spec = self.director.socket(link);
+                let result = self.faulty(&action, |_| match spec {
+                    Some(_) => Ok(()),
+                    None => Err(Errno::ENODEV),
+                });
+                let name = self.director.config().link_name(link).to_owned();
+                if result.is_ok() {
+                    self.sockets.insert(name);
+                }
+                self.answers.push_back((due, Coming::Applied(action, result)));
+            }
+            Action::CloseSocket { link } => {
+                let name = self.director.config().link_name(link).to_owned();
+                self.sockets.remove(&name);
+            }
+            Action::AddAddress { .. } | Action::RemoveAddress { .. } => {
+                let request = self.director.route_request(action).unwrap();
+                let (mut news, when) = (None, self.now + self.delay);
+                let result = self.faulty(&action, |kernel| kernel.route(request).map(|heard| news = heard));
+                if let Some((entry, there)) = news {
+                    self.news.push_back((when, Coming::Address(entry, there, Source::Own)));
+                }
+                self.answers.push_back((due, Coming::Applied(action, result)));
+            }
+            Action::FindIpvs { .. } => {
+                let found = |kernel: &mut Kernel| kernel.ipvs.as_ref().map(|_| ()).ok_or(Errno::ENOENT);
+                let result = self.faulty(&action, found);
+                self.answers.push_back((due, Coming::Applied(action, result)));
+            }
+            Action::SetTimeouts { .. }
+            | Action::FlushIpvs { .. }
+            | Action::Service { .. }
+            | Action::Destination { .. } => {
+                let request = self.director.ipvs_request(action).unwrap();
+                let result = self.faulty(&action, |kernel| kernel.ipvs(request));
+                self.answers.push_back((due, Coming::Applied(action, result)));
+            }
+            Action::Dump { .. } => {
+                let ipvs = matches!(
+                    action,
+                    Action::Dump { what: Dump::Services | Dump::Destinations(_), .. }
+                );
+                let result = match (self.fault)(&action) {
+                    _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
+                    Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),
+                    Some(Fault::LoseAnswer | Fault::LoseRequest) => Err(DumpError::Interrupted),
+                    None => Ok(()),
+                };
+                self.answers.push_back((due, Coming::Dump(action, result)));
+            }
+            Action::Probe { epoch, slot, probe, step } => {
+                assert!(self.busy_slots.insert(slot.0), "slot {slot:?} is busy");
+                let target = self.director.probe(probe).unwrap().target;
+                let verdict = match self.servers.get(&target).copied().unwrap_or(Server::Good) {
+                    Server::Good => Verdict::Pass { status: 200 },
+                    Server::Refuses => Verdict::Fail(Failure::Connect { errno: 111 }),
+                    Server::Urls(good) if good & (1 << step) != 0 => Verdict::Pass { status: 200 },
+                    Server::Urls(_) => Verdict::Fail(Failure::Status(503)),
+                    Server::Hindered => Verdict::Local { errno: 99 },
+                };
+                self.probes.push((self.now + Duration::from_millis(1), Coming::Probed(slot, epoch, verdict)));
+            }
+            Action::AbortProbe { slot } => {
+                self.busy_slots.remove(&slot.0);
+            }
+        }
+    }
+
+    fn faulty(
+        &mut self,
+        action: &Action,
+        work: impl FnOnce(&mut Kernel) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        match (self.fault)(action) {
+            None => work(&mut self.kernel),
+            Some(Fault::Refuse(errno)) => Err(errno),
+            Some(Fault::LoseRequest) => Err(Errno::LOST),
+            Some(Fault::LoseAnswer) => work(&mut self.kernel).and(Err(Errno::LOST)).or(Err(Errno::LOST)),
+        }
+    }
+
+    fn is_up(&self, link: LinkId) -> bool {
+        let name = self.director.config().link_name(link);
+        self.kernel.links.iter().any(|one| one.name.as_str() == name && one.admin_up && one.running)
+    }
+
+    // What an operator may do by hand.
+
+    pub(crate) fn set_carrier(&mut self, name: &str, running: bool) {
+        let Some(link) = self.kernel.links.iter_mut().find(|link| link.name.as_str() == name) else { return };
+        link.running = running;
+        let link = *link;
+        self.news.push_back((self.now + self.delay, Coming::Link(link)));
+    }
+
+    pub(crate) fn remove_link(&mut self, name: &str) {
+        let (link, gone) = self.kernel.remove_link(name);
+        let when = self.now + self.delay;
+        for entry in gone {
+            self.news.push_back((when, Coming::Address(entry, false, Source::Foreign)));
+        }
+        self.news.push_back((when, Coming::LinkGone(link)));
+    }
+
+    pub(crate) fn add_link(&mut self, name: &str, primary: IpAddr) {
+        let link = self.kernel.add_link(name);
+        let address = self.kernel.add_address(name, primary, 24);
+        let when = self.now + self.delay;
+        self.news.push_back((when, Coming::Link(link)));
+        self.news.push_back((when, Coming::Address(address, true, Source::Foreign)));
+    }
+
+    pub(crate) fn delete_by_hand(&mut self, address: &str) {
+        if let Some(entry) = self.kernel.remove_address(address.parse().unwrap()) {
+            self.news.push_back((self.now + self.delay, Coming::Address(entry, false, Source::Foreign)));
+        }
+    }
+
+    pub(crate) fn add_by_hand(&mut self, address: &str) {
+        let address: IpAddr = address.parse().unwrap();
+        if !self.kernel.has(address) {
+            let entry = self.kernel.add_address("eth0", address, 24);
+            self.news.push_back((self.now + self.delay, Coming::Address(entry, true, Source::Foreign)));
+        }
+    }
+
+    /// The monitoring socket overran: what it would have said is lost.
+    pub(crate) fn overrun(&mut self) {
+        self.news.clear();
+        self.handle(Event::Overrun);
+    }
+
+    pub(crate) fn stop(&mut self, keep: Keep) {
+        self.handle(Event::Stop { keep });
+    }
+
+    /// Loads another configuration as the shell does.
+    pub(crate) fn reload(&mut self, config: Config) {
+        let mut reload = Reload::new(config, &self.director, self.now);
+        while !reload.step(&self.director) {}
+        self.director.announce_departures(self.now, &reload);
+        self.poll();
+        let names: Vec<String> =
+            reload.config().links.iter().map(|name| name.as_str().to_owned()).collect();
+        self.sockets.retain(|name| names.contains(name));
+        self.busy_slots.clear();
+        self.director.adopt(self.now, reload);
+        self.poll();
+    }
+
+    // What a user sees.
+
+    pub(crate) fn state(&self, instance: u32) -> State {
+        self.director.vrrp().get(InstanceId(instance)).unwrap().state
+    }
+
+    pub(crate) fn is_master(&self, instance: u32) -> bool {
+        self.state(instance) == State::Master
+    }
+
+    /// Which of the configured addresses the kernel has.
+    pub(crate) fn vips(&self) -> Vec<IpAddr> {
+        let vips = self.director.config().addresses.iter().map(|one| one.address);
+        vips.filter(|address| self.kernel.has(*address)).collect()
+    }
+
+    pub(crate) fn has_vip(&self, address: &str) -> bool {
+        self.kernel.has(address.parse().unwrap())
+    }
+
+    /// Takes the records written since the last time.
+    pub(crate) fn take_records(&mut self) -> Vec<Reason> {
+        core::mem::take(&mut self.records).into_iter().map(|record| record.reason).collect()
+    }
+
+    /// Takes the actions of the last time, but for dumps and probes.
+    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
+        let all = core::mem::take(&mut self.actions).into_iter().map(|(_, action)| action);
+        all.filter(|one| !matches!(one, Action::Dump { .. } | Action::Probe { .. })).collect()
+    }
+
+    /// The kernel's table is what the configuration and the checks want.
+    pub(crate) fn assert_table_as_wished(&self) {
+        let (config, services) = (self.director.config(), self.director.services());
+        let Some(table) = &self.kernel.ipvs else { return };
+        for service in &config.services {
+            let (spec, pool) = table.get(&service.key).unwrap_or_else(|| panic!("{} is missing", service.key));
+            assert_eq!(*spec, service.spec);
+            let mut wished = BTreeMap::new();
+            for id in service.destinations.iter() {
+                let key = config.destinations[id.index()].key;
+                if let Some(weight) = lvsbox::director::services::wish(config, services, id) {
+                    wished.insert(key, weight);
+                }
+            }
+            let found: BTreeMap<_, _> = pool.iter().map(|(key, spec)| (*key, spec.weight)).collect();
+            assert_eq!(found, wished, "of {}", service.key);
+        }
+    }
+
+    /// The kernel has the addresses of instances that are MASTER and no others.
+    pub(crate) fn assert_addresses_as_wished(&self) {
+        for (row, address) in self.director.config().addresses.iter().enumerate() {
+            let exists = self.director.links().get(address.link).exists();
+            let wished = exists && self.director.vrrp().is_master(address.instance);
+            assert_eq!(self.kernel.has(address.address), wished, "{}", address.address);
+            assert_eq!(self.director.net_plan().is_present(AddressId::from_index(row)), wished);
+        }
+    }
+}
