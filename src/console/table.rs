@@ -27,6 +27,8 @@ pub enum Command {
     Loop,
     /// Read the configuration again. The shell does it; the answer then says how it went.
     Reload,
+    /// The same, although the file has errors.
+    ReloadForce,
     /// Name and version.
     Version,
 }
@@ -64,7 +66,7 @@ const JSON: &str = "json";
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 9] = [
+pub(super) static TABLE: [Row; 10] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -78,6 +80,8 @@ pub(super) static TABLE: [Row; 9] = [
     Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
           text: show::turns::text, json: show::turns::json },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
+          text: show::other::reload, json: show::other::reload_json },
+    Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
           text: show::other::reload, json: show::other::reload_json },
     Row { words: &["version"], help: "name and version", command: Command::Version,
           text: show::other::version, json: show::other::version_json },

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno as Code;
 
-use super::answer::{Answer, STATUS_USAGE, Step};
+use super::answer::{Answer, Step};
 use super::meter::Work;
 use super::reactor::{Source, Timer, store};
 use super::shell::{Priority, Shell};
@@ -189,16 +189,14 @@ async fn converse(
 ) -> Result<(), Code> {
     let mut line = [0; MAX_COMMAND_BYTES];
     let length = receive(connection, timer, &mut line).await?;
-    let line = line.get(..length).and_then(|line| core::str::from_utf8(line).ok());
-    let Some(line) = line else {
-        return send(connection, timer, &[END, STATUS_USAGE]).await;
-    };
+    let line = line.get(..length).unwrap_or(&[]);
     let mut answer = shell.meter.measure(Work::Control, || Answer::new(shell, line));
     loop {
         let Some((kind, text)) = message.split_first_mut() else { return Err(Code::NOMEM) };
         match shell.meter.measure(Work::Control, || answer.step(shell, text)) {
             Step::Wait(ticket) => poll_fn(|context| shell.desk.poll_done(ticket, row, context)).await,
             Step::Done(status) => return send(connection, timer, &[END, status]).await,
+            Step::More(0) => {}
             Step::More(length) => {
                 *kind = OUTPUT;
                 send(connection, timer, message.get(..=length).unwrap_or(&[])).await?;

@@ -96,7 +96,8 @@ fn two_masters_of_a_healed_partition_settle_within_two_intervals() {
         // Each MASTER is heard by the others within an interval; the best one answers at once.
         let settled = world.now + SECOND + SLACK;
         world.run_until(settled, |_| {});
-        world.run_until(world.now + SECOND.times(20), |world| assert_eq!(world.masters(), [0], "seed {seed}"));
+        world
+            .run_until(world.now + SECOND.times(20), |world| assert_eq!(world.masters(), [0], "seed {seed}"));
         for node in world.nodes.iter().flatten() {
             node.assert_addresses_as_wished();
         }
@@ -173,7 +174,8 @@ fn two_hundred_addresses_are_all_announced_five_times_twice_and_never_before_the
     node.run_until(at(3_620));
     assert!(node.is_master(0));
     assert_eq!(node.announced.len(), 1_000, "the first burst");
-    let first_advert = node.actions.iter().find(|(_, one)| matches!(one, Action::SendAdvert { .. })).unwrap().0;
+    let first_advert =
+        node.actions.iter().find(|(_, one)| matches!(one, Action::SendAdvert { .. })).unwrap().0;
     let last = node.announced.last().unwrap().0;
     assert!(last.since(first_advert) < Duration::from_millis(10), "all within 10 ms of the advert");
     node.run_until(at(20_000));
@@ -208,8 +210,7 @@ fn meddle(node: &mut Node, dice: &mut Dice) {
     let service = &services[usize::try_from(dice.below(services.len() as u64)).unwrap()];
     let Some(table) = &mut node.kernel.ipvs else { return };
     let weight = u32::try_from(dice.below(9)).unwrap();
-    let spec =
-        DestinationSpec { method: ForwardingMethod::Masquerade, weight, upper: 0, lower: 0 };
+    let spec = DestinationSpec { method: ForwardingMethod::Masquerade, weight, upper: 0, lower: 0 };
     match dice.below(6) {
         0 => table.clear(),
         1 => drop(table.remove(&service.key)),
@@ -421,7 +422,8 @@ fn random_packets_never_disturb() {
         node.hear(&packet);
         node.run(Duration::from_micros(100));
     }
-    let rejects = node.director.vrrp().get(InstanceId(0)).unwrap().rejects.sum() + node.director.vrrp().strays.sum();
+    let rejects =
+        node.director.vrrp().get(InstanceId(0)).unwrap().rejects.sum() + node.director.vrrp().strays.sum();
     assert!(rejects > 10_000, "{rejects}");
     // One whose source was forged is a better router until it is found silent.
     node.run(down(100) + SLACK);

@@ -171,7 +171,9 @@ impl Kernel {
         let mut lines = Vec::new();
         for (key, (spec, pool)) in self.ipvs.iter().flatten() {
             lines.push(format!("{key} {}", spec.scheduler));
-            lines.extend(pool.iter().map(|(key, spec)| format!("  {}:{} {}", key.address, key.port, spec.weight)));
+            lines.extend(
+                pool.iter().map(|(key, spec)| format!("  {}:{} {}", key.address, key.port, spec.weight)),
+            );
         }
         lines
     }

@@ -243,7 +243,8 @@ impl Node {
             let mut out = Actions::new();
             self.director.poll_actions(self.now, BUDGET, &mut out);
             let second = self.now.as_micros() / 1_000_000;
-            self.second = if self.second.0 == second { (second, self.second.1 + out.len()) } else { (second, 0) };
+            self.second =
+                if self.second.0 == second { (second, self.second.1 + out.len()) } else { (second, 0) };
             assert!(self.second.1 < MAX_ACTIONS_PER_SECOND, "a livelock: {:?}", self.actions.last());
             if out.is_empty() {
                 break;
@@ -321,10 +322,8 @@ impl Node {
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
             Action::Dump { .. } => {
-                let ipvs = matches!(
-                    action,
-                    Action::Dump { what: Dump::Services | Dump::Destinations(_), .. }
-                );
+                let ipvs =
+                    matches!(action, Action::Dump { what: Dump::Services | Dump::Destinations(_), .. });
                 let result = match (self.fault)(&action) {
                     _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
                     Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),
@@ -425,8 +424,7 @@ impl Node {
         while !reload.step(&self.director) {}
         self.director.announce_departures(self.now, &reload);
         self.poll();
-        let names: Vec<String> =
-            reload.config().links.iter().map(|name| name.as_str().to_owned()).collect();
+        let names: Vec<String> = reload.config().links.iter().map(|name| name.as_str().to_owned()).collect();
         self.sockets.retain(|name| names.contains(name));
         self.busy_slots.clear();
         self.director.adopt(self.now, reload);
@@ -469,7 +467,8 @@ impl Node {
         let (config, services) = (self.director.config(), self.director.services());
         let Some(table) = &self.kernel.ipvs else { return };
         for service in &config.services {
-            let (spec, pool) = table.get(&service.key).unwrap_or_else(|| panic!("{} is missing", service.key));
+            let (spec, pool) =
+                table.get(&service.key).unwrap_or_else(|| panic!("{} is missing", service.key));
             assert_eq!(*spec, service.spec);
             let mut wished = BTreeMap::new();
             for id in service.destinations.iter() {
