@@ -171,7 +171,7 @@ fn stop_leaves_an_empty_table_and_no_address() {
 
 #[test]
 #[ignore = "needs IPVS: runs in a guest"]
-fn service_of_port_0_without_persistence_is_refused_and_the_others_run() {
+fn service_of_port_0_gets_persistence_with_a_warning_that_names_it() {
     let site = Site::nat();
     let scratch = Scratch::new("port0");
     let bad = Service::new("10.0.1.101 0", "rr", "NAT", &["10.0.2.11 0"]);
@@ -179,8 +179,9 @@ fn service_of_port_0_without_persistence_is_refused_and_the_others_run() {
     let _servers = [site.serve(0), site.serve(1)];
     let director = Make::Lvsbox.start(&site.director, &text, &scratch);
     site.wait_ready();
-    assert!(director.log().contains("10.0.1.101"), "the service is named");
-    assert!(!table(&site.director).contains("10.0.1.101"));
+    assert!(director.log().contains("port 0 needs persistence"), "{}", director.log());
+    let service = saved(&site.director).into_iter().find(|line| line.starts_with("-A -t 10.0.1.101:0"));
+    assert_eq!(service.as_deref(), Some("-A -t 10.0.1.101:0 -s rr -p 360"), "as keepalived does it");
 }
 
 /// The release binary, as `tests/run` builds it: an unoptimised one that links the C library is larger by itself.
