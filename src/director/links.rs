@@ -305,7 +305,8 @@ impl Links {
             let Some((row, known)) = row.and_then(|row| Some((row, old.table.get(row)?))) else { continue };
             *link = Link { wants_socket: link.wants_socket, ..*known };
             // A socket has joined the groups of the configuration it was opened for.
-            let same = groups_of(before, LinkId::from_index(row)) == groups_of(config, LinkId::from_index(id));
+            let same =
+                groups_of(before, LinkId::from_index(row)) == groups_of(config, LinkId::from_index(id));
             if let (false, Socket::Open(_)) = (same, link.socket) {
                 link.socket = Socket::Open(LinkIndex(0));
             }

@@ -18,6 +18,12 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What the promise allows on top of the protocol's bound.
 const SLACK: Duration = Duration::from_millis(2);
 
+/// `SIM_SEEDS` tells more stories than the usual number of each.
+fn seeds(usual: u64) -> core::ops::Range<u64> {
+    let more = std::env::var("SIM_SEEDS").ok().and_then(|text| text.parse().ok());
+    0..more.unwrap_or(usual)
+}
+
 fn vips(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("198.51.{}.{}/32", n / 250, n % 250 + 1)).collect()
 }
@@ -57,7 +63,7 @@ fn in_a_healthy_segment_exactly_one_is_master_after_master_down() {
 
 #[test]
 fn a_master_that_dies_is_replaced_within_the_protocols_bound_and_two_milliseconds() {
-    for seed in 0..50 {
+    for seed in seeds(50) {
         let count = 2 + u8::try_from(seed % 4).unwrap();
         let mut world = World::new(boxes(count, Preemption::Preempt), Lan::default(), seed);
         world.run_until(at(10_000 + seed * 37), |_| {});
@@ -84,7 +90,7 @@ fn a_master_that_leaves_is_replaced_after_the_skew_time() {
 
 #[test]
 fn two_masters_of_a_healed_partition_settle_within_two_intervals() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let mut world = World::new(boxes(5, Preemption::Preempt), Lan::default(), seed);
         world.run_until(at(5_000), |_| {});
@@ -96,7 +102,8 @@ fn two_masters_of_a_healed_partition_settle_within_two_intervals() {
         // Each MASTER is heard by the others within an interval; the best one answers at once.
         let settled = world.now + SECOND + SLACK;
         world.run_until(settled, |_| {});
-        world.run_until(world.now + SECOND.times(20), |world| assert_eq!(world.masters(), [0], "seed {seed}"));
+        world
+            .run_until(world.now + SECOND.times(20), |world| assert_eq!(world.masters(), [0], "seed {seed}"));
         for node in world.nodes.iter().flatten() {
             node.assert_addresses_as_wished();
         }
@@ -105,7 +112,7 @@ fn two_masters_of_a_healed_partition_settle_within_two_intervals() {
 
 #[test]
 fn equal_priorities_settle_on_the_higher_address() {
-    for seed in 0..20 {
+    for seed in seeds(20) {
         let node = |n: u8| Node::new(pair_config(100, Preemption::Preempt), &format!("192.0.2.{}", 11 + n));
         let mut world = World::new((0..3).map(node).collect(), Lan { delay: 900, ..Lan::default() }, seed);
         world.run_until(at(8_000), |_| {});
@@ -135,7 +142,7 @@ fn with_nopreempt_the_one_that_works_stays() {
 
 #[test]
 fn on_a_bad_segment_someone_always_serves_and_a_good_one_brings_peace_back() {
-    for seed in 0..60 {
+    for seed in seeds(60) {
         let mut dice = Dice::new(seed);
         let count = 2 + u8::try_from(dice.below(4)).unwrap();
         let mut world = World::new(boxes(count, Preemption::Preempt), bad_lan(&mut dice), seed);
@@ -173,7 +180,8 @@ fn two_hundred_addresses_are_all_announced_five_times_twice_and_never_before_the
     node.run_until(at(3_620));
     assert!(node.is_master(0));
     assert_eq!(node.announced.len(), 1_000, "the first burst");
-    let first_advert = node.actions.iter().find(|(_, one)| matches!(one, Action::SendAdvert { .. })).unwrap().0;
+    let first_advert =
+        node.actions.iter().find(|(_, one)| matches!(one, Action::SendAdvert { .. })).unwrap().0;
     let last = node.announced.last().unwrap().0;
     assert!(last.since(first_advert) < Duration::from_millis(10), "all within 10 ms of the advert");
     node.run_until(at(20_000));
@@ -208,8 +216,7 @@ fn meddle(node: &mut Node, dice: &mut Dice) {
     let service = &services[usize::try_from(dice.below(services.len() as u64)).unwrap()];
     let Some(table) = &mut node.kernel.ipvs else { return };
     let weight = u32::try_from(dice.below(9)).unwrap();
-    let spec =
-        DestinationSpec { method: ForwardingMethod::Masquerade, weight, upper: 0, lower: 0 };
+    let spec = DestinationSpec { method: ForwardingMethod::Masquerade, weight, upper: 0, lower: 0 };
     match dice.below(6) {
         0 => table.clear(),
         1 => drop(table.remove(&service.key)),
@@ -250,14 +257,14 @@ fn unlucky(seed: u64, percent: u64) -> impl FnMut(&Action) -> Option<Fault> {
 
 #[test]
 fn tables_and_addresses_become_as_wished_whatever_hands_and_kernels_do() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let mut builder = Builder::new().instance(Vr { vips: vips(5), ..Vr::default() });
         builder.services = services(4, 6);
         let mut node = Node::new(builder.build(), "192.0.2.11");
         node.fault = Box::new(unlucky(seed, 20));
         for _ in 0..60 {
-            node.run_millis(dice.below(1_500));
+            node.run(Duration::from_micros(dice.below(1_500_000) >> dice.below(14)));
             let target = format!("10.0.{}.{}:80", dice.below(4), dice.below(6) + 1).parse().unwrap();
             let vip = format!("198.51.0.{}", dice.below(5) + 1);
             match dice.below(9) {
@@ -296,7 +303,7 @@ fn is_change(action: &Action) -> bool {
 
 #[test]
 fn reloads_in_the_middle_of_everything_lose_nothing() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let random = |dice: &mut Dice| {
             let mut builder = Builder::new();
@@ -347,7 +354,7 @@ fn reloads_in_the_middle_of_everything_lose_nothing() {
 
 #[test]
 fn a_stop_at_any_moment_takes_everything_down() {
-    for seed in 0..60 {
+    for seed in seeds(60) {
         let mut dice = Dice::new(seed);
         let mut builder = Builder::new().instance(Vr { vips: vips(5), ..Vr::default() });
         builder.services = services(4, 6);
@@ -362,7 +369,7 @@ fn a_stop_at_any_moment_takes_everything_down() {
 
 #[test]
 fn an_interface_that_is_replaced_takes_nothing_along_but_time() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let mut node = Node::new(pair_config(100, Preemption::Preempt), "192.0.2.11");
         node.run_until(Instant::from_micros(3_600_000 + dice.below(12_000)));
@@ -421,7 +428,8 @@ fn random_packets_never_disturb() {
         node.hear(&packet);
         node.run(Duration::from_micros(100));
     }
-    let rejects = node.director.vrrp().get(InstanceId(0)).unwrap().rejects.sum() + node.director.vrrp().strays.sum();
+    let rejects =
+        node.director.vrrp().get(InstanceId(0)).unwrap().rejects.sum() + node.director.vrrp().strays.sum();
     assert!(rejects > 10_000, "{rejects}");
     // One whose source was forged is a better router until it is found silent.
     node.run(down(100) + SLACK);

@@ -409,7 +409,8 @@ impl Vrrp {
         router.answered_at = None;
         router.farewell_at = None;
         // Only a MASTER shows itself.
-        if state != State::Master && matches!(router.program, Program::Send { kind: AdvertKind::Present, .. }) {
+        if state != State::Master && matches!(router.program, Program::Send { kind: AdvertKind::Present, .. })
+        {
             router.program = Program::Idle;
         }
         router.list_reported = false;

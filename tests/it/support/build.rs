@@ -138,11 +138,7 @@ impl Builder {
         self.instances.iter().for_each(|instance| rows.instance(instance));
         self.services.iter().for_each(|service| rows.service(service));
         Config {
-            global: Global {
-                flush_at_start: self.flush,
-                timeouts: self.timeouts,
-                ..Global::default()
-            },
+            global: Global { flush_at_start: self.flush, timeouts: self.timeouts, ..Global::default() },
             texts: rows.texts.finish(),
             links: rows.links.into(),
             instances: rows.instances.into(),

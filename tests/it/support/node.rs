@@ -49,11 +49,22 @@ pub(crate) struct Heard {
 enum Coming {
     Applied(Action, Result<(), Errno>),
     Dump(Action, Result<(), DumpError>),
+    Row(Row, Epoch),
+    Dumped(Action, Result<(), DumpError>, u64),
     Link(LinkEntry),
     LinkGone(LinkEntry),
     Address(AddressEntry, bool, Source),
     Probed(SlotId, Epoch, Verdict),
     SendFailed(Action),
+}
+
+/// A row of a dump.
+#[derive(Debug, Clone, Copy)]
+enum Row {
+    Link(LinkEntry),
+    Address(AddressEntry),
+    Service(ServiceEntry),
+    Destination(DestinationEntry),
 }
 
 /// One box.
@@ -65,6 +76,8 @@ pub(crate) struct Node {
     /// Answers, in order; notifications, in order; results of probes.
     answers: VecDeque<(Instant, Coming)>,
     news: VecDeque<(Instant, Coming)>,
+    /// Rows of the dumps under way: of interfaces and addresses, of IPVS.
+    dumps: [VecDeque<(Instant, Coming)>; 2],
     probes: Vec<(Instant, Coming)>,
     busy_slots: BTreeSet<u16>,
     sockets: BTreeSet<String>,
@@ -105,6 +118,7 @@ impl Node {
             primary,
             answers: VecDeque::new(),
             news: VecDeque::new(),
+            dumps: Default::default(),
             probes: Vec::new(),
             busy_slots: BTreeSet::new(),
             sockets: BTreeSet::new(),
@@ -126,7 +140,8 @@ impl Node {
 
     /// When something happens next without anything from outside.
     pub(crate) fn next(&self) -> Instant {
-        let queued = [self.answers.front(), self.news.front()].into_iter().flatten().map(|(at, _)| *at);
+        let queues = [&self.answers, &self.news, &self.dumps[0], &self.dumps[1]];
+        let queued = queues.into_iter().filter_map(VecDeque::front).map(|(at, _)| *at);
         let probes = self.probes.iter().map(|(at, _)| *at);
         queued.chain(probes).chain([self.director.next_deadline()]).min().unwrap().max(self.now)
     }
@@ -158,6 +173,8 @@ impl Node {
             self.answers.pop_front()
         } else if due(&self.news) {
             self.news.pop_front()
+        } else if let Some(dump) = self.dumps.iter().position(due) {
+            self.dumps[dump].pop_front()
         } else {
             let place = self.probes.iter().position(|(at, _)| *at <= now);
             place.map(|place| self.probes.swap_remove(place))
@@ -172,6 +189,20 @@ impl Node {
         match coming {
             Coming::Applied(action, result) => self.handle(Event::Applied { action, result }),
             Coming::Dump(action, result) => self.dump(action, result),
+            // The shell hands over no row of a dump of an earlier epoch.
+            Coming::Row(row, epoch) if epoch == self.director.epoch() => match row {
+                Row::Link(entry) => self.handle(Event::Link(&entry)),
+                Row::Address(entry) => self.handle(Event::Address { entry: &entry, source: Source::Dump }),
+                Row::Service(entry) => self.handle(Event::Service(&entry)),
+                Row::Destination(entry) => self.handle(Event::Destination(&entry)),
+            },
+            Coming::Row(..) => {}
+            Coming::Dumped(action, result, generation) => {
+                let route = matches!(action, Action::Dump { what: Dump::Links | Dump::Addresses, .. });
+                let changed = route && generation != self.kernel.generation;
+                let result = if changed { Err(DumpError::Interrupted) } else { result };
+                self.handle(Event::Dumped { action, result });
+            }
             Coming::Link(entry) => self.handle(Event::Link(&entry)),
             Coming::LinkGone(entry) => self.handle(Event::LinkGone(&entry)),
             Coming::Address(entry, true, source) => self.handle(Event::Address { entry: &entry, source }),
@@ -188,40 +219,41 @@ impl Node {
         }
     }
 
-    /// The kernel lists what it has when it is read, not when it was asked.
+    /// The kernel lists what it has when it is read, not when it was asked; reading takes its time.
     fn dump(&mut self, action: Action, result: Result<(), DumpError>) {
         let Action::Dump { epoch, what } = action else { panic!("{action:?}") };
-        // The shell hands over no row of a dump of an earlier epoch.
-        if epoch == self.director.epoch() {
-            match what {
-                Dump::Links => {
-                    for entry in self.kernel.links.clone() {
-                        self.handle(Event::Link(&entry));
-                    }
-                }
-                Dump::Addresses => {
-                    for entry in self.kernel.addresses.clone() {
-                        self.handle(Event::Address { entry: &entry, source: Source::Dump });
-                    }
-                }
-                Dump::Services => {
-                    let rows = self.kernel.ipvs.iter().flatten().map(|(key, (spec, _))| (*key, *spec));
-                    for (key, spec) in rows.collect::<Vec<_>>() {
-                        self.handle(Event::Service(&ServiceEntry { key, spec }));
-                    }
-                }
-                Dump::Destinations(id) => {
-                    let key = self.director.config().services[id.index()].key;
-                    let pool = self.kernel.ipvs.iter().filter_map(|table| table.get(&key));
-                    let rows = pool.flat_map(|(_, pool)| pool.iter().map(|(key, spec)| (*key, *spec)));
-                    for (key, spec) in rows.collect::<Vec<_>>() {
-                        let entry = DestinationEntry { key, spec, active: 0, inactive: 0, persistent: 0 };
-                        self.handle(Event::Destination(&entry));
-                    }
-                }
+        let kernel = &self.kernel;
+        let rows: Vec<Row> = match what {
+            Dump::Links => kernel.links.iter().map(|entry| Row::Link(*entry)).collect(),
+            Dump::Addresses => kernel.addresses.iter().map(|entry| Row::Address(*entry)).collect(),
+            Dump::Services => {
+                let entry =
+                    |(key, (spec, _)): (&_, &super::kernel::Pool)| ServiceEntry { key: *key, spec: *spec };
+                kernel.ipvs.iter().flatten().map(|row| Row::Service(entry(row))).collect()
             }
+            Dump::Destinations(_) if epoch != self.director.epoch() => Vec::new(),
+            Dump::Destinations(id) => {
+                let key = self.director.config().services[id.index()].key;
+                let pool = kernel.ipvs.iter().filter_map(|table| table.get(&key));
+                let entry = |(key, spec): (&_, &_)| DestinationEntry {
+                    key: *key,
+                    spec: *spec,
+                    active: 0,
+                    inactive: 0,
+                    persistent: 0,
+                };
+                pool.flat_map(|(_, pool)| pool.iter().map(|row| Row::Destination(entry(row)))).collect()
+            }
+        };
+        let generation = self.kernel.generation;
+        let family = usize::from(matches!(what, Dump::Services | Dump::Destinations(_)));
+        let queue = &mut self.dumps[family];
+        let mut due = self.now;
+        for row in rows {
+            queue.push_back((due, Coming::Row(row, epoch)));
+            due = due + Duration::from_micros(7);
         }
-        self.handle(Event::Dumped { action, result });
+        queue.push_back((due, Coming::Dumped(action, result, generation)));
     }
 
     /// Tells the director and does what it wants.
@@ -243,7 +275,8 @@ impl Node {
             let mut out = Actions::new();
             self.director.poll_actions(self.now, BUDGET, &mut out);
             let second = self.now.as_micros() / 1_000_000;
-            self.second = if self.second.0 == second { (second, self.second.1 + out.len()) } else { (second, 0) };
+            self.second =
+                if self.second.0 == second { (second, self.second.1 + out.len()) } else { (second, 0) };
             assert!(self.second.1 < MAX_ACTIONS_PER_SECOND, "a livelock: {:?}", self.actions.last());
             if out.is_empty() {
                 break;
@@ -321,17 +354,22 @@ impl Node {
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
             Action::Dump { .. } => {
-                let ipvs = matches!(
-                    action,
-                    Action::Dump { what: Dump::Services | Dump::Destinations(_), .. }
-                );
+                let ipvs =
+                    matches!(action, Action::Dump { what: Dump::Services | Dump::Destinations(_), .. });
                 let result = match (self.fault)(&action) {
                     _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
                     Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),
                     Some(Fault::LoseAnswer | Fault::LoseRequest) => Err(DumpError::Interrupted),
                     None => Ok(()),
                 };
-                self.answers.push_back((due, Coming::Dump(action, result)));
+                let Action::Dump { epoch, .. } = action else { return };
+                let running = self.dumps[usize::from(ipvs)].iter().any(|(_, coming)| {
+                    matches!(coming, Coming::Dump(Action::Dump { epoch: of, .. }, _)
+                        | Coming::Dumped(Action::Dump { epoch: of, .. }, _, _) if *of == epoch)
+                });
+                assert!(!running, "two dumps at once");
+                let when = self.dumps[usize::from(ipvs)].back().map_or(due, |(at, _)| due.max(*at));
+                self.dumps[usize::from(ipvs)].push_back((when, Coming::Dump(action, result)));
             }
             Action::Probe { epoch, slot, probe, step } => {
                 assert!(self.busy_slots.insert(slot.0), "slot {slot:?} is busy");
@@ -425,10 +463,10 @@ impl Node {
         while !reload.step(&self.director) {}
         self.director.announce_departures(self.now, &reload);
         self.poll();
-        let names: Vec<String> =
-            reload.config().links.iter().map(|name| name.as_str().to_owned()).collect();
+        let names: Vec<String> = reload.config().links.iter().map(|name| name.as_str().to_owned()).collect();
         self.sockets.retain(|name| names.contains(name));
         self.busy_slots.clear();
+        self.dumps = Default::default();
         self.director.adopt(self.now, reload);
         self.poll();
     }
@@ -469,7 +507,8 @@ impl Node {
         let (config, services) = (self.director.config(), self.director.services());
         let Some(table) = &self.kernel.ipvs else { return };
         for service in &config.services {
-            let (spec, pool) = table.get(&service.key).unwrap_or_else(|| panic!("{} is missing", service.key));
+            let (spec, pool) =
+                table.get(&service.key).unwrap_or_else(|| panic!("{} is missing", service.key));
             assert_eq!(*spec, service.spec);
             let mut wished = BTreeMap::new();
             for id in service.destinations.iter() {
@@ -479,7 +518,7 @@ impl Node {
                 }
             }
             let found: BTreeMap<_, _> = pool.iter().map(|(key, spec)| (*key, spec.weight)).collect();
-            assert_eq!(found, wished, "of {}", service.key);
+            assert_eq!(found, wished, "of {} at {:?}", service.key, self.now);
         }
     }
 

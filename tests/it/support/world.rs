@@ -65,7 +65,9 @@ impl World {
             self.collect();
             let packet = self.flying.iter().map(|(due, _, _)| *due).min();
             let work = self.nodes.iter().flatten().map(Node::next).min();
-            let Some(next) = packet.into_iter().chain(work).min().filter(|next| *next <= until) else { break };
+            let Some(next) = packet.into_iter().chain(work).min().filter(|next| *next <= until) else {
+                break;
+            };
             self.now = self.now.max(next);
             for node in self.nodes.iter_mut().flatten() {
                 node.now = node.now.max(self.now);
