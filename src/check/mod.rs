@@ -8,6 +8,7 @@
 
 mod dialogue;
 pub mod http_get;
+pub mod keywords;
 pub mod tcp_check;
 
 use core::fmt;

@@ -1,1 +1,48 @@
-//! TBD
+//! Arguments and the short-lived commands. Exit status: 0 as asked, 1 refused or failed, 2 not understood.
+//!
+//! Nothing here prints with the standard macros, which abort when the disk is full: text goes through `output`, which
+//! can fail. Adding a command is a row of [`arguments::COMMANDS`], a variant and a file.
+
+pub mod arguments;
+mod check;
+mod ctl;
+mod daemon;
+pub mod output;
+
+use std::ffi::OsString;
+
+use arguments::Command;
+use output::Output;
+
+/// It was done.
+pub const OK: u8 = 0;
+/// It was refused, or went wrong.
+pub const FAILED: u8 = 1;
+/// The arguments were not understood.
+pub const USAGE: u8 = 2;
+
+/// Does what the arguments say (the first is the program's name) and returns the exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let command = match arguments::parse(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            let mut errors = Output::errors();
+            errors.line(format_args!("lvsbox: {error}"));
+            errors.line(format_args!("try: lvsbox help"));
+            return USAGE;
+        }
+    };
+    match command {
+        Command::Run(arguments) => daemon::run(&arguments),
+        Command::Check { file } => check::run(&file),
+        Command::Ctl { control, words } => ctl::run(&control, &words),
+        Command::Version => say(format_args!("lvsbox {}", env!("CARGO_PKG_VERSION"))),
+        Command::Help => say(format_args!("{}", arguments::help())),
+    }
+}
+
+fn say(text: core::fmt::Arguments<'_>) -> u8 {
+    let mut output = Output::new();
+    output.line(text);
+    output.status()
+}

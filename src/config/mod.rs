@@ -1,8 +1,30 @@
 //! Block tree to typed, bounded [`Config`]: keyword tables, defaults, cross-checks, lints, differences.
 //!
-//! Read [`model`] first: it is what the rest of the program sees.
+//! Read [`model`] first: it is what the rest of the program sees. Then the tables (`global`, [`instance`], [`service`],
+//! `crate::check::keywords`): adding a keyword is adding a row. What comes of the drafts that they fill is in the files
+//! that end in `_build`; [`loader`] drives all of it in slices.
 
+pub mod check;
+pub mod codes;
+pub mod differences;
 pub mod ids;
+pub mod keywords;
+pub mod loader;
 pub mod model;
 
+mod address;
+mod build;
+mod global;
+mod instance;
+mod instance_build;
+mod probe_build;
+mod rows;
+mod service;
+mod service_build;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::{Outcome, check};
+pub use loader::{Loaded, Loader, load};
 pub use model::Config;

@@ -238,7 +238,7 @@ pub enum OnFailure {
 }
 
 /// A probe of one target, shared by every destination that asks for the same.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Probe {
     /// Where to connect.
     pub target: SocketAddr,

@@ -1,1 +1,19 @@
-//! TBD
+//! Everything that makes a system call. Nothing here decides anything or remembers more than a descriptor.
+//!
+//! Every function takes its parameters from the caller, never blocks after start (sockets are non-blocking, files
+//! are read in pieces) and reports the operation, the object and the kernel's error number. `sys` is the only home
+//! of `unsafe` besides the allocator. Read `error` first, then the socket you need.
+
+pub mod clock;
+pub mod error;
+pub mod files;
+pub mod netlink;
+pub mod output;
+pub mod packet;
+pub mod poll;
+pub mod process;
+pub mod raw;
+pub mod signals;
+pub mod sys;
+pub mod tcp;
+pub mod unix;

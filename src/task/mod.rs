@@ -1,1 +1,26 @@
-//! TBD
+//! The shell around the director: the loop, the reactor, one event source per file, and `apply`, which carries out
+//! actions. Nothing here decides; everything is bounded and spawned when a configuration is loaded.
+//!
+//! Read `run` first: it says in which order a turn does things. `shell` is the state that tasks share.
+
+mod adverts;
+pub mod answer;
+mod answers;
+mod apply;
+pub mod batch;
+pub mod control;
+mod ipvs;
+mod journal;
+pub mod load;
+pub mod meter;
+mod monitor;
+pub mod outstanding;
+mod probe;
+pub mod reactor;
+pub mod reload;
+pub mod requests;
+mod route;
+pub mod run;
+pub mod shell;
+mod signals;
+mod slots;

@@ -1,0 +1,58 @@
+//! `lab`: the laboratory by hand. `lab guest COMMAND...` runs a command in a guest that has IPVS; `lab web` is a real
+//! server with a chosen behaviour.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lab::guest::Guest;
+use lab::web::{Behaviour, WebServer};
+
+const USAGE: &str = "\
+lab guest COMMAND [ARGUMENT...]     run a command as root in a guest with IPVS that sees this machine's files
+lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endless-headers|endless-body|garbage]
+        [--name NAME]               a real server";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.split_first() {
+        Some((&"guest", argv)) if !argv.is_empty() => guest(argv),
+        Some((&"web", options)) => match web(options) {
+            Ok(server) => {
+                server.wait();
+                ExitCode::SUCCESS
+            }
+            Err(message) => complain(&message),
+        },
+        _ => complain(USAGE),
+    }
+}
+
+fn complain(message: &str) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::from(2)
+}
+
+fn guest(argv: &[&str]) -> ExitCode {
+    let outcome = Guest::new().run(argv, Duration::from_secs(600));
+    print!("{}", outcome.output);
+    ExitCode::from(u8::try_from(outcome.status).unwrap_or(u8::MAX))
+}
+
+fn web(options: &[&str]) -> Result<WebServer, String> {
+    let (mut listen, mut behaviour, mut name) = (None, Behaviour::Normal, "web");
+    for pair in options.chunks(2) {
+        match pair {
+            ["--listen", address] => listen = Some(*address),
+            ["--name", word] => name = word,
+            ["--behaviour", word] => behaviour = Behaviour::named(word).ok_or(USAGE)?,
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    let address = listen.ok_or(USAGE)?;
+    let listener = TcpListener::bind(address).map_err(|error| format!("listen on {address}: {error}"))?;
+    Ok(WebServer::serve(listener, behaviour, name))
+}

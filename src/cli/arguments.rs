@@ -1,0 +1,252 @@
+//! What the command line says. One table names every command; `help` is made of it.
+
+use core::fmt::{self, Write};
+use std::ffi::OsString;
+use std::path::Path;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+/// Abstract name of the control socket unless `--control` says otherwise.
+pub const DEFAULT_CONTROL: &str = "lvsbox";
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run in the foreground.
+    Run(Run),
+    /// Say what a file means and what is wrong with it.
+    Check {
+        /// The file.
+        file: Box<Path>,
+    },
+    /// Hand words to the running daemon.
+    Ctl {
+        /// Its control socket.
+        control: String,
+        /// The command.
+        words: String,
+    },
+    /// Say the version.
+    Version,
+    /// Say what can be said.
+    Help,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The configuration.
+    pub file: Box<Path>,
+    /// Refuse a file with errors.
+    pub strict: bool,
+    /// Leave the virtual addresses when stopped.
+    pub keep_vips: bool,
+    /// Leave the IPVS table when stopped.
+    pub keep_ipvs: bool,
+    /// Abstract name of the control socket.
+    pub control: String,
+}
+
+/// Usage and meaning of every command.
+pub const COMMANDS: [(&str, &str); 5] = [
+    (
+        "run FILE [--strict] [--keep-vips] [--keep-ipvs] [--control NAME]",
+        "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything down;\n\
+         --strict refuses a file with errors, --keep-vips and --keep-ipvs leave what is installed",
+    ),
+    ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
+    ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
+    ("version", "say the version"),
+    ("help", "say this"),
+];
+
+/// Why the arguments mean nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// No command.
+    Nothing,
+    /// A command that is not in the table.
+    Unknown(String),
+    /// An argument is missing.
+    Missing(&'static str),
+    /// An argument too many, or one that the command does not have.
+    Unexpected(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("no command"),
+            Self::Unknown(word) => write!(f, "unknown command {word:?}"),
+            Self::Missing(what) => write!(f, "{what} is missing"),
+            Self::Unexpected(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<lexopt::Error> for Error {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Unexpected(error.to_string())
+    }
+}
+
+/// The text of `help`.
+pub fn help() -> String {
+    let mut text = String::from("lvsbox: an LVS director\n");
+    for (usage, meaning) in COMMANDS {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n  lvsbox {usage}\n");
+        for line in meaning.lines() {
+            let _ = writeln!(text, "      {}", line.trim_start());
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// Reads the arguments; the first is the program's name.
+///
+/// # Errors
+/// What is not understood.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Error> {
+    let mut parser = Parser::from_iter(arguments);
+    let word = match parser.next()? {
+        None => return Err(Error::Nothing),
+        Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Command::Help),
+        Some(Arg::Short('V') | Arg::Long("version")) => return Ok(Command::Version),
+        Some(Arg::Value(word)) => word.string()?,
+        Some(other @ (Arg::Short(_) | Arg::Long(_))) => return Err(other.unexpected().into()),
+    };
+    match word.as_str() {
+        "run" => parse_run(&mut parser),
+        "check" => {
+            let mut file = None;
+            while let Some(argument) = parser.next()? {
+                take(argument, &mut file)?;
+            }
+            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))? })
+        }
+        "ctl" => parse_ctl(&mut parser),
+        "version" => end(&mut parser, Command::Version),
+        "help" => end(&mut parser, Command::Help),
+        _ => Err(Error::Unknown(word)),
+    }
+}
+
+fn parse_run(parser: &mut Parser) -> Result<Command, Error> {
+    let (mut strict, mut keep_vips, mut keep_ipvs) = (false, false, false);
+    let (mut file, mut control) = (None, DEFAULT_CONTROL.to_owned());
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("strict") => strict = true,
+            Arg::Long("keep-vips") => keep_vips = true,
+            Arg::Long("keep-ipvs") => keep_ipvs = true,
+            Arg::Long("control") => control = name(parser)?,
+            argument @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => take(argument, &mut file)?,
+        }
+    }
+    let file = file.ok_or(Error::Missing("FILE"))?;
+    Ok(Command::Run(Run { file, strict, keep_vips, keep_ipvs, control }))
+}
+
+/// Words that look like options belong to the command of the daemon once it has begun.
+fn parse_ctl(parser: &mut Parser) -> Result<Command, Error> {
+    let mut control = DEFAULT_CONTROL.to_owned();
+    let mut words = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("control") => control = name(parser)?,
+            Arg::Value(word) => {
+                words.push(word.string()?);
+                for word in parser.raw_args()? {
+                    words.push(word.string()?);
+                }
+            }
+            other @ (Arg::Short(_) | Arg::Long(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    if words.is_empty() {
+        return Err(Error::Missing("a command"));
+    }
+    Ok(Command::Ctl { control, words: words.join(" ") })
+}
+
+/// An abstract name is what fits `sun_path` behind its leading NUL.
+fn name(parser: &mut Parser) -> Result<String, Error> {
+    let name = parser.value()?.string()?;
+    let name = name.strip_prefix('@').unwrap_or(&name);
+    if name.is_empty() || name.len() > 107 {
+        return Err(Error::Unexpected("the name of a control socket has 1 to 107 bytes".to_owned()));
+    }
+    Ok(name.to_owned())
+}
+
+fn take(argument: Arg<'_>, file: &mut Option<Box<Path>>) -> Result<(), Error> {
+    match argument {
+        Arg::Value(path) if file.is_none() => {
+            *file = Some(Path::new(&path).into());
+            Ok(())
+        }
+        other @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => Err(other.unexpected().into()),
+    }
+}
+
+fn end(parser: &mut Parser, command: Command) -> Result<Command, Error> {
+    match parser.next()? {
+        None => Ok(command),
+        Some(argument) => Err(argument.unexpected().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, Error> {
+        parse(core::iter::once("lvsbox").chain(line.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn options_stand_before_or_behind_the_file() {
+        for line in
+            ["run --strict a.conf --control @x --keep-ipvs", "run a.conf --keep-ipvs --strict --control=x"]
+        {
+            let expected = Run {
+                file: Path::new("a.conf").into(),
+                strict: true,
+                keep_vips: false,
+                keep_ipvs: true,
+                control: "x".to_owned(),
+            };
+            assert_eq!(parsed(line), Ok(Command::Run(expected)), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_control_command_are_handed_on_as_they_are() {
+        let expected = Command::Ctl { control: "lvsbox".to_owned(), words: "show ipvs --json -x".to_owned() };
+        assert_eq!(parsed("ctl show ipvs --json -x"), Ok(expected));
+        assert_eq!(parsed("ctl"), Err(Error::Missing("a command")));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        assert_eq!(parsed(""), Err(Error::Nothing));
+        assert_eq!(parsed("rnu a"), Err(Error::Unknown("rnu".to_owned())));
+        assert_eq!(parsed("run"), Err(Error::Missing("FILE")));
+        for line in
+            ["run a b", "run a --fast", "version now", "check a b", "run a --control", "run a --control @"]
+        {
+            assert!(matches!(parsed(line), Err(Error::Unexpected(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_command_that_is_understood() {
+        for (usage, _) in COMMANDS {
+            let word = usage.split(' ').next().unwrap();
+            assert!(!matches!(parsed(word), Err(Error::Unknown(_))), "{word}");
+            assert!(help().contains(usage));
+        }
+    }
+}

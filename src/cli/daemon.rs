@@ -1,0 +1,54 @@
+//! `lvsbox run FILE`: from arguments to the loop.
+
+use super::arguments::Run;
+use super::{FAILED, OK};
+use crate::director::event::Keep;
+use crate::kernel::output::{standard_error, write_now};
+use crate::observe::{log as logger, panic};
+use crate::syntax::Severity;
+use crate::task::shell::Options;
+use crate::task::{load, run};
+
+/// Runs until a signal stops it.
+pub(super) fn run(arguments: &Run) -> u8 {
+    panic::install();
+    logger::install(log::LevelFilter::Info);
+    let loaded = match load::read(&arguments.file) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(format_args!("{error}")),
+    };
+    // Who reads this may have stopped reading: the daemon starts all the same.
+    for line in loaded.diagnostics.to_string().split_inclusive('\n') {
+        let _ = write_now(standard_error(), line.as_bytes());
+    }
+    let totals = loaded.diagnostics.totals().to_string();
+    let severe = matches!(loaded.diagnostics.worst(), Some(Severity::Error | Severity::Fatal));
+    let Some(config) = loaded.config else {
+        return refuse(format_args!("{}: {totals}: it cannot be understood", arguments.file.display()));
+    };
+    if severe && arguments.strict {
+        return refuse(format_args!("{}: {totals}: refused by --strict", arguments.file.display()));
+    }
+    if severe {
+        log::warn!("{}: {totals}: what is right runs", arguments.file.display());
+    }
+    drop(loaded.diagnostics);
+    log::info!("Starting lvsbox {}", env!("CARGO_PKG_VERSION"));
+    let options = Options {
+        file: arguments.file.clone(),
+        control: arguments.control.as_str().into(),
+        keep: Keep { addresses: arguments.keep_vips, services: arguments.keep_ipvs },
+    };
+    match run::run(config, options) {
+        Ok(()) => {
+            log::info!("Stopped");
+            OK
+        }
+        Err(error) => refuse(format_args!("{error}")),
+    }
+}
+
+fn refuse(reason: core::fmt::Arguments<'_>) -> u8 {
+    log::error!("{reason}");
+    FAILED
+}

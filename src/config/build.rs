@@ -1,0 +1,217 @@
+//! The tables of a configuration while they grow: interning, limits, and the last step to a [`Config`].
+//!
+//! `instance_build.rs` and `service_build.rs` add rows; nothing is added that does not fit its limit.
+
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, Ipv4Addr};
+use std::collections::{HashMap, HashSet};
+use std::hash::DefaultHasher;
+use std::rc::Rc;
+
+use super::codes::LIMIT;
+use super::global::GlobalDraft;
+use super::ids::{Id, LinkId, ProbeId};
+use super::model::{
+    Config, Destination, Global, Instance, Probe, Service, TextsBuilder, Tracker, VirtualAddress,
+};
+use crate::check::http_get::Url;
+use crate::limits;
+use crate::syntax::{Context, Position};
+use crate::wire::genl_ipvs::ServiceKey;
+use crate::wire::link::LinkName;
+
+/// Objects of one kind, counted against their limit.
+#[derive(Debug)]
+pub(super) struct Count {
+    what: &'static str,
+    limit: usize,
+    seen: usize,
+    over: Option<Position>,
+}
+
+impl Count {
+    const fn new(what: &'static str, limit: usize) -> Self {
+        Self { what, limit, seen: 0, over: None }
+    }
+
+    /// Counts one; false if it does not fit any more.
+    pub(super) fn admit(&mut self, at: Position) -> bool {
+        self.seen += 1;
+        if self.seen > self.limit {
+            self.over.get_or_insert(at);
+        }
+        self.seen <= self.limit
+    }
+
+    /// Takes back one that was counted and then left out for another reason.
+    pub(super) fn release(&mut self, count: usize) {
+        self.seen = self.seen.saturating_sub(count);
+    }
+
+    fn report(&self, cx: &mut Context<'_>) {
+        let Some(at) = self.over else { return };
+        let Self { what, limit, seen, .. } = self;
+        cx.error(
+            LIMIT,
+            at,
+            format_args!("{seen} {what}: the limit is {limit}"),
+            format_args!("from here on they are left out: spread them over several directors"),
+        );
+    }
+}
+
+/// All tables.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) texts: TextsBuilder,
+    pub(super) instances: Vec<Instance>,
+    pub(super) addresses: Vec<VirtualAddress>,
+    pub(super) peers: Vec<Ipv4Addr>,
+    pub(super) trackers: Vec<Tracker>,
+    pub(super) services: Vec<Service>,
+    pub(super) destinations: Vec<Destination>,
+    pub(super) probes: Vec<Probe>,
+    pub(super) probe_uses: Vec<ProbeId>,
+    pub(super) names: HashSet<String>,
+    pub(super) vrids: HashMap<(LinkId, u32), String>,
+    pub(super) placed: HashSet<(LinkId, IpAddr)>,
+    pub(super) keys: HashSet<ServiceKey>,
+    pub(super) instance_count: Count,
+    pub(super) address_count: Count,
+    pub(super) service_count: Count,
+    pub(super) server_count: Count,
+    link_count: Count,
+    probe_count: Count,
+    links: Vec<LinkName>,
+    link_ids: HashMap<LinkName, LinkId>,
+    /// By the hash of the probe; what is found is compared before it is used.
+    probe_ids: HashMap<u64, u32>,
+    urls: HashSet<Rc<[Url]>>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            texts: TextsBuilder::default(),
+            instances: Vec::new(),
+            addresses: Vec::new(),
+            peers: Vec::new(),
+            trackers: Vec::new(),
+            services: Vec::new(),
+            destinations: Vec::new(),
+            probes: Vec::new(),
+            probe_uses: Vec::new(),
+            names: HashSet::new(),
+            vrids: HashMap::new(),
+            placed: HashSet::new(),
+            keys: HashSet::new(),
+            instance_count: Count::new("vrrp instances", limits::MAX_INSTANCES),
+            address_count: Count::new("virtual addresses", limits::MAX_ADDRESSES),
+            service_count: Count::new("virtual services", limits::MAX_SERVICES),
+            server_count: Count::new("real servers", limits::MAX_REAL_SERVERS),
+            link_count: Count::new("interfaces", limits::MAX_LINKS),
+            probe_count: Count::new("distinct checks", limits::MAX_PROBES),
+            links: Vec::new(),
+            link_ids: HashMap::new(),
+            probe_ids: HashMap::new(),
+            urls: HashSet::new(),
+        }
+    }
+}
+
+impl Tables {
+    /// Room for as many probes as there can be, so that no slice of work has to move a large table.
+    pub(super) fn reserve(&mut self, statements: usize) {
+        let servers = (statements / 2).min(limits::MAX_REAL_SERVERS);
+        self.probe_ids.reserve(servers.min(limits::MAX_PROBES));
+        self.probes.reserve(servers.min(limits::MAX_PROBES));
+        self.probe_uses.reserve(servers);
+        self.destinations.reserve(servers);
+        self.services.reserve(servers.min(limits::MAX_SERVICES));
+    }
+
+    /// The id of an interface; nothing if there are too many, which is reported at the end.
+    pub(super) fn link(&mut self, name: LinkName, at: Position) -> Option<LinkId> {
+        if let Some(id) = self.link_ids.get(&name) {
+            return Some(*id);
+        }
+        if !self.link_count.admit(at) {
+            return None;
+        }
+        let id = LinkId::from_index(self.links.len());
+        self.links.push(name);
+        self.link_ids.insert(name, id);
+        Some(id)
+    }
+
+    /// The id of a probe, the same for equal probes; nothing if there are too many.
+    pub(super) fn probe(&mut self, probe: Probe, at: Position) -> Option<ProbeId> {
+        let mut hasher = DefaultHasher::new();
+        probe.hash(&mut hasher);
+        let hash = hasher.finish();
+        let found = self.probe_ids.get(&hash).map(|id| ProbeId(*id));
+        if let Some(id) = found.filter(|id| self.probes.get(id.index()) == Some(&probe)) {
+            return Some(id);
+        }
+        if !self.probe_count.admit(at) {
+            return None;
+        }
+        let id = ProbeId::from_index(self.probes.len());
+        self.probes.push(probe);
+        self.probe_ids.insert(hash, id.0);
+        Some(id)
+    }
+
+    /// Drops the newest probes; what still points at them is not found any more.
+    pub(super) fn truncate_probes(&mut self, len: usize) {
+        self.probe_count.release(self.probes.len().saturating_sub(len));
+        self.probes.truncate(len);
+    }
+
+    /// One copy of equal lists of urls.
+    pub(super) fn urls(&mut self, urls: Vec<Url>) -> Rc<[Url]> {
+        if let Some(found) = self.urls.get(&*urls) {
+            return Rc::clone(found);
+        }
+        let urls: Rc<[Url]> = urls.into();
+        self.urls.insert(Rc::clone(&urls));
+        urls
+    }
+
+    /// Reports every limit that was exceeded.
+    pub(super) fn report_limits(&self, cx: &mut Context<'_>) {
+        for count in [
+            &self.instance_count,
+            &self.address_count,
+            &self.service_count,
+            &self.server_count,
+            &self.link_count,
+            &self.probe_count,
+        ] {
+            count.report(cx);
+        }
+    }
+
+    /// The configuration.
+    pub(super) fn finish(mut self, global: &GlobalDraft) -> Config {
+        let router_id = self.texts.intern(&global.router_id);
+        Config {
+            global: Global { router_id, timeouts: global.timeouts, flush_at_start: global.flush },
+            texts: self.texts.finish(),
+            links: self.links.into(),
+            instances: self.instances.into(),
+            addresses: self.addresses.into(),
+            peers: self.peers.into(),
+            trackers: self.trackers.into(),
+            services: self.services.into(),
+            destinations: self.destinations.into(),
+            probes: self.probes.into(),
+            probe_uses: self.probe_uses.into(),
+        }
+    }
+}
+
+/// Table indices and sizes are far below `u32::MAX`.
+pub(super) fn row(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}

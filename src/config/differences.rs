@@ -1,0 +1,68 @@
+//! The closed list of intended differences to keepalived. Whatever else differs is a bug.
+//!
+//! Shown by `help differences` and in the README. Each entry has a test where it is implemented.
+
+/// One intended difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    /// A few words.
+    pub title: &'static str,
+    /// What keepalived does.
+    pub keepalived: &'static str,
+    /// What lvsbox does.
+    pub lvsbox: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// All of them.
+pub const DIFFERENCES: &[Difference] = &[
+    Difference {
+        title: "the first check is made at once",
+        keepalived: "checks a real server for the first time up to a whole delay_loop after the start",
+        lvsbox: "spreads first checks over delay_loop or one second, whichever is shorter, unless `warmup` is given",
+        reason: "clients are sent to a dead server for up to a minute otherwise",
+    },
+    Difference {
+        title: "one deadline for a whole HTTP check",
+        keepalived: "starts its timeout again with every read, so that a reply in drips never ends",
+        lvsbox: "ends a check after twice its connect_timeout",
+        reason: "a server that drips is down for its users",
+    },
+    Difference {
+        title: "a virtual address deleted by hand is put back",
+        keepalived: "gives up being MASTER, is elected again and adds all addresses",
+        lvsbox: "adds the address again and announces it, and stays MASTER",
+        reason: "an outage of all addresses repairs nothing",
+    },
+    Difference {
+        title: "an advert with other addresses is accepted",
+        keepalived: "before 2.3.3 drops it, so that both routers become MASTER; later accepts it",
+        lvsbox: "accepts it and raises an alarm with both lists",
+        reason: "addresses can be added to one router after the other",
+    },
+    Difference {
+        title: "an unknown block is skipped as a whole",
+        keepalived: "reads its lines as lines of the block around it, and its `}` closes that block",
+        lvsbox: "leaves out everything down to its `}`",
+        reason: "an instance without addresses is worse than one without an option",
+    },
+    Difference {
+        title: "a reload with an error changes nothing",
+        keepalived: "applies what it understood",
+        lvsbox: "refuses the file as a whole and keeps running with the old one",
+        reason: "half of a configuration is one that nobody wrote",
+    },
+    Difference {
+        title: "IPVS is compared with the kernel",
+        keepalived: "compares a new configuration with its old one and never looks at the kernel again",
+        lvsbox: "compares with the kernel's table, repairs what differs and says so in the log",
+        reason: "a table flushed by hand is whole again, and nothing is left over after a reload",
+    },
+    Difference {
+        title: "the sorry server comes before the real servers go",
+        keepalived: "removes the real servers first, so that the service is empty for an instant",
+        lvsbox: "adds before it removes, in both directions",
+        reason: "no connection is refused in between",
+    },
+];

@@ -1,0 +1,358 @@
+//! `vrrp_instance`: its keywords and the draft that they fill. What comes of the draft is in `instance_build.rs`.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::address::{AddressDraft, address};
+use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
+use super::global::multicast;
+use super::rows::{
+    Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, only,
+    unsupported, weight, words,
+};
+use crate::syntax::diagnostic::Quoted;
+use crate::syntax::keyword::{INVALID, UNKNOWN, UNSUPPORTED};
+use crate::syntax::nearest::nearest;
+use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
+use crate::time::Duration;
+use crate::wire::link::LinkName;
+
+/// The initial state that is wished for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    Master,
+    Backup,
+}
+
+/// A password, not for messages.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(super) struct Secret(pub(super) [u8; 8]);
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A tracked interface as written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrackerDraft {
+    pub(super) link: Given<LinkName>,
+    pub(super) weight: i16,
+}
+
+/// An instance as written.
+#[derive(Debug, Default)]
+pub(super) struct InstanceDraft {
+    pub(super) name: String,
+    pub(super) at: Position,
+    /// Something that changes the protocol was asked for and reported: the instance must not run without it.
+    pub(super) left_out: bool,
+    pub(super) state: Option<Given<State>>,
+    pub(super) link: Option<Given<LinkName>>,
+    pub(super) vrid: Option<Given<u32>>,
+    pub(super) priority: Option<Given<u32>>,
+    pub(super) advert_int: Option<Given<Duration>>,
+    pub(super) version_2: bool,
+    pub(super) auth_pass_type: Option<Position>,
+    pub(super) password: Option<Given<Secret>>,
+    pub(super) source: Option<Given<Ipv4Addr>>,
+    pub(super) group: Option<Ipv4Addr>,
+    pub(super) peers_at: Option<Position>,
+    pub(super) peers: Vec<Given<Ipv4Addr>>,
+    pub(super) check_source: Option<bool>,
+    pub(super) nopreempt: Option<Position>,
+    pub(super) addresses: Vec<AddressDraft>,
+    pub(super) excluded: Vec<AddressDraft>,
+    pub(super) trackers: Vec<TrackerDraft>,
+    pub(super) garp: GarpDraft,
+}
+
+impl Announcing for InstanceDraft {
+    fn garp(&mut self) -> &mut GarpDraft {
+        &mut self.garp
+    }
+}
+
+pub(super) static INSTANCE: Table<InstanceDraft> =
+    Table { name: "vrrp_instance", rows: &[OWN, &GARP, IGNORED, UNSUPPORTED_ROWS] };
+pub(super) static AUTHENTICATION: Table<InstanceDraft> =
+    Table { name: "authentication", rows: &[AUTHENTICATION_ROWS] };
+
+const GARP: [Keyword<InstanceDraft>; 6] = garp_rows([
+    "garp_master_delay",
+    "garp_master_repeat",
+    "garp_master_refresh",
+    "garp_master_refresh_repeat",
+    "garp_lower_prio_delay",
+    "garp_lower_prio_repeat",
+]);
+
+const OWN: &[Keyword<InstanceDraft>] = &[
+    words("state", "MASTER or BACKUP", state),
+    words("interface", "the name of an interface", |b, line| b.link = link(line).or(b.link)),
+    integer("virtual_router_id", 1, 255, |b, given| b.vrid = Some(given)),
+    integer("priority", 1, 255, |b, given| b.priority = Some(given)),
+    Keyword {
+        word: "advert_int",
+        kind: Kind::Timer {
+            min: Duration::from_millis(10),
+            max: Duration::from_secs(255),
+            set: |b, given| b.advert_int = Some(given),
+        },
+    },
+    words("version", "2", version),
+    block("authentication", authentication),
+    list("virtual_ipaddress", |b, line| b.addresses.extend(address(line))),
+    list("virtual_ipaddress_excluded", |b, line| b.excluded.extend(address(line))),
+    words("unicast_src_ip", "an IPv4 address", source),
+    words("mcast_src_ip", "an IPv4 address", source),
+    words("mcast_dst_ip", "a multicast address", |b, line| b.group = multicast(line).or(b.group)),
+    block("unicast_peer", |b, cx, node| {
+        b.peers_at = Some(cx.tree.position(node));
+        Walk::items(cx, node, peer, b);
+    }),
+    boolean("check_unicast_src", |b, given| b.check_source = Some(given.value)),
+    flag("nopreempt", |b, at| b.nopreempt = Some(at)),
+    flag("preempt", |b, _| b.nopreempt = None),
+    list("track_interface", tracker),
+    // The active router answers for its addresses; no_accept is what would need work.
+    flag("accept", |_, _| {}),
+];
+
+const AUTHENTICATION_ROWS: &[Keyword<InstanceDraft>] = &[
+    words("auth_type", "PASS", auth_type),
+    words("auth_pass", "a password of up to 8 characters", auth_pass),
+];
+
+const SCRIPTS: &str = "no scripts run, see the event log";
+const VMAC: &str = "virtual hardware addresses are not used by this version";
+
+const IGNORED: &[Keyword<InstanceDraft>] = &[
+    ignored("notify", 0, SCRIPTS),
+    ignored("notify_master", 0, SCRIPTS),
+    ignored("notify_backup", 0, SCRIPTS),
+    ignored("notify_fault", 0, SCRIPTS),
+    ignored("notify_stop", 0, SCRIPTS),
+    ignored("notify_deleted", 0, SCRIPTS),
+    ignored("notify_master_rx_lower_pri", 0, SCRIPTS),
+    ignored("notify_priority_changes", 0, SCRIPTS),
+    ignored("smtp_alert", 0, "no mail is sent, see the log"),
+    ignored("linkbeat_use_polling", 0, "the kernel reports the state of every interface"),
+    ignored("native_ipv6", 0, "it has had no effect for a long time"),
+    ignored("garp_extra_if", 0, VMAC),
+    ignored("vmac_garp_intvl", 0, VMAC),
+    ignored("kernel_rx_buf_size", 0, "receive buffers are sized by the configuration"),
+    ignored("debug", 0, "the level of the log is set for the whole program"),
+    ignored("promote_secondaries", 0, "an address that the kernel drops is put back"),
+    ignored("skip_check_adv_addr", 0, "an advert with other addresses is accepted, with an alarm"),
+    ignored("v3_checksum_as_v2", 0, "VRRP version 3 is not used by this version"),
+    ignored("old_unicast_checksum", 0, "the checksum of VRRP version 2 is the same for all"),
+    // An empty list of peers is a warning of its own, and the election then goes by multicast.
+    ignored("unicast_fault_no_peer", 0, "an instance without peers is reported when the file is read"),
+];
+
+const TRACK: &str = "the instance does not depend on it; track an interface with `track_interface`";
+const NO_VMAC: &str = "adverts and addresses use the interface's own hardware address";
+
+const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
+    block("auth_hmac", |b, cx, node| {
+        b.left_out = true;
+        other_protocol(cx, cx.tree.position(node), "auth_hmac");
+    }),
+    unsupported("no_virtual_ipaddress", "an instance needs at least one virtual address"),
+    unsupported("virtual_routes", "routes do not follow the state of the instance"),
+    unsupported("virtual_rules", "routing rules do not follow the state of the instance"),
+    only("unicast_ttl", &["255"], "adverts are sent with a time to live of 255"),
+    off("track_src_ip", "the instance runs whether its source address is there or not"),
+    unsupported("preempt_delay", "a higher priority takes over as soon as the protocol allows"),
+    off("lower_prio_no_advert", "an advert of lower priority is answered with an advert"),
+    off("higher_prio_send_advert", "a router that gives way sends no last advert"),
+    off("owner_ignore_adverts", "adverts are always looked at"),
+    only("down_timer_adverts", &["3"], "a master is given up after 3 missed adverts"),
+    unsupported("timer_expired_backup", "a late event loop is reported, see `show loop`"),
+    unsupported("thread_timer_expired", "a late event loop is reported, see `show loop`"),
+    unsupported("track_file", TRACK),
+    unsupported("track_process", TRACK),
+    unsupported("track_bfd", TRACK),
+    unsupported("track_script", TRACK),
+    unsupported("dont_track_primary", "the interface of the adverts is always tracked"),
+    unsupported("no_accept", "the active router answers for its virtual addresses"),
+    off("strict_mode", "remove it: with virtual servers it does harm (addresses would not answer)"),
+    unsupported("use_vmac", NO_VMAC),
+    unsupported("vmac_xmit_base", NO_VMAC),
+    unsupported("use_vmac_addr", NO_VMAC),
+    unsupported("use_ipvlan", NO_VMAC),
+    unsupported("vrf", "the interface is used as it is"),
+    unsupported("lvs_sync_daemon_interface", "connections are not passed on to the other director"),
+];
+
+fn state(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    match &*word.text {
+        "MASTER" => draft.state = Some(Given { value: State::Master, at: word.at }),
+        "BACKUP" => draft.state = Some(Given { value: State::Backup, at: word.at }),
+        _ => line.invalid(&word, "MASTER or BACKUP"),
+    }
+}
+
+fn version(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    match &*word.text {
+        "2" => draft.version_2 = true,
+        "3" => {
+            draft.left_out = true;
+            other_protocol(line.cx, word.at, "VRRP version 3");
+        }
+        _ => line.invalid(&word, "2 or 3"),
+    }
+}
+
+fn other_protocol(cx: &mut Context<'_>, at: Position, what: &str) {
+    cx.error(
+        OTHER_PROTOCOL,
+        at,
+        format_args!("{what} is not supported by this version; the instance is left out"),
+        format_args!("use VRRP version 2 with `auth_type PASS` or none, on all routers of the group"),
+    );
+}
+
+/// Reads the block. A line without a keyword in it may be a password on its own: it is neither quoted nor shown.
+fn authentication(draft: &mut InstanceDraft, cx: &mut Context<'_>, node: NodeId) {
+    let mut walk = Walk::new(cx.tree.children(node));
+    while let Some(child) = walk.peek(cx.tree) {
+        let word = cx.tree.keyword(child);
+        if word.text.is_empty() || nearest(&word.text, AUTHENTICATION.words()).is_some() {
+            walk.step(cx, &AUTHENTICATION, draft);
+            continue;
+        }
+        cx.error(
+            UNKNOWN,
+            cx.tree.position(node),
+            format_args!("line {} in this block is neither auth_type nor auth_pass", word.at.line),
+            format_args!("the line is left out; write `auth_pass` and the password on one line"),
+        );
+        walk.skip(cx.tree);
+    }
+}
+
+fn auth_type(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    match &*word.text {
+        "PASS" => draft.auth_pass_type = Some(word.at),
+        "AH" => {
+            draft.left_out = true;
+            other_protocol(line.cx, word.at, "auth_type AH");
+        }
+        // Not quoted: it may be a password that slipped.
+        _ => line.cx.error(
+            INVALID,
+            line.keyword().at,
+            format_args!("auth_type: this is not PASS"),
+            format_args!("write `auth_type PASS`; the line is left out"),
+        ),
+    }
+}
+
+fn auth_pass(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    let mut secret = Secret::default();
+    for (to, from) in secret.0.iter_mut().zip(word.text.bytes()) {
+        *to = from;
+    }
+    if word.text.len() > secret.0.len() {
+        line.cx.warn(
+            LONG_PASSWORD,
+            line.keyword().at,
+            format_args!("auth_pass is longer than 8 characters; the first 8 count"),
+            format_args!("the protocol carries no more; write the same 8 characters on all routers"),
+        );
+    }
+    draft.password = Some(Given { value: secret, at: word.at });
+}
+
+fn source(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
+    draft.source = ipv4(line).or(draft.source);
+}
+
+fn ipv4(line: &mut Line<'_, '_>) -> Option<Given<Ipv4Addr>> {
+    let word = line.word()?;
+    match word.text.parse() {
+        Ok(value) => return Some(Given { value, at: word.at }),
+        Err(_) if word.text.parse::<IpAddr>().is_ok() => line.cx.error(
+            UNSUPPORTED,
+            word.at,
+            format_args!("VRRP over IPv6 is not supported by this version"),
+            format_args!("write an IPv4 address; {} is left out", Quoted(&word.text)),
+        ),
+        Err(_) => line.cx.error(
+            INVALID,
+            word.at,
+            format_args!("{} is no IPv4 address", Quoted(&word.text)),
+            format_args!("write an address such as 192.0.2.11; the line is left out"),
+        ),
+    }
+    None
+}
+
+fn peer(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
+    draft.peers.extend(ipv4(line));
+    while let Some(word) = line.word() {
+        if matches!(&*word.text, "min_ttl" | "max_ttl") {
+            line.word();
+            line.cx.error(
+                UNSUPPORTED,
+                word.at,
+                format_args!("{} is not supported by this version and is left out", Quoted(&word.text)),
+                format_args!("the peer's adverts are accepted whatever their time to live"),
+            );
+        } else {
+            line.cx.error(
+                INVALID,
+                word.at,
+                format_args!("{} is no option of a peer and is left out", Quoted(&word.text)),
+                format_args!("write one address on each line"),
+            );
+        }
+    }
+}
+
+fn tracker(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
+    let Some(name) = link(line) else { return line.rest() };
+    let mut tracker = TrackerDraft { link: name, weight: 0 };
+    while let Some(word) = line.word() {
+        match &*word.text {
+            "weight" => tracker.weight = weight(line).map_or(0, |given| given.value),
+            "reverse" => {
+                line.cx.error(
+                    UNSUPPORTED,
+                    word.at,
+                    format_args!("`reverse` is not supported by this version; the tracker is left out"),
+                    format_args!("write a weight of the other sign without `reverse`"),
+                );
+                return line.rest();
+            }
+            _ => {
+                line.cx.error(
+                    INVALID,
+                    word.at,
+                    format_args!("{} is no option of a tracked interface", Quoted(&word.text)),
+                    format_args!(
+                        "write one interface on each line, such as `eth1 weight -20`; it is left out"
+                    ),
+                );
+            }
+        }
+    }
+    draft.trackers.push(tracker);
+}
+
+/// Reads a `vrrp_instance` block.
+pub(super) fn read(cx: &mut Context<'_>, node: NodeId) -> Option<InstanceDraft> {
+    let at = cx.tree.position(node);
+    let mut line = cx.line(node);
+    let name = line.need("the name of the instance")?;
+    line.end();
+    let mut draft = InstanceDraft { name: name.text.into_owned(), at, ..InstanceDraft::default() };
+    Walk::block(cx, node, &INSTANCE, &mut draft);
+    Some(draft)
+}

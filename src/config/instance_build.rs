@@ -1,0 +1,370 @@
+//! `vrrp_instance` as written to an [`Instance`]: defaults, what keepalived corrects, what cannot mean anything.
+//!
+//! An instance is added whole or not at all: nobody elects a master with half of an instance.
+
+use core::net::Ipv4Addr;
+use core::num::NonZeroU8;
+
+use super::address::AddressDraft;
+use super::build::{Tables, row};
+use super::codes::{
+    DUPLICATE_ADDRESS, DUPLICATE_INSTANCE, IMPLIED_OWNER, INCOMPLETE, LIMIT, NO_PASSWORD, NOPREEMPT,
+    OTHER_PROTOCOL, PEERS, USELESS_TRACKER, WHOLE_SECONDS,
+};
+use super::global::{GlobalDraft, announce_defaults};
+use super::ids::{AddressId, Id, InstanceId, LinkId, Range};
+use super::instance::{InstanceDraft, State};
+use super::model::{
+    Announce, Authentication, Instance, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
+};
+use crate::limits;
+use crate::syntax::diagnostic::Quoted;
+use crate::syntax::{Context, Given, Position};
+use crate::time::Duration;
+use crate::wire::vrrp::GROUP;
+
+/// Adds the instance to the tables, or says why not.
+pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut Tables, cx: &mut Context<'_>) {
+    if !tables.names.insert(draft.name.clone()) {
+        cx.error(
+            DUPLICATE_INSTANCE,
+            draft.at,
+            format_args!("there is an instance {} already; this one is left out", Quoted(&draft.name)),
+            format_args!("give every instance a name of its own"),
+        );
+        return;
+    }
+    if !complete(draft, global, cx) || !tables.instance_count.admit(draft.at) {
+        return;
+    }
+    let (Some(name), Some(vrid)) = (draft.link, draft.vrid) else { return };
+    let Some(link) = tables.link(name.value, name.at) else { return };
+    let Some(nonzero) = u8::try_from(vrid.value).ok().and_then(NonZeroU8::new) else { return };
+    if let Some(other) = tables.vrids.get(&(link, vrid.value)) {
+        cx.error(
+            DUPLICATE_INSTANCE,
+            vrid.at,
+            format_args!("instance {} has this VRID on {} already", Quoted(other), name.value),
+            format_args!("write another virtual_router_id; {} is left out", Quoted(&draft.name)),
+        );
+        return;
+    }
+    let Some((addresses, advertised)) = add_addresses(draft, link, tables, cx) else { return };
+    tables.vrids.insert((link, vrid.value), draft.name.clone());
+    let (priority, preemption) = election(draft, cx);
+    let instance = Instance {
+        name: tables.texts.intern(&draft.name),
+        link,
+        vrid: nonzero,
+        priority,
+        advert_interval: interval(draft, cx),
+        preemption,
+        authentication: authentication(draft, cx),
+        source: draft.source.map(|given| given.value),
+        transport: transport(draft, global, tables, cx),
+        source_check: if draft.check_source.unwrap_or(global.check_source) {
+            SourceCheck::Peers
+        } else {
+            SourceCheck::Any
+        },
+        addresses,
+        advertised,
+        trackers: add_trackers(draft, (link, priority), addresses, tables, cx),
+        announce: announce(draft, global),
+    };
+    tables.instances.push(instance);
+}
+
+/// True if there is everything the protocol needs and nothing that this version cannot do.
+fn complete(draft: &InstanceDraft, global: &GlobalDraft, cx: &mut Context<'_>) -> bool {
+    let name = Quoted(&draft.name);
+    let mut complete = !draft.left_out;
+    if let Some(at) = global.version_3.filter(|_| !draft.version_2) {
+        complete = false;
+        cx.error(
+            OTHER_PROTOCOL,
+            draft.at,
+            format_args!("instance {name} would run VRRP version 3 and is left out"),
+            format_args!(
+                "line {} says vrrp_version 3, which is not supported: write 2 on all routers",
+                at.line
+            ),
+        );
+    }
+    if let Some(address) = draft.addresses.iter().find(|address| address.address.is_ipv6()) {
+        complete = false;
+        cx.error(
+            OTHER_PROTOCOL,
+            address.at,
+            format_args!("VRRP over IPv6 is not supported by this version; instance {name} is left out"),
+            format_args!("IPv6 addresses may stand in virtual_ipaddress_excluded of an IPv4 instance"),
+        );
+    }
+    for (missing, what, write) in [
+        (draft.link.is_none(), "interface", "interface eth0"),
+        (draft.vrid.is_none(), "virtual_router_id", "virtual_router_id 51"),
+        (draft.addresses.is_empty(), "virtual_ipaddress", "virtual_ipaddress { 192.0.2.100/24 }"),
+    ] {
+        if missing {
+            complete = false;
+            cx.error(
+                INCOMPLETE,
+                draft.at,
+                format_args!("instance {name} has no valid `{what}` and is left out"),
+                format_args!("write a line such as `{write}` in its block"),
+            );
+        }
+    }
+    complete
+}
+
+fn add_addresses(
+    draft: &InstanceDraft,
+    own: LinkId,
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) -> Option<(Range<AddressId>, u8)> {
+    let start = tables.addresses.len();
+    let mut advertised = 0_u8;
+    for address in &draft.addresses {
+        if usize::from(advertised) >= limits::MAX_ADVERTISED {
+            cx.error(
+                LIMIT,
+                address.at,
+                format_args!(
+                    "{} addresses in virtual_ipaddress: the limit is {}",
+                    draft.addresses.len(),
+                    limits::MAX_ADVERTISED
+                ),
+                format_args!("from here on they are left out: put them into virtual_ipaddress_excluded"),
+            );
+            break;
+        }
+        advertised += u8::from(add_address(address, own, tables, cx));
+    }
+    if advertised == 0 {
+        cx.error(
+            INCOMPLETE,
+            draft.at,
+            format_args!("no address of instance {} is left; it is left out", Quoted(&draft.name)),
+            format_args!("give it an address of its own"),
+        );
+        return None;
+    }
+    for address in &draft.excluded {
+        add_address(address, own, tables, cx);
+    }
+    Some((Range::new(start, tables.addresses.len()), advertised))
+}
+
+fn add_address(address: &AddressDraft, own: LinkId, tables: &mut Tables, cx: &mut Context<'_>) -> bool {
+    let link = match address.link {
+        Some(given) => tables.link(given.value, given.at),
+        None => Some(own),
+    };
+    let Some(link) = link else { return false };
+    if tables.placed.contains(&(link, address.address)) {
+        cx.error(
+            DUPLICATE_ADDRESS,
+            address.at,
+            format_args!("{} stands on this interface already and is left out", address.address),
+            format_args!("an address belongs to one instance: remove one of the two lines"),
+        );
+        return false;
+    }
+    if !tables.address_count.admit(address.at) {
+        return false;
+    }
+    tables.placed.insert((link, address.address));
+    let label = tables.texts.intern(&address.label);
+    tables.addresses.push(VirtualAddress {
+        instance: InstanceId::from_index(tables.instances.len()),
+        address: address.address,
+        prefix: address.prefix,
+        link,
+        broadcast: address.broadcast,
+        peer: address.peer,
+        scope: address.scope,
+        label,
+    });
+    true
+}
+
+/// `state`, `priority` and `nopreempt` go together: an owner, or who wishes to be MASTER, always preempts.
+fn election(draft: &InstanceDraft, cx: &mut Context<'_>) -> (u8, Preemption) {
+    let master = draft.state.filter(|state| state.value == State::Master);
+    let given = draft.priority.and_then(|priority| u8::try_from(priority.value).ok());
+    let priority = given.unwrap_or(if master.is_some() { u8::MAX } else { 100 });
+    if let Some(state) = master.filter(|_| given.is_none()) {
+        cx.warn(
+            IMPLIED_OWNER,
+            state.at,
+            format_args!("state MASTER without priority makes this router the owner, priority 255"),
+            format_args!("write a priority from 1 to 254 unless the addresses are the router's own"),
+        );
+    }
+    let Some(at) = draft.nopreempt else { return (priority, Preemption::Preempt) };
+    if master.is_none() && priority < u8::MAX {
+        return (priority, Preemption::Stay);
+    }
+    let why = if master.is_some() { "state MASTER" } else { "priority 255" };
+    cx.warn(
+        NOPREEMPT,
+        at,
+        format_args!("nopreempt does not go with {why} and is cancelled"),
+        format_args!("write `state BACKUP` and a priority below 255 on all routers for nopreempt to work"),
+    );
+    (priority, Preemption::Preempt)
+}
+
+/// One byte of whole seconds on the wire (RFC 3768 section 5.3.7).
+fn interval(draft: &InstanceDraft, cx: &mut Context<'_>) -> Duration {
+    let Some(Given { value, at }) = draft.advert_int else { return Duration::from_secs(1) };
+    let seconds = (value + Duration::from_millis(500)).as_secs().clamp(1, 255);
+    let whole = Duration::from_secs(seconds);
+    if whole != value {
+        cx.warn(
+            WHOLE_SECONDS,
+            at,
+            format_args!("advert_int {value} is rounded to {seconds}"),
+            format_args!("VRRP version 2 knows whole seconds only; write the same number on all routers"),
+        );
+    }
+    whole
+}
+
+fn authentication(draft: &InstanceDraft, cx: &mut Context<'_>) -> Authentication {
+    let missing: (Position, &str) = match (draft.auth_pass_type, &draft.password) {
+        (Some(_), Some(password)) => return Authentication::Pass(password.value.0),
+        (None, None) => return Authentication::None,
+        (Some(at), None) => (at, "auth_type PASS has no valid auth_pass"),
+        (None, Some(password)) => (password.at, "auth_pass has no valid auth_type"),
+    };
+    cx.error(
+        NO_PASSWORD,
+        missing.0,
+        format_args!("{}: the instance runs without authentication", missing.1),
+        format_args!("write both lines, `auth_type PASS` and `auth_pass`, or none"),
+    );
+    Authentication::None
+}
+
+fn transport(
+    draft: &InstanceDraft,
+    global: &GlobalDraft,
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) -> Transport {
+    let start = tables.peers.len();
+    for peer in &draft.peers {
+        let own = draft.source.is_some_and(|source| source.value == peer.value);
+        let seen = tables.peers.get(start..).is_some_and(|peers| peers.contains(&peer.value));
+        if own || seen {
+            cx.warn(
+                PEERS,
+                peer.at,
+                format_args!(
+                    "{} is {} and is left out",
+                    peer.value,
+                    if own { "this router" } else { "here twice" }
+                ),
+                format_args!("list the other routers of the group, each once"),
+            );
+        } else if tables.peers.len() - start >= limits::MAX_PEERS {
+            cx.error(
+                LIMIT,
+                peer.at,
+                format_args!("{} unicast peers: the limit is {}", draft.peers.len(), limits::MAX_PEERS),
+                format_args!("from here on they are left out; use multicast for so many routers"),
+            );
+            break;
+        } else {
+            tables.peers.push(peer.value);
+        }
+    }
+    let group: Ipv4Addr = draft.group.or(global.group).unwrap_or(GROUP);
+    if tables.peers.len() > start {
+        return Transport::Unicast { peers: row(start)..row(tables.peers.len()) };
+    }
+    if let Some(at) = draft.peers_at {
+        cx.warn(
+            PEERS,
+            at,
+            format_args!("unicast_peer names nobody; adverts go to {group} by multicast"),
+            format_args!("write the addresses of the other routers, one on each line, or remove the block"),
+        );
+    }
+    Transport::Multicast(group)
+}
+
+/// The own interface, the interfaces of the addresses, then what is asked for. Weight 0: down means FAULT.
+fn add_trackers(
+    draft: &InstanceDraft,
+    (own, priority): (LinkId, u8),
+    addresses: Range<AddressId>,
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) -> core::ops::Range<u32> {
+    let start = tables.trackers.len();
+    tables.trackers.push(Tracker { link: own, weight: 0 });
+    let quiet: Vec<_> =
+        draft.addresses.iter().chain(&draft.excluded).filter(|address| address.no_track).collect();
+    let devices: Vec<LinkId> = tables
+        .addresses
+        .get(addresses.rows())
+        .unwrap_or(&[])
+        .iter()
+        .filter(|address| quiet.iter().all(|quiet| quiet.address != address.address))
+        .map(|address| address.link)
+        .collect();
+    for link in devices {
+        add_tracker(Tracker { link, weight: 0 }, start, tables);
+    }
+    for tracker in &draft.trackers {
+        let Some(link) = tables.link(tracker.link.value, tracker.link.at) else { continue };
+        let useless = if tracker.weight == 0 {
+            None
+        } else if priority == u8::MAX {
+            Some("the priority of an owner (255) never changes")
+        } else if link == own {
+            Some("the interface of the adverts means FAULT when it is down")
+        } else {
+            None
+        };
+        if let Some(why) = useless {
+            cx.warn(
+                USELESS_TRACKER,
+                tracker.link.at,
+                format_args!("the weight of {} changes nothing", tracker.link.value),
+                format_args!("{why}; remove the line"),
+            );
+        }
+        add_tracker(Tracker { link, weight: tracker.weight }, start, tables);
+    }
+    row(start)..row(tables.trackers.len())
+}
+
+fn add_tracker(tracker: Tracker, start: usize, tables: &mut Tables) {
+    if tables.trackers.get(start..).is_some_and(|known| !known.contains(&tracker)) {
+        tables.trackers.push(tracker);
+    }
+}
+
+fn announce(draft: &InstanceDraft, global: &GlobalDraft) -> Announce {
+    let (own, outer) = (draft.garp, global.garp);
+    let (default_delay, default_repeat) = announce_defaults(global);
+    let time = |given: Option<Given<Duration>>, default| given.map_or(default, |given| given.value);
+    let count = |given: Option<Given<u32>>, default: u32| {
+        u8::try_from(given.map_or(default, |given| given.value)).unwrap_or(u8::MAX)
+    };
+    let delay = time(own.delay.or(outer.delay), default_delay);
+    let repeat = count(own.repeat.or(outer.repeat), default_repeat);
+    Announce {
+        repeat,
+        delay,
+        refresh: time(own.refresh.or(outer.refresh), Duration::ZERO),
+        refresh_repeat: count(own.refresh_repeat.or(outer.refresh_repeat), 1),
+        lower_delay: time(own.lower_delay.or(outer.lower_delay), delay),
+        lower_repeat: count(own.lower_repeat.or(outer.lower_repeat), u32::from(repeat)),
+    }
+}

@@ -1,0 +1,168 @@
+//! Text to [`Config`] in slices: read, take block after block, add the instances, finish.
+//!
+//! A slice is at most about a millisecond of work, so a reload of the largest file does not make an advert late.
+
+use core::fmt;
+
+use super::build::Tables;
+use super::codes::TOO_LARGE;
+use super::instance_build;
+use super::keywords::{ROOT, RootDraft, home};
+use super::model::Config;
+use super::service_build::ServiceBuild;
+use crate::limits::MAX_CONFIG_BYTES;
+use crate::syntax::{Context, Diagnostics, FileId, NodeId, Position, Progress, Reader, Severity, Tree, Walk};
+
+/// Lines or statements of one slice.
+const SLICE: usize = 200;
+
+/// What became of a text.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration without what was left out; nothing after a fatal error.
+    pub config: Option<Config>,
+    /// All messages, in the order of the text.
+    pub diagnostics: Diagnostics,
+}
+
+/// Loads a configuration in slices.
+pub struct Loader {
+    tree: Tree,
+    diagnostics: Diagnostics,
+    tables: Tables,
+    root: RootDraft,
+    stage: Stage,
+}
+
+enum Stage {
+    Read(Reader),
+    Blocks(Walk),
+    Service(Box<ServiceBuild>, Walk),
+    Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
+    Done { usable: bool },
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader").field("diagnostics", &self.diagnostics.totals().to_string()).finish()
+    }
+}
+
+/// Loads a whole text at once.
+pub fn load(text: &str, name: &str) -> Loaded {
+    let mut loader = Loader::new(name, text.to_owned());
+    while !loader.step() {}
+    loader.finish()
+}
+
+impl Loader {
+    /// A loader at the start of `text`; `name` is what messages call the file.
+    pub fn new(name: &str, text: String) -> Self {
+        let mut loader = Self {
+            tree: Tree::default(),
+            diagnostics: Diagnostics::default(),
+            tables: Tables::default(),
+            root: RootDraft::default(),
+            stage: Stage::Done { usable: false },
+        };
+        let bytes = text.len();
+        if bytes > MAX_CONFIG_BYTES {
+            loader.tree = Tree::new(name, String::new());
+            let at = Position { file: FileId(0), line: 1, offset: 0, len: 1 };
+            loader.diagnostics.report(
+                &loader.tree,
+                (Severity::Fatal, TOO_LARGE, at),
+                format_args!("the file has {bytes} bytes: the limit is {MAX_CONFIG_BYTES}"),
+                format_args!("this is probably not the configuration"),
+            );
+        } else {
+            loader.stage = Stage::Read(Reader::new(name, text));
+        }
+        loader
+    }
+
+    /// Does about a millisecond of work at most; true when there is no more.
+    pub fn step(&mut self) -> bool {
+        let stage = core::mem::replace(&mut self.stage, Stage::Done { usable: false });
+        self.stage = match stage {
+            Stage::Read(mut reader) => match reader.step(SLICE, &mut self.diagnostics) {
+                Progress::More => Stage::Read(reader),
+                Progress::Done => self.take_tree(reader),
+            },
+            Stage::Blocks(walk) => self.step_blocks(walk),
+            Stage::Service(mut service, walk) => {
+                let mut budget = SLICE;
+                let mut cx = context(&self.tree, &mut self.diagnostics);
+                if service.step(&mut cx, &mut self.tables, &mut budget) {
+                    Stage::Blocks(walk)
+                } else {
+                    Stage::Service(service, walk)
+                }
+            }
+            Stage::Instances(mut drafts) => {
+                let mut cx = context(&self.tree, &mut self.diagnostics);
+                match drafts.next() {
+                    Some(draft) => {
+                        instance_build::finish(&draft, &self.root.global, &mut self.tables, &mut cx);
+                        Stage::Instances(drafts)
+                    }
+                    None => {
+                        self.tables.report_limits(&mut cx);
+                        Stage::Done { usable: true }
+                    }
+                }
+            }
+            done @ Stage::Done { .. } => done,
+        };
+        matches!(self.stage, Stage::Done { .. })
+    }
+
+    /// The result. Before `step` said that it is done there is no configuration in it.
+    pub fn finish(mut self) -> Loaded {
+        self.diagnostics.sort();
+        let usable = matches!(self.stage, Stage::Done { usable: true });
+        let usable = usable && self.diagnostics.count(Severity::Fatal) == 0;
+        let config = usable.then(|| self.tables.finish(&self.root.global));
+        Loaded { config, diagnostics: self.diagnostics }
+    }
+
+    fn take_tree(&mut self, reader: Reader) -> Stage {
+        let (tree, trusted) = reader.into_tree();
+        self.tree = tree;
+        if !trusted {
+            // Where a block ends is unknown: whatever would be said about what stands inside is likely wrong.
+            return Stage::Done { usable: false };
+        }
+        self.tables.reserve(self.tree.len());
+        Stage::Blocks(Walk::new(self.tree.root()))
+    }
+
+    fn step_blocks(&mut self, mut walk: Walk) -> Stage {
+        let mut cx = context(&self.tree, &mut self.diagnostics);
+        let mut budget = SLICE;
+        while budget > 0 {
+            let before = walk.peek(cx.tree);
+            budget = budget.saturating_sub(before.map_or(1, |node| cx.tree.weight(node)));
+            if !walk.step(&mut cx, &ROOT, &mut self.root) {
+                let drafts = core::mem::take(&mut self.root.instances);
+                return Stage::Instances(drafts.into_iter());
+            }
+            if let Some(node) = self.root.service.take() {
+                return self.start_service(node, walk);
+            }
+        }
+        Stage::Blocks(walk)
+    }
+
+    fn start_service(&mut self, node: NodeId, walk: Walk) -> Stage {
+        let mut cx = context(&self.tree, &mut self.diagnostics);
+        match ServiceBuild::new(&mut cx, node, &self.tables) {
+            Some(service) => Stage::Service(Box::new(service), walk),
+            None => Stage::Blocks(walk),
+        }
+    }
+}
+
+fn context<'t>(tree: &'t Tree, diagnostics: &'t mut Diagnostics) -> Context<'t> {
+    Context { tree, diagnostics, home }
+}

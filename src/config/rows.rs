@@ -1,0 +1,124 @@
+//! Short ways to write the rows of keyword tables, and what several tables share.
+
+use crate::syntax::keyword::{INVALID, RANGE};
+use crate::syntax::value::{self, Invalid};
+use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position};
+use crate::time::Duration;
+use crate::wire::link::LinkName;
+
+/// Longest time of a gratuitous ARP setting: a day.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+pub(super) const fn flag<B>(word: &'static str, set: fn(&mut B, Position)) -> Keyword<B> {
+    Keyword { word, kind: Kind::Flag(set) }
+}
+
+pub(super) const fn boolean<B>(word: &'static str, set: fn(&mut B, Given<bool>)) -> Keyword<B> {
+    Keyword { word, kind: Kind::Bool(set) }
+}
+
+pub(super) const fn integer<B>(
+    word: &'static str,
+    min: u32,
+    max: u32,
+    set: fn(&mut B, Given<u32>),
+) -> Keyword<B> {
+    Keyword { word, kind: Kind::Integer { min, max, set } }
+}
+
+pub(super) const fn words<B>(
+    word: &'static str,
+    expected: &'static str,
+    set: fn(&mut B, &mut Line<'_, '_>),
+) -> Keyword<B> {
+    Keyword { word, kind: Kind::Words { expected, set } }
+}
+
+pub(super) const fn list<B>(word: &'static str, set: fn(&mut B, &mut Line<'_, '_>)) -> Keyword<B> {
+    Keyword { word, kind: Kind::List(set) }
+}
+
+pub(super) const fn block<B>(word: &'static str, set: fn(&mut B, &mut Context<'_>, NodeId)) -> Keyword<B> {
+    Keyword { word, kind: Kind::Block(set) }
+}
+
+pub(super) const fn ignored<B>(word: &'static str, values: usize, why: &'static str) -> Keyword<B> {
+    Keyword { word, kind: Kind::Ignored { values, why } }
+}
+
+pub(super) const fn unsupported<B>(word: &'static str, instead: &'static str) -> Keyword<B> {
+    Keyword { word, kind: Kind::Unsupported(instead) }
+}
+
+/// Off is what happens anyway; on is not supported.
+pub(super) const fn off<B>(word: &'static str, instead: &'static str) -> Keyword<B> {
+    only(word, &["off", "false", "no"], instead)
+}
+
+pub(super) const fn only<B>(
+    word: &'static str,
+    values: &'static [&'static str],
+    instead: &'static str,
+) -> Keyword<B> {
+    Keyword { word, kind: Kind::Only { values, instead } }
+}
+
+/// Gratuitous ARP as written, in `global_defs` or an instance.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct GarpDraft {
+    pub(super) delay: Option<Given<Duration>>,
+    pub(super) repeat: Option<Given<u32>>,
+    pub(super) refresh: Option<Given<Duration>>,
+    pub(super) refresh_repeat: Option<Given<u32>>,
+    pub(super) lower_delay: Option<Given<Duration>>,
+    pub(super) lower_repeat: Option<Given<u32>>,
+}
+
+/// A draft with gratuitous ARP settings.
+pub(super) trait Announcing {
+    fn garp(&mut self) -> &mut GarpDraft;
+}
+
+/// The six rows, by the names they have in this block.
+pub(super) const fn garp_rows<B: Announcing>(names: [&'static str; 6]) -> [Keyword<B>; 6] {
+    const fn timer<B>(word: &'static str, set: fn(&mut B, Given<Duration>)) -> Keyword<B> {
+        Keyword { word, kind: Kind::Timer { min: Duration::ZERO, max: LONGEST, set } }
+    }
+    let [delay, repeat, refresh, refresh_repeat, lower_delay, lower_repeat] = names;
+    [
+        timer(delay, |b, given| b.garp().delay = Some(given)),
+        integer(repeat, 1, 255, |b, given| b.garp().repeat = Some(given)),
+        timer(refresh, |b, given| b.garp().refresh = Some(given)),
+        integer(refresh_repeat, 1, 255, |b, given| b.garp().refresh_repeat = Some(given)),
+        timer(lower_delay, |b, given| b.garp().lower_delay = Some(given)),
+        integer(lower_repeat, 0, 255, |b, given| b.garp().lower_repeat = Some(given)),
+    ]
+}
+
+/// The next word as the name of an interface.
+pub(super) fn link(line: &mut Line<'_, '_>) -> Option<Given<LinkName>> {
+    let word = line.need("the name of an interface")?;
+    let name = LinkName::new(&word.text);
+    if name.is_none() {
+        line.invalid(&word, "an interface such as eth0 (1 to 15 characters, no `/` and no `:`)");
+    }
+    name.map(|value| Given { value, at: word.at })
+}
+
+/// The next word as a weight of a tracker.
+pub(super) fn weight(line: &mut Line<'_, '_>) -> Option<Given<i16>> {
+    let word = line.need("a weight from -253 to 253")?;
+    match value::signed(&word.text, 253) {
+        Ok(value) => Some(Given { value, at: word.at }),
+        Err(why) => {
+            let code = if why == Invalid::Form { INVALID } else { RANGE };
+            line.cx.error(
+                code,
+                word.at,
+                format_args!("{} is no weight", crate::syntax::diagnostic::Quoted(&word.text)),
+                format_args!("write a number from -253 to 253; it counts as 0 now, so that down means FAULT"),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! `virtual_server` and `real_server`: their keywords and the drafts that they fill.
+
+use core::net::IpAddr;
+use core::num::NonZeroU32;
+
+use super::codes::NO_SCHEDULER;
+use super::rows::{block, boolean, flag, ignored, integer, off, unsupported, words};
+use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces};
+use crate::syntax::diagnostic::Quoted;
+use crate::syntax::keyword::{INVALID, UNSUPPORTED};
+use crate::syntax::nearest::nearest;
+use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
+use crate::wire::genl_ipvs::{Family, ForwardingMethod, PersistenceEngine, Protocol, Scheduler, Tunnel};
+
+/// Schedulers of the kernel (`net/netfilter/ipvs`).
+pub(super) const SCHEDULERS: [&str; 14] =
+    ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "mh", "dh", "sed", "nq", "fo", "ovf", "twos"];
+
+/// What a service is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    Address(IpAddr, u16),
+    Mark(NonZeroU32),
+}
+
+/// A flag of a scheduler as written; `of` is empty if any scheduler may have it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SchedulerFlag {
+    pub(super) bit: u32,
+    pub(super) of: &'static str,
+    pub(super) at: Position,
+}
+
+/// A service as written.
+#[derive(Debug)]
+pub(super) struct ServiceDraft {
+    pub(super) at: Position,
+    pub(super) header: Header,
+    pub(super) scheduler: Scheduler,
+    pub(super) flags: Vec<SchedulerFlag>,
+    pub(super) ops: Option<Position>,
+    pub(super) method: Option<ForwardingMethod>,
+    pub(super) persistence: Option<u32>,
+    pub(super) granularity: Option<Given<u8>>,
+    pub(super) engine: Option<PersistenceEngine>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) family: Option<Given<Family>>,
+    pub(super) host: Option<Box<str>>,
+    pub(super) quorum: Option<Given<u32>>,
+    pub(super) hysteresis: Option<Given<u32>>,
+    pub(super) sorry: Option<(Given<IpAddr>, Option<Given<u32>>)>,
+    pub(super) sorry_inhibit: bool,
+    pub(super) sorry_method: Option<ForwardingMethod>,
+    pub(super) weight: Option<u32>,
+    pub(super) inhibit: bool,
+    pub(super) pace: Pace,
+}
+
+/// A real server as written.
+#[derive(Debug)]
+pub(super) struct ServerDraft {
+    pub(super) at: Position,
+    pub(super) address: IpAddr,
+    pub(super) port: Option<Given<u32>>,
+    pub(super) weight: Option<u32>,
+    pub(super) inhibit: Option<bool>,
+    pub(super) method: Option<ForwardingMethod>,
+    pub(super) upper: Option<Given<u32>>,
+    pub(super) lower: Option<Given<u32>>,
+    pub(super) host: Option<Box<str>>,
+    pub(super) pace: Pace,
+    pub(super) checkers: Vec<Draft>,
+}
+
+impl Paced for ServiceDraft {
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+}
+
+impl Paced for ServerDraft {
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+}
+
+impl Checked for ServerDraft {
+    fn checkers(&mut self) -> &mut Vec<Draft> {
+        &mut self.checkers
+    }
+}
+
+pub(super) static SERVICE: Table<ServiceDraft> =
+    Table { name: "virtual_server", rows: &[SERVICE_ROWS, &paces(), OTHER] };
+pub(super) static SERVER: Table<ServerDraft> =
+    Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers()] };
+
+const METHOD: &str = "NAT, DR or TUN";
+const SCRIPTS: &str = "no scripts run, see the event log";
+const MAIL: &str = "no mail is sent, see the log";
+const SNMP: &str = "there is no SNMP here";
+const ALPHA: &str = "servers count as up until their first check, which is made at once";
+
+const fn flag_row(word: &'static str, set: fn(&mut ServiceDraft, Position)) -> Keyword<ServiceDraft> {
+    Keyword { word, kind: Kind::Flag(set) }
+}
+
+const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
+    words("lb_algo", "a scheduler such as wrr", scheduler),
+    words("lvs_sched", "a scheduler such as wrr", scheduler),
+    words("lb_kind", METHOD, |b, line| b.method = method(line).or(b.method)),
+    words("lvs_method", METHOD, |b, line| b.method = method(line).or(b.method)),
+    // The second pass over the block reads these, when all values for the service as a whole are known.
+    block("real_server", |_, _, _| {}),
+    words("protocol", "TCP, UDP or SCTP", protocol),
+    Keyword { word: "persistence_timeout", kind: Kind::Free(persistence) },
+    words("persistence_granularity", "a netmask, for IPv6 a prefix length", granularity),
+    words("persistence_engine", "sip", engine),
+    words("ip_family", "inet or inet6", family),
+    words("virtualhost", "a host name", |b, line| b.host = host(line).or(b.host.take())),
+    words("sorry_server", "an address and a port", sorry),
+    words("sorry_server_lvs_method", METHOD, |b, line| b.sorry_method = method(line).or(b.sorry_method)),
+    boolean("sorry_server_inhibit", |b, given| b.sorry_inhibit = given.value),
+    integer("quorum", 1, 16_777_215, |b, given| b.quorum = Some(given)),
+    integer("hysteresis", 0, 16_777_215, |b, given| b.hysteresis = Some(given)),
+    integer("weight", 1, 65_535, |b, given| b.weight = Some(given.value)),
+    boolean("inhibit_on_failure", |b, given| b.inhibit = given.value),
+    flag("ops", |b, at| b.ops = Some(at)),
+    // IP_VS_SVC_F_SCHED1 to SCHED3 (linux/ip_vs.h) and the names that sh and mh give them.
+    flag_row("flag-1", |b, at| b.flags.push(SchedulerFlag { bit: 0x8, of: "", at })),
+    flag_row("flag-2", |b, at| b.flags.push(SchedulerFlag { bit: 0x10, of: "", at })),
+    flag_row("flag-3", |b, at| b.flags.push(SchedulerFlag { bit: 0x20, of: "", at })),
+    flag_row("sh-fallback", |b, at| b.flags.push(SchedulerFlag { bit: 0x8, of: "sh", at })),
+    flag_row("sh-port", |b, at| b.flags.push(SchedulerFlag { bit: 0x10, of: "sh", at })),
+    flag_row("mh-fallback", |b, at| b.flags.push(SchedulerFlag { bit: 0x8, of: "mh", at })),
+    flag_row("mh-port", |b, at| b.flags.push(SchedulerFlag { bit: 0x10, of: "mh", at })),
+];
+
+const OTHER: &[Keyword<ServiceDraft>] = &[
+    ignored("nat_mask", 1, "the kernel's NAT has no mask"),
+    ignored("hashed", 0, "the kernel sets this flag itself"),
+    ignored("omega", 0, "it is about scripts at the stop, and no scripts run here"),
+    ignored("quorum_up", 0, SCRIPTS),
+    ignored("quorum_down", 0, SCRIPTS),
+    ignored("smtp_alert", 0, MAIL),
+    ignored("snmp_name", 0, SNMP),
+    off("alpha", ALPHA),
+    unsupported("ha_suspend", "the servers are checked whether the virtual address is here or not"),
+];
+
+const SERVER_ROWS: &[Keyword<ServerDraft>] = &[
+    integer("weight", 0, 65_535, |b, given| b.weight = Some(given.value)),
+    boolean("inhibit_on_failure", |b, given| b.inhibit = Some(given.value)),
+    words("lb_kind", METHOD, |b, line| b.method = method(line).or(b.method)),
+    words("lvs_method", METHOD, |b, line| b.method = method(line).or(b.method)),
+    integer("uthreshold", 0, i32::MAX.unsigned_abs(), |b, given| b.upper = Some(given)),
+    integer("lthreshold", 0, i32::MAX.unsigned_abs(), |b, given| b.lower = Some(given)),
+    words("virtualhost", "a host name", |b, line| b.host = host(line).or(b.host.take())),
+    ignored("notify_up", 0, SCRIPTS),
+    ignored("notify_down", 0, SCRIPTS),
+    ignored("smtp_alert", 0, MAIL),
+    ignored("snmp_name", 0, SNMP),
+    off("alpha", ALPHA),
+];
+
+fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    let known = Scheduler::new(&word.text).filter(|name| SCHEDULERS.contains(&name.as_str()));
+    let Some(known) = known else {
+        let near = nearest(&word.text, SCHEDULERS.into_iter()).unwrap_or("wlc");
+        return line.cx.error(
+            NO_SCHEDULER,
+            word.at,
+            format_args!("there is no scheduler {}; the line is left out", Quoted(&word.text)),
+            format_args!("write `{near}` or one of rr wrr lc wlc lblc lblcr sh mh dh sed nq fo ovf twos"),
+        );
+    };
+    draft.scheduler = known;
+    while line.peek().is_some_and(|next| scheduler_flag(draft, &next.text, next.at)) {
+        line.word();
+    }
+}
+
+/// Flags may stand on the scheduler's line as well.
+fn scheduler_flag(draft: &mut ServiceDraft, word: &str, at: Position) -> bool {
+    let (bit, of) = match word {
+        "flag-1" => (0x8, ""),
+        "flag-2" => (0x10, ""),
+        "flag-3" => (0x20, ""),
+        "sh-fallback" => (0x8, "sh"),
+        "sh-port" => (0x10, "sh"),
+        "mh-fallback" => (0x8, "mh"),
+        "mh-port" => (0x10, "mh"),
+        _ => return false,
+    };
+    draft.flags.push(SchedulerFlag { bit, of, at });
+    true
+}
+
+/// `NAT`, `DR` or `TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]`
+fn method(line: &mut Line<'_, '_>) -> Option<ForwardingMethod> {
+    let word = line.word()?;
+    match &*word.text {
+        "NAT" => Some(ForwardingMethod::Masquerade),
+        "DR" => Some(ForwardingMethod::DirectRoute),
+        "TUN" => tunnel(line).map(ForwardingMethod::Tunnel),
+        _ => {
+            line.invalid(&word, METHOD);
+            None
+        }
+    }
+}
+
+fn tunnel(line: &mut Line<'_, '_>) -> Option<Tunnel> {
+    let mut tunnel = Tunnel::default();
+    if line.take("type") {
+        let word = line.need("ipip, gue or gre")?;
+        tunnel.kind = match &*word.text {
+            "ipip" => 0,
+            "gue" => 1,
+            "gre" => 2,
+            _ => {
+                line.invalid(&word, "ipip, gue or gre");
+                return None;
+            }
+        };
+        if tunnel.kind == 1 {
+            if !line.take("port") {
+                line.cx.error(
+                    INVALID,
+                    word.at,
+                    format_args!("a gue tunnel needs its port; the line is left out"),
+                    format_args!("write `TUN type gue port 6080` with the port of the real servers"),
+                );
+                return None;
+            }
+            tunnel.port = u16::try_from(line.integer(1, 65_535)?.value).ok()?;
+        }
+    }
+    // IP_VS_TUNNEL_ENCAP_FLAG_CSUM and _REMCSUM
+    tunnel.flags = match line.peek().as_ref().map(|word| &*word.text) {
+        Some("nocsum") => 0,
+        Some("csum") => 1,
+        Some("remcsum") => 2,
+        Some(_) | None => return Some(tunnel),
+    };
+    line.word();
+    Some(tunnel)
+}
+
+fn protocol(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    match &*word.text.to_ascii_uppercase() {
+        "TCP" => draft.protocol = Some(Protocol::Tcp),
+        "UDP" => draft.protocol = Some(Protocol::Udp),
+        "SCTP" => draft.protocol = Some(Protocol::Sctp),
+        _ => line.invalid(&word, "TCP, UDP or SCTP"),
+    }
+}
+
+fn persistence(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
+    if line.peek().is_none() {
+        draft.persistence = Some(360);
+    } else if let Some(given) = line.integer(1, 2_678_400) {
+        draft.persistence = Some(given.value);
+    }
+}
+
+fn granularity(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
+    const EXPECTED: &str = "a netmask such as 255.255.255.0, or for IPv6 a prefix length from 1 to 128";
+    let Some(word) = line.word() else { return };
+    let prefix = match word.text.parse::<IpAddr>() {
+        Ok(IpAddr::V4(mask)) if mask.to_bits().count_zeros() == mask.to_bits().trailing_zeros() => {
+            u8::try_from(mask.to_bits().count_ones()).ok()
+        }
+        Ok(IpAddr::V4(_) | IpAddr::V6(_)) => None,
+        Err(_) => word.text.parse().ok().filter(|prefix| (1..=128).contains(prefix)),
+    };
+    match prefix {
+        Some(value) => draft.granularity = Some(Given { value, at: word.at }),
+        None => line.invalid(&word, EXPECTED),
+    }
+}
+
+fn engine(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    if word.text == "sip" { draft.engine = Some(PersistenceEngine::Sip) } else { line.invalid(&word, "sip") }
+}
+
+fn family(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    let value = match &*word.text {
+        "inet" => Family::Inet,
+        "inet6" => Family::Inet6,
+        _ => return line.invalid(&word, "inet or inet6"),
+    };
+    draft.family = Some(Given { value, at: word.at });
+}
+
+fn sorry(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
+    if let Some((address, port)) = target(line) {
+        draft.sorry = Some((address, port));
+    }
+}
+
+/// `ADDRESS [PORT]`; nothing if one of the two is wrong.
+fn target(line: &mut Line<'_, '_>) -> Option<(Given<IpAddr>, Option<Given<u32>>)> {
+    let address = line.address()?;
+    let port = match line.peek() {
+        Some(word) if word.text.starts_with(|c: char| c.is_ascii_digit()) => Some(line.integer(0, 65_535)?),
+        Some(_) | None => None,
+    };
+    Some((address, port))
+}
+
+/// The line of a `virtual_server`; its block is left to the caller.
+pub(super) fn header(cx: &mut Context<'_>, node: NodeId) -> Option<ServiceDraft> {
+    let at = cx.tree.position(node);
+    let mut line = cx.line(node);
+    let header = if line.take("fwmark") {
+        let mark = line.integer(1, u32::MAX)?;
+        Header::Mark(NonZeroU32::new(mark.value)?)
+    } else if line.take("group") {
+        line.cx.error(
+            UNSUPPORTED,
+            at,
+            format_args!("groups of virtual servers are not supported; the service is left out"),
+            format_args!("write one virtual_server block for each address of the group"),
+        );
+        return None;
+    } else {
+        let (address, port) = target(&mut line)?;
+        Header::Address(address.value, port.map_or(0, |port| u16::try_from(port.value).unwrap_or(0)))
+    };
+    line.end();
+    Some(ServiceDraft {
+        at,
+        header,
+        scheduler: Scheduler::new("wlc")?,
+        flags: Vec::new(),
+        ops: None,
+        method: None,
+        persistence: None,
+        granularity: None,
+        engine: None,
+        protocol: None,
+        family: None,
+        host: None,
+        quorum: None,
+        hysteresis: None,
+        sorry: None,
+        sorry_inhibit: false,
+        sorry_method: None,
+        weight: None,
+        inhibit: false,
+        pace: Pace::default(),
+    })
+}
+
+/// A `real_server` block.
+pub(super) fn server(cx: &mut Context<'_>, node: NodeId) -> Option<ServerDraft> {
+    let at = cx.tree.position(node);
+    let mut line = cx.line(node);
+    let (address, port) = target(&mut line)?;
+    line.end();
+    let mut draft = ServerDraft {
+        at,
+        address: address.value,
+        port,
+        weight: None,
+        inhibit: None,
+        method: None,
+        upper: None,
+        lower: None,
+        host: None,
+        pace: Pace::default(),
+        checkers: Vec::new(),
+    };
+    Walk::block(cx, node, &SERVER, &mut draft);
+    Some(draft)
+}

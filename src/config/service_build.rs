@@ -1,0 +1,461 @@
+//! `virtual_server` as written to a [`Service`] with its destinations: defaults, what keepalived corrects, lints.
+//!
+//! A block is read twice: first what concerns the service, then its real servers one by one, so that nothing has to
+//! be held back for values that stand further down, and so that the work can stop behind any line.
+
+use core::net::{IpAddr, SocketAddr};
+use std::collections::HashSet;
+
+use super::build::{Tables, row};
+use super::codes::{DEFAULTED, DUPLICATE, FAMILY, FLAG, NO_SERVERS, PERSISTENCE, PORT, QUORUM, THRESHOLD};
+use super::ids::{DestinationId, Id, Range, ServiceId};
+use super::model::{Destination, OnFailure, Service};
+use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
+use crate::syntax::{Context, Cursor, Given, NodeId, Position, Walk};
+use crate::wire::genl_ipvs::{
+    DestinationKey, Family, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
+};
+
+/// keepalived's and ipvsadm's default, in seconds.
+const PERSISTENCE_SECONDS: u32 = 360;
+
+/// A service that is being read.
+#[derive(Debug)]
+pub(super) struct ServiceBuild {
+    pub(super) draft: ServiceDraft,
+    /// First pass, then second pass.
+    own: Option<Walk>,
+    servers: Cursor,
+    keys: HashSet<DestinationKey>,
+    /// Of the service; of a fwmark service without `ip_family` that of its first real server.
+    pub(super) family: Option<Family>,
+    pub(super) id: ServiceId,
+    first: usize,
+    first_probe: usize,
+    first_use: usize,
+    weights: u64,
+}
+
+impl ServiceBuild {
+    /// Starts with a `virtual_server` block; nothing if its line is wrong.
+    pub(super) fn new(cx: &mut Context<'_>, node: NodeId, tables: &Tables) -> Option<Self> {
+        let draft = header(cx, node)?;
+        let servers = cx.tree.children(node);
+        Some(Self {
+            draft,
+            own: Some(Walk::new(servers)),
+            servers,
+            keys: HashSet::new(),
+            family: None,
+            id: ServiceId::from_index(tables.services.len()),
+            first: tables.destinations.len(),
+            first_probe: tables.probes.len(),
+            first_use: tables.probe_uses.len(),
+            weights: 0,
+        })
+    }
+
+    /// Reads about `budget` statements; true when the service is finished.
+    pub(super) fn step(&mut self, cx: &mut Context<'_>, tables: &mut Tables, budget: &mut usize) -> bool {
+        while *budget > 0 {
+            *budget -= 1;
+            if let Some(walk) = &mut self.own {
+                if !walk.step(cx, &SERVICE, &mut self.draft) {
+                    self.own = None;
+                    self.settle(cx);
+                }
+                continue;
+            }
+            let Some(node) = cx.tree.next(&mut self.servers) else {
+                self.finish(cx, tables);
+                return true;
+            };
+            if cx.tree.keyword(node).text == "real_server" && cx.tree.has_block(node) {
+                *budget = budget.saturating_sub(cx.tree.weight(node));
+                if let Some(server) = server(cx, node) {
+                    self.add_server(server, cx, tables);
+                }
+            }
+        }
+        false
+    }
+
+    /// What concerns the service as a whole, before its servers are read.
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        let draft = &mut self.draft;
+        self.family = match draft.header {
+            Header::Address(address, _) => Some(family_of(address)),
+            Header::Mark(_) => draft.family.map(|given| given.value),
+        };
+        if let Some(given) = draft.family.filter(|given| self.family != Some(given.value)) {
+            cx.error(
+                FAMILY,
+                given.at,
+                format_args!("ip_family is not the family of the address and is left out"),
+                format_args!("remove the line: it is for fwmark services"),
+            );
+        }
+        if draft.method.is_none() {
+            cx.warn(
+                DEFAULTED,
+                draft.at,
+                format_args!("the service has no valid lb_kind: NAT is used"),
+                format_args!("write `lb_kind NAT`, `lb_kind DR` or `lb_kind TUN`"),
+            );
+        }
+        if let Header::Address(_, port) = draft.header {
+            if draft.protocol.is_none() {
+                cx.warn(
+                    DEFAULTED,
+                    draft.at,
+                    format_args!("the service has no valid protocol: UDP is used, as keepalived does"),
+                    format_args!("write `protocol TCP` or `protocol UDP`"),
+                );
+            }
+            if port == 0 && draft.persistence.is_none() {
+                draft.persistence = Some(PERSISTENCE_SECONDS);
+                cx.warn(
+                    PERSISTENCE,
+                    draft.at,
+                    format_args!(
+                        "port 0 needs persistence: persistence_timeout {PERSISTENCE_SECONDS} is used"
+                    ),
+                    format_args!("write a port, or `persistence_timeout` with a time"),
+                );
+            }
+        }
+        if draft.persistence.is_none()
+            && let Some(given) = draft.granularity
+        {
+            draft.persistence = Some(PERSISTENCE_SECONDS);
+            cx.warn(
+                PERSISTENCE,
+                given.at,
+                format_args!(
+                    "granularity needs persistence: persistence_timeout {PERSISTENCE_SECONDS} is used"
+                ),
+                format_args!("write `persistence_timeout` with a time"),
+            );
+        }
+    }
+
+    fn method(&self) -> ForwardingMethod {
+        self.draft.method.unwrap_or(ForwardingMethod::Masquerade)
+    }
+
+    /// The port of a destination in the kernel's table, by the rules of its forwarding method.
+    fn port(
+        &self,
+        method: ForwardingMethod,
+        given: Option<Given<u32>>,
+        at: Position,
+        cx: &mut Context<'_>,
+    ) -> u16 {
+        let wanted = given.map_or(0, |given| u16::try_from(given.value).unwrap_or(0));
+        let at = given.map_or(at, |given| given.at);
+        let rewrites = matches!(method, ForwardingMethod::Masquerade);
+        match self.draft.header {
+            Header::Address(_, own) if wanted == own => own,
+            Header::Address(_, own) if rewrites => {
+                if wanted == 0 {
+                    own
+                } else {
+                    wanted
+                }
+            }
+            Header::Address(_, own) => {
+                if given.is_some() {
+                    cx.warn(
+                        PORT,
+                        at,
+                        format_args!("DR and TUN cannot change the port: {own} is used, not {wanted}"),
+                        format_args!("write {own}; for checks of another port write `connect_port`"),
+                    );
+                }
+                own
+            }
+            Header::Mark(_) if rewrites => wanted,
+            Header::Mark(_) => {
+                if wanted != 0 {
+                    cx.warn(
+                        PORT,
+                        at,
+                        format_args!("DR and TUN cannot change the port: it is used for checks only"),
+                        format_args!("leave it out and write `connect_port` in the checks"),
+                    );
+                }
+                0
+            }
+        }
+    }
+
+    /// True if the kernel can forward to this address: another family only through a tunnel.
+    fn reachable(
+        &mut self,
+        address: IpAddr,
+        method: ForwardingMethod,
+        at: Position,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let family = *self.family.get_or_insert(family_of(address));
+        let fits = family == family_of(address) || matches!(method, ForwardingMethod::Tunnel(_));
+        if !fits {
+            cx.error(
+                FAMILY,
+                at,
+                format_args!("{address} is not of the service's address family and is left out"),
+                format_args!("only TUN carries packets of one family to a server of the other"),
+            );
+        }
+        fits
+    }
+
+    fn add_server(&mut self, server: ServerDraft, cx: &mut Context<'_>, tables: &mut Tables) {
+        let method = server.method.unwrap_or(self.method());
+        if !self.reachable(server.address, method, server.at, cx) {
+            return;
+        }
+        let key =
+            DestinationKey { address: server.address, port: self.port(method, server.port, server.at, cx) };
+        if self.keys.contains(&key) {
+            cx.error(
+                DUPLICATE,
+                server.at,
+                format_args!(
+                    "{} is a real server of this service already",
+                    SocketAddr::new(key.address, key.port)
+                ),
+                format_args!("the second one is left out; remove it"),
+            );
+            return;
+        }
+        if !tables.server_count.admit(server.at) {
+            return;
+        }
+        self.keys.insert(key);
+        let (upper, lower) = thresholds(&server, cx);
+        let weight = server.weight.or(self.draft.weight).unwrap_or(1);
+        let first = tables.probe_uses.len();
+        self.add_probes(&server, key, cx, tables);
+        self.weights += u64::from(weight);
+        tables.destinations.push(Destination {
+            service: self.id,
+            key,
+            method,
+            weight,
+            upper,
+            lower,
+            on_failure: on_failure(server.inhibit.unwrap_or(self.draft.inhibit)),
+            probes: row(first)..row(tables.probe_uses.len()),
+        });
+    }
+
+    fn finish(&mut self, cx: &mut Context<'_>, tables: &mut Tables) {
+        let servers = tables.destinations.len() - self.first;
+        let Some(key) = self.admitted_key(servers, cx, tables) else {
+            tables.server_count.release(servers);
+            tables.destinations.truncate(self.first);
+            tables.probe_uses.truncate(self.first_use);
+            tables.truncate_probes(self.first_probe);
+            return;
+        };
+        let (quorum, hysteresis) = self.quorum(cx);
+        let spec = self.spec(cx);
+        let sorry = self.add_sorry(cx, tables);
+        tables.keys.insert(key);
+        let destinations = Range::new(self.first, tables.destinations.len());
+        tables.services.push(Service { key, spec, destinations, sorry, quorum, hysteresis });
+    }
+
+    /// The key, if the service can be added.
+    fn admitted_key(&self, servers: usize, cx: &mut Context<'_>, tables: &mut Tables) -> Option<ServiceKey> {
+        let key = match self.draft.header {
+            Header::Address(address, port) => {
+                let protocol = self.draft.protocol.unwrap_or(Protocol::Udp);
+                ServiceKey::Address { protocol, address, port }
+            }
+            Header::Mark(mark) => ServiceKey::Mark { mark, family: self.family.unwrap_or(Family::Inet) },
+        };
+        if tables.keys.contains(&key) {
+            cx.error(
+                DUPLICATE,
+                self.draft.at,
+                format_args!("there is a virtual server {key} already; this one is left out"),
+                format_args!("put all real servers into one block"),
+            );
+            return None;
+        }
+        if servers == 0 {
+            cx.warn(
+                NO_SERVERS,
+                self.draft.at,
+                format_args!("virtual server {key} has no valid real server and is left out"),
+                format_args!("write at least one `real_server ADDRESS PORT {{ }}` in its block"),
+            );
+            return None;
+        }
+        tables.service_count.admit(self.draft.at).then_some(key)
+    }
+
+    fn add_sorry(&mut self, cx: &mut Context<'_>, tables: &mut Tables) -> Option<DestinationId> {
+        let (address, port) = self.draft.sorry?;
+        let method = self.draft.sorry_method.unwrap_or(self.method());
+        if !self.reachable(address.value, method, address.at, cx) {
+            return None;
+        }
+        let key = DestinationKey { address: address.value, port: self.port(method, port, address.at, cx) };
+        if self.keys.contains(&key) {
+            cx.error(
+                DUPLICATE,
+                address.at,
+                format_args!("the sorry server is a real server of this service and is left out"),
+                format_args!("write the address or port of another server"),
+            );
+            return None;
+        }
+        let id = DestinationId::from_index(tables.destinations.len());
+        let uses = row(tables.probe_uses.len());
+        tables.destinations.push(Destination {
+            service: self.id,
+            key,
+            method,
+            weight: 1,
+            upper: 0,
+            lower: 0,
+            on_failure: on_failure(self.draft.sorry_inhibit),
+            probes: uses..uses,
+        });
+        Some(id)
+    }
+
+    /// Quorum and hysteresis that can be reached: keepalived cuts the quorum to the sum of the weights and the
+    /// hysteresis to below the quorum, and leaves alone what is then still out of reach.
+    fn quorum(&self, cx: &mut Context<'_>) -> (u32, u32) {
+        let total = u32::try_from(self.weights).unwrap_or(u32::MAX);
+        let mut quorum = self.draft.quorum.map_or(1, |given| given.value);
+        let mut hysteresis = self.draft.hysteresis.map_or(0, |given| given.value);
+        let at = self.draft.quorum.or(self.draft.hysteresis).map_or(self.draft.at, |given| given.at);
+        if total == 0 {
+            cx.warn(
+                QUORUM,
+                self.draft.at,
+                format_args!("all weights are 0: the service is never up"),
+                format_args!("give at least one real server a weight above 0"),
+            );
+            return (quorum, hysteresis.min(quorum - 1));
+        }
+        if quorum > total {
+            cx.warn(
+                QUORUM,
+                at,
+                format_args!("quorum {quorum} is above the sum of all weights and is cut to {total}"),
+                format_args!("write a quorum of at most {total}"),
+            );
+            quorum = total;
+        }
+        if hysteresis >= quorum {
+            cx.warn(
+                QUORUM,
+                self.draft.hysteresis.map_or(at, |given| given.at),
+                format_args!("hysteresis {hysteresis} is not below the quorum and is cut to {}", quorum - 1),
+                format_args!("write a hysteresis below {quorum}"),
+            );
+            hysteresis = quorum - 1;
+        }
+        if quorum.saturating_add(hysteresis) > total {
+            cx.warn(
+                QUORUM,
+                at,
+                format_args!("a service that lost its quorum never gets it back"),
+                format_args!(
+                    "quorum {quorum} + hysteresis {hysteresis} must be at most {total}, the sum of the weights"
+                ),
+            );
+        }
+        (quorum, hysteresis)
+    }
+
+    fn spec(&self, cx: &mut Context<'_>) -> ServiceSpec {
+        let draft = &self.draft;
+        let inet6 = self.family == Some(Family::Inet6);
+        let most: u8 = if inet6 { 128 } else { 32 };
+        let netmask = draft.granularity.filter(|given| {
+            let fits = given.value <= most;
+            if !fits {
+                cx.error(
+                    PERSISTENCE,
+                    given.at,
+                    format_args!("a prefix of {} is too long for IPv4; the line is left out", given.value),
+                    format_args!("write a netmask such as 255.255.255.0"),
+                );
+            }
+            fits
+        });
+        let scheduler = draft.scheduler;
+        ServiceSpec {
+            scheduler,
+            flags: self.flags(scheduler, cx),
+            timeout: draft.persistence.unwrap_or(0),
+            netmask: netmask.map_or(most, |given| given.value),
+            engine: draft.engine,
+        }
+    }
+
+    /// `IP_VS_SVC_F_*` (linux/ip_vs.h).
+    fn flags(&self, scheduler: Scheduler, cx: &mut Context<'_>) -> u32 {
+        let mut flags = u32::from(self.draft.persistence.is_some());
+        if let Some(at) = self.draft.ops {
+            let tcp = matches!(self.draft.header, Header::Address(..))
+                && matches!(self.draft.protocol, Some(Protocol::Tcp | Protocol::Sctp));
+            if tcp {
+                cx.warn(
+                    FLAG,
+                    at,
+                    format_args!("ops is for UDP and is ignored"),
+                    format_args!("remove the line: a TCP connection needs one server for all its packets"),
+                );
+            } else {
+                flags |= 0x4;
+            }
+        }
+        for flag in &self.draft.flags {
+            if flag.of.is_empty() || flag.of == scheduler.as_str() {
+                flags |= flag.bit;
+            } else {
+                cx.warn(
+                    FLAG,
+                    flag.at,
+                    format_args!("this is a flag of the scheduler {} and is ignored", flag.of),
+                    format_args!(
+                        "the scheduler is {scheduler}: write `lb_algo {}` or remove the flag",
+                        flag.of
+                    ),
+                );
+            }
+        }
+        flags
+    }
+}
+
+fn family_of(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::Inet } else { Family::Inet6 }
+}
+
+fn on_failure(inhibit: bool) -> OnFailure {
+    if inhibit { OnFailure::Inhibit } else { OnFailure::Remove }
+}
+
+fn thresholds(server: &ServerDraft, cx: &mut Context<'_>) -> (u32, u32) {
+    let upper = server.upper.map_or(0, |given| given.value);
+    let Some(lower) = server.lower else { return (upper, 0) };
+    if lower.value > upper {
+        cx.warn(
+            THRESHOLD,
+            lower.at,
+            format_args!("lthreshold {} is above uthreshold {upper} and is ignored", lower.value),
+            format_args!("write a uthreshold, and a smaller lthreshold"),
+        );
+        return (upper, 0);
+    }
+    (upper, lower.value)
+}

@@ -1,0 +1,117 @@
+//! Reading a file of configuration: bounded, in pieces, and only a regular file, so that a directory, a FIFO without
+//! a writer or a device never holds the loop.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::error::Error;
+use crate::limits::MAX_CONFIG_BYTES;
+
+/// Bytes of one [`TextFile::step`].
+const PIECE: usize = 64 << 10;
+
+/// A file that is being read.
+#[derive(Debug)]
+pub struct TextFile {
+    fd: OwnedFd,
+    bytes: Vec<u8>,
+    name: Box<Path>,
+}
+
+impl TextFile {
+    /// Opens `path` and sees that it is a regular file of at most [`MAX_CONFIG_BYTES`].
+    ///
+    /// # Errors
+    /// The kernel's; `INVAL` for what is not a regular file (`ISDIR` for a directory), `FBIG` beyond the limit.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let fail = |errno| Error::new("read", path.display(), errno);
+        // Non-blocking: opening a FIFO for reading would wait for a writer (fifo(7)).
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+        let status = rustix::fs::fstat(&fd).map_err(fail)?;
+        let kind = FileType::from_raw_mode(status.st_mode);
+        if kind.is_dir() {
+            return Err(fail(Errno::ISDIR));
+        }
+        if !kind.is_file() {
+            return Err(fail(Errno::INVAL));
+        }
+        let size = usize::try_from(status.st_size).unwrap_or(usize::MAX);
+        if size > MAX_CONFIG_BYTES {
+            return Err(fail(Errno::FBIG));
+        }
+        Ok(Self { fd, bytes: Vec::with_capacity(size + 1), name: path.into() })
+    }
+
+    /// Reads a piece; true at the end of the file.
+    ///
+    /// # Errors
+    /// The kernel's; `FBIG` if the file has grown beyond the limit meanwhile.
+    pub fn step(&mut self) -> Result<bool, Error> {
+        self.bytes.reserve(1);
+        let room = self.bytes.capacity() - self.bytes.len();
+        let start = self.bytes.len();
+        self.bytes.resize(start + room.min(PIECE), 0);
+        let piece = self.bytes.get_mut(start..).unwrap_or_default();
+        let read = match rustix::io::read(&self.fd, piece) {
+            Ok(read) => Ok(read),
+            Err(errno) => Err(Error::new("read", self.name.display(), errno)),
+        };
+        self.bytes.truncate(start + *read.as_ref().unwrap_or(&0));
+        if self.bytes.len() > MAX_CONFIG_BYTES {
+            return Err(Error::new("read", self.name.display(), Errno::FBIG));
+        }
+        read.map(|read| read == 0)
+    }
+
+    /// What was read.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Reads the whole file at once, for the short-lived commands and the start.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`Self::step`].
+    pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+        let mut file = Self::open(path)?;
+        while !file.step()? {}
+        Ok(file.into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn directories_fifos_and_devices_are_refused_at_once() {
+        let folder = std::env::temp_dir().join(format!("lvsbox-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let fifo = folder.join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert_eq!(TextFile::read(&folder).unwrap_err().number(), 21);
+        assert_eq!(TextFile::read(&fifo).unwrap_err().number(), 22);
+        assert_eq!(TextFile::read(Path::new("/dev/zero")).unwrap_err().number(), 22);
+        let missing = TextFile::read(&folder.join("nothing")).unwrap_err();
+        assert!(missing.to_string().ends_with("no such file or entry"), "{missing}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_read_whole_and_its_size_is_bounded_before_it_is_read() {
+        let path = std::env::temp_dir().join(format!("lvsbox-text-{}", std::process::id()));
+        let mut file = std::fs::File::create(&path).unwrap();
+        let text = vec![b'x'; 3 * PIECE + 7];
+        file.write_all(&text).unwrap();
+        assert_eq!(TextFile::read(&path).unwrap(), text);
+        file.set_len(u64::try_from(MAX_CONFIG_BYTES).unwrap() + 1).unwrap();
+        assert_eq!(TextFile::open(&path).unwrap_err().number(), 27);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,57 @@
+//! Signals as a descriptor: SIGTERM, SIGINT and SIGHUP are blocked and read, never handled asynchronously. SIGPIPE
+//! is ignored by the standard library before `main`; sends carry `MSG_NOSIGNAL` all the same.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+
+use super::error::Error;
+use super::sys;
+
+/// What the operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM or SIGINT: stop.
+    Stop,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
+
+/// The descriptor.
+pub struct Signals(OwnedFd);
+
+/// `sizeof(struct signalfd_siginfo)`; the first four bytes are the number.
+const RECORD: usize = 128;
+
+impl Signals {
+    /// Blocks the signals of this program and opens the descriptor. To be called before anything else that a signal
+    /// could interrupt.
+    ///
+    /// # Errors
+    /// No descriptor or no memory.
+    pub fn open() -> Result<Self, Error> {
+        sys::signal::open(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])
+            .map(Self)
+            .map_err(|errno| Error::new("open", "signalfd", errno))
+    }
+
+    /// The next signal.
+    ///
+    /// # Errors
+    /// `WOULDBLOCK` without one.
+    pub fn read(&self) -> Result<Signal, Errno> {
+        let mut record = [0; RECORD];
+        rustix::io::read(&self.0, &mut record)?;
+        let [a, b, c, d, ..] = record;
+        match i32::try_from(u32::from_ne_bytes([a, b, c, d])) {
+            Ok(libc::SIGHUP) => Ok(Signal::Reload),
+            _ => Ok(Signal::Stop),
+        }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,86 @@
+//! Socket options that rustix has no function for. One generic setter and getter, and a named function for each use.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::io::Errno;
+
+/// The other end of a unix socket (`SO_PEERCRED`), as it was when the connection or the listener was made. rustix
+/// declares the process id non-zero, but the kernel says 0 for a process of another pid namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Process, 0 if it has no number here.
+    pub pid: u32,
+    /// Effective user.
+    pub uid: u32,
+}
+
+/// Receives and sends through the interface called `name` only (`SO_BINDTODEVICE`).
+///
+/// # Errors
+/// `NODEV` without such an interface, `PERM` without `CAP_NET_RAW`.
+pub fn set_bind_to_device(socket: impl AsFd, name: &str) -> Result<(), Errno> {
+    set_bytes(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name.as_bytes())
+}
+
+/// We write the IPv4 header ourselves (`IP_HDRINCL`, raw(7)).
+///
+/// # Errors
+/// The kernel's.
+pub fn set_header_included(socket: impl AsFd) -> Result<(), Errno> {
+    set_int(socket, libc::IPPROTO_IP, libc::IP_HDRINCL, 1)
+}
+
+/// Delivers only groups joined on this very socket (`IP_MULTICAST_ALL` off); by default a socket gets every group
+/// that any socket of the host has joined.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_own_groups_only(socket: impl AsFd) -> Result<(), Errno> {
+    set_int(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0)
+}
+
+/// An error reply of netlink carries the header of the request only (`NETLINK_CAP_ACK`), so that a full batch of
+/// refusals fits the receive buffer.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_short_acks(socket: impl AsFd) -> Result<(), Errno> {
+    const SOL_NETLINK: i32 = 270;
+    const NETLINK_CAP_ACK: i32 = 10;
+    set_int(socket, SOL_NETLINK, NETLINK_CAP_ACK, 1)
+}
+
+/// Who is at the other end of a unix socket.
+///
+/// # Errors
+/// The kernel's.
+pub fn peer(socket: impl AsFd) -> Result<Peer, Errno> {
+    const LEN: libc::socklen_t = 12;
+    const { assert!(core::mem::size_of::<libc::ucred>() == 12, "LEN is the structure's size") };
+    let mut credentials = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = LEN;
+    // SAFETY: `credentials` is valid for `length` bytes of this plain structure, and both outlive the call.
+    super::check(unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(Peer { pid: u32::try_from(credentials.pid).unwrap_or(0), uid: credentials.uid })
+}
+
+fn set_int(socket: impl AsFd, level: i32, option: i32, value: i32) -> Result<(), Errno> {
+    set_bytes(socket, level, option, &value.to_ne_bytes())
+}
+
+fn set_bytes(socket: impl AsFd, level: i32, option: i32, value: &[u8]) -> Result<(), Errno> {
+    let length = libc::socklen_t::try_from(value.len()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: `value` is valid for `length` bytes during the call and the kernel only reads it.
+    super::check(unsafe {
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, value.as_ptr().cast(), length)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The daemon's `log::Log`: a ring in memory for the console, and standard error for whoever watches the process.
+//!
+//! It never waits, never allocates and never fails: a line that standard error does not take now (a full disk, a
+//! reader that stopped) is counted, and the count is reported when it works again. The ring has every line.
+
+use core::fmt::Write;
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+pub use super::ring::Cursor;
+use super::ring::Ring;
+use super::text::{Text, Timestamp};
+use crate::kernel::{clock, output};
+use crate::limits::MAX_LOG_BYTES;
+
+/// The ring and the writer. In static memory: 64 KiB that cost pages only as they are used.
+static LOGGER: Logger = Logger(Mutex::new(State { ring: Ring::new(), sink: Sink::new() }));
+
+struct Logger(Mutex<State>);
+
+struct State {
+    ring: Ring<MAX_LOG_BYTES>,
+    sink: Sink,
+}
+
+/// Installs the logger for the `log` macros at `level`. A second call changes the level only.
+pub fn install(level: LevelFilter) {
+    // The only error is that a logger, this one, is installed already.
+    let _ = log::set_logger(&LOGGER);
+    log::set_max_level(level);
+}
+
+/// Copies what the ring holds after `cursor` into `out`; zero when there is nothing new.
+pub fn read(cursor: &mut Cursor, out: &mut [u8]) -> usize {
+    LOGGER.lock().ring.read(cursor, out)
+}
+
+/// Lines that standard error has not taken since the start.
+pub fn lost_total() -> u64 {
+    LOGGER.lock().sink.lost_total
+}
+
+impl Logger {
+    /// One thread, and nothing inside logs: the lock is never contended. It is there because a static must be.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let mut text = Text::default();
+        // A line that does not fit is cut.
+        let _ = write!(text, "{} {}{}", Timestamp(clock::wall()), prefix(record.level()), record.args());
+        let line = text.finish();
+        let mut state = self.lock();
+        state.ring.write(line);
+        state.sink.write(output::standard_error(), line);
+    }
+
+    fn flush(&self) {}
+}
+
+/// Ordinary lines carry no word, so that keepalived's lines are found as they are.
+const fn prefix(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        Level::Info => "",
+        Level::Debug | Level::Trace => "debug: ",
+    }
+}
+
+/// A descriptor that may refuse.
+struct Sink {
+    /// Lines refused since the last that was taken.
+    lost: u64,
+    lost_total: u64,
+    /// The last write took only part of its line: the next begins with a newline.
+    torn: bool,
+}
+
+impl Sink {
+    const fn new() -> Self {
+        Self { lost: 0, lost_total: 0, torn: false }
+    }
+
+    fn write(&mut self, to: BorrowedFd<'_>, line: &[u8]) {
+        if self.torn {
+            self.torn = output::write_now(to, b"\n") != Ok(1);
+        }
+        if self.torn || (self.lost > 0 && !self.report(to)) || !self.put(to, line) {
+            self.lost += 1;
+            self.lost_total += 1;
+        }
+    }
+
+    /// True if the loss could be told.
+    fn report(&mut self, to: BorrowedFd<'_>) -> bool {
+        let mut text = Text::default();
+        let _ = write!(text, "{} warning: {} log lines lost", Timestamp(clock::wall()), self.lost);
+        let told = self.put(to, text.finish());
+        if told {
+            self.lost = 0;
+        }
+        told
+    }
+
+    fn put(&mut self, to: BorrowedFd<'_>, line: &[u8]) -> bool {
+        let taken = output::write_now(to, line).unwrap_or(0);
+        self.torn = taken > 0 && taken < line.len();
+        taken == line.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_loses_lines_but_not_their_number() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut sink = Sink::new();
+        for _ in 0..3 {
+            sink.write(full.as_fd(), b"unheard\n");
+        }
+        assert_eq!(sink.lost_total, 3);
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        sink.write(writer.as_fd(), b"heard\n");
+        sink.write(writer.as_fd(), b"again\n");
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].ends_with("warning: 3 log lines lost"));
+        assert_eq!(&lines[1..], ["heard", "again"]);
+    }
+
+    #[test]
+    fn a_reader_that_stops_reading_does_not_stop_the_writer() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut sink = Sink::new();
+        while sink.lost_total < 10 {
+            sink.write(writer.as_fd(), &[b'x'; 500]);
+        }
+        let mut chunk = vec![0; 256 << 10];
+        assert!(reader.read(&mut chunk).unwrap() > 0);
+        sink.write(writer.as_fd(), b"later\n");
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert!(text.contains("10 log lines lost\nlater\n"), "{text}");
+    }
+
+    #[test]
+    fn every_line_is_in_the_ring_whatever_standard_error_says() {
+        install(LevelFilter::Info);
+        log::warn!("a line for the ring {}", 4711);
+        log::debug!("not at this level");
+        let mut text = vec![0; MAX_LOG_BYTES];
+        let count = read(&mut Cursor::default(), &mut text);
+        let text = String::from_utf8_lossy(&text[..count]);
+        assert!(text.contains("Z warning: a line for the ring 4711\n"), "{text}");
+        assert!(!text.contains("not at this level"));
+    }
+}

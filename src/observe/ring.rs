@@ -1,0 +1,100 @@
+//! A ring of text lines: the newest `N` bytes, each reader with a cursor of its own that says what it lost.
+
+/// The ring. Positions count bytes since the start, so that a reader knows how far it fell behind.
+pub struct Ring<const N: usize> {
+    bytes: [u8; N],
+    end: u64,
+}
+
+/// A reader's position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor(u64);
+
+impl<const N: usize> Ring<N> {
+    /// An empty ring.
+    pub const fn new() -> Self {
+        Self { bytes: [0; N], end: 0 }
+    }
+
+    /// Appends bytes; the oldest go.
+    pub fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(slot) = self.bytes.get_mut(index::<N>(self.end)) {
+                *slot = *byte;
+                self.end = self.end.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Copies the bytes after `cursor` into `out` and moves the cursor. Zero when there is nothing new. A cursor that
+    /// fell behind starts at the oldest whole line.
+    pub fn read(&self, cursor: &mut Cursor, out: &mut [u8]) -> usize {
+        let capacity = u64::try_from(N).unwrap_or(u64::MAX);
+        let oldest = self.end.saturating_sub(capacity);
+        if cursor.0 < oldest {
+            cursor.0 = oldest;
+            while cursor.0 < self.end && self.byte(cursor.0) != b'\n' {
+                cursor.0 += 1;
+            }
+            cursor.0 = (cursor.0 + 1).min(self.end);
+        }
+        let mut count = 0;
+        for slot in out {
+            if cursor.0 >= self.end {
+                break;
+            }
+            *slot = self.byte(cursor.0);
+            cursor.0 += 1;
+            count += 1;
+        }
+        count
+    }
+
+    fn byte(&self, position: u64) -> u8 {
+        self.bytes.get(index::<N>(position)).copied().unwrap_or(b'\n')
+    }
+}
+
+impl<const N: usize> Default for Ring<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn index<const N: usize>(position: u64) -> usize {
+    let capacity = u64::try_from(N).unwrap_or(u64::MAX).max(1);
+    usize::try_from(position % capacity).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(ring: &Ring<16>, cursor: &mut Cursor) -> String {
+        let mut out = [0; 5];
+        let mut text = Vec::new();
+        loop {
+            match ring.read(cursor, &mut out) {
+                0 => return String::from_utf8(text).unwrap(),
+                count => text.extend_from_slice(&out[..count]),
+            }
+        }
+    }
+
+    #[test]
+    fn every_reader_sees_every_line_once() {
+        let (mut ring, mut cursor) = (Ring::new(), Cursor::default());
+        ring.write(b"one\ntwo\n");
+        assert_eq!(rest(&ring, &mut cursor), "one\ntwo\n");
+        ring.write(b"three\n");
+        assert_eq!(rest(&ring, &mut cursor), "three\n");
+        assert_eq!(rest(&ring, &mut Cursor::default()), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_reader_that_fell_behind_starts_at_a_whole_line() {
+        let (mut ring, mut cursor) = (Ring::new(), Cursor::default());
+        ring.write(b"first line\nsecond\nthird\n");
+        assert_eq!(rest(&ring, &mut cursor), "second\nthird\n");
+    }
+}

@@ -1,0 +1,338 @@
+//! Tables of keywords: how a row is written, and what a setter of a row works with. The mechanism only; the rows
+//! belong to `config` and `check`. How a block is walked with its table is in `walk.rs`.
+//!
+//! A row says what stands behind the word and what becomes of it: a setter with a typed value, a block, or one of the
+//! ways of not doing it (ignored with its reason, refused with an alternative, an old name of another word).
+
+use core::fmt;
+use core::net::IpAddr;
+
+use super::diagnostic::{Code, Diagnostics, Quoted, Severity};
+use super::tree::{NodeId, Position, Tree, Word};
+use super::value::{self, Invalid};
+use super::walk::trailing;
+use crate::time::Duration;
+
+/// A word that is no keyword at all.
+pub const UNKNOWN: Code = Code(101);
+/// A keyword of another block.
+pub const MISPLACED: Code = Code(102);
+/// A keyword without the value it needs.
+pub const MISSING: Code = Code(103);
+/// A value of another kind than expected.
+pub const INVALID: Code = Code(104);
+/// A number out of its range.
+pub const RANGE: Code = Code(105);
+/// A `{` is missing.
+pub const NO_BLOCK: Code = Code(106);
+/// A `{` that should not be there.
+pub const EXTRA_BLOCK: Code = Code(107);
+/// A keyword of keepalived that this version does not support.
+pub const UNSUPPORTED: Code = Code(108);
+/// `include`, `$NAME=`, `@id`, `~SEQ`.
+pub const PREPROCESSOR: Code = Code(109);
+/// A second keyword on the line.
+pub const SECOND_KEYWORD: Code = Code(110);
+/// Words behind a value.
+pub const TRAILING: Code = Code(111);
+/// A keyword that is ignored without effect on forwarding.
+pub const IGNORED: Code = Code(112);
+/// An old spelling.
+pub const OLD_NAME: Code = Code(113);
+/// A keyword given twice.
+pub const TWICE: Code = Code(114);
+/// A value was rounded.
+pub const ROUNDED: Code = Code(115);
+
+/// A value and where it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Given<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub at: Position,
+}
+
+/// Sets a value in the block's draft `B`.
+pub type Set<B, T> = fn(&mut B, Given<T>);
+
+/// A row: a word and what becomes of its line.
+pub struct Keyword<B: 'static> {
+    /// The word.
+    pub word: &'static str,
+    /// The rest.
+    pub kind: Kind<B>,
+}
+
+/// What stands behind a word and what becomes of it.
+pub enum Kind<B: 'static> {
+    /// Nothing.
+    Flag(fn(&mut B, Position)),
+    /// `on off true false yes no`, or nothing for true.
+    Bool(Set<B, bool>),
+    /// A whole number.
+    Integer {
+        /// Smallest.
+        min: u32,
+        /// Largest.
+        max: u32,
+        /// Setter.
+        set: Set<B, u32>,
+    },
+    /// Seconds with decimals.
+    Timer {
+        /// Shortest.
+        min: Duration,
+        /// Longest.
+        max: Duration,
+        /// Setter.
+        set: Set<B, Duration>,
+    },
+    /// An IP address.
+    Address(Set<B, IpAddr>),
+    /// One word.
+    Text(fn(&mut B, Given<&str>)),
+    /// Several words with a form of their own.
+    Words {
+        /// The form, as a message would say it.
+        expected: &'static str,
+        /// Takes the words; what it leaves is reported as trailing.
+        set: fn(&mut B, &mut Line<'_, '_>),
+    },
+    /// Words with a form of their own, of which there may be none.
+    Free(fn(&mut B, &mut Line<'_, '_>)),
+    /// A block with one item a line; the setter is called for each.
+    List(fn(&mut B, &mut Line<'_, '_>)),
+    /// A block with keywords of its own.
+    Block(fn(&mut B, &mut Context<'_>, NodeId)),
+    /// Warned about and ignored: it does not affect forwarding.
+    Ignored {
+        /// Words that must follow; a keyword that lost its value is an error.
+        values: usize,
+        /// Why nothing changes: "changes nothing here: …".
+        why: &'static str,
+    },
+    /// An error, the line is left out: what to do instead.
+    Unsupported(&'static str),
+    /// Fine if the value is one of these, which is what happens anyway; otherwise unsupported.
+    Only {
+        /// Accepted values; a flag without value counts as `on`.
+        values: &'static [&'static str],
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// An old spelling of this word of the same table; warned about and treated as that word.
+    OldName(&'static str),
+}
+
+/// The keywords of one block.
+pub struct Table<B: 'static> {
+    /// The block, as messages name it.
+    pub name: &'static str,
+    /// The rows, in parts so that blocks can share some.
+    pub rows: &'static [&'static [Keyword<B>]],
+}
+
+impl<B> Table<B> {
+    /// The row of a word, with its number.
+    pub fn find(&self, word: &str) -> Option<(usize, &'static Keyword<B>)> {
+        self.keywords().enumerate().find(|(_, row)| row.word == word)
+    }
+
+    /// All rows.
+    pub fn keywords(&self) -> impl Iterator<Item = &'static Keyword<B>> + use<B> {
+        self.rows.iter().flat_map(|part| part.iter())
+    }
+
+    /// All words.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> + use<B> {
+        self.keywords().map(|row| row.word)
+    }
+}
+
+/// What every setter may use: the tree, and the diagnostics.
+pub struct Context<'t> {
+    /// The tree.
+    pub tree: &'t Tree,
+    /// What is reported.
+    pub diagnostics: &'t mut Diagnostics,
+    /// The block that a word belongs to, if any has it: "it belongs in …".
+    pub home: fn(&str) -> Option<&'static str>,
+}
+
+impl<'t> Context<'t> {
+    /// Reports an error.
+    pub fn error(&mut self, code: Code, at: Position, message: fmt::Arguments<'_>, hint: fmt::Arguments<'_>) {
+        self.diagnostics.report(self.tree, (Severity::Error, code, at), message, hint);
+    }
+
+    /// Reports a warning.
+    pub fn warn(&mut self, code: Code, at: Position, message: fmt::Arguments<'_>, hint: fmt::Arguments<'_>) {
+        self.diagnostics.report(self.tree, (Severity::Warning, code, at), message, hint);
+    }
+
+    /// The words of a statement, the keyword already taken.
+    pub fn line<'c>(&'c mut self, node: NodeId) -> Line<'c, 't> {
+        Line { cx: self, node, next: 1 }
+    }
+}
+
+/// The words of one statement, taken one after the other.
+pub struct Line<'c, 't> {
+    /// For diagnostics.
+    pub cx: &'c mut Context<'t>,
+    node: NodeId,
+    next: usize,
+}
+
+impl<'c, 't> Line<'c, 't> {
+    /// An item of a list: its first word is not taken yet.
+    pub(super) fn item(cx: &'c mut Context<'t>, node: NodeId) -> Self {
+        Self { cx, node, next: 0 }
+    }
+
+    /// The next word.
+    pub fn word(&mut self) -> Option<Word<'t>> {
+        let word = self.peek()?;
+        self.next += 1;
+        Some(word)
+    }
+
+    /// The next word, not taken.
+    pub fn peek(&self) -> Option<Word<'t>> {
+        self.cx.tree.word(self.node, self.next)
+    }
+
+    /// Takes the next word if it is this one.
+    pub fn take(&mut self, text: &str) -> bool {
+        let found = self.peek().is_some_and(|word| word.text == text);
+        self.next += usize::from(found);
+        found
+    }
+
+    /// Takes all words that are left.
+    pub fn rest(&mut self) {
+        self.next = usize::MAX;
+    }
+
+    /// Reports what nobody took.
+    pub fn end(&mut self) {
+        trailing(self, &|_| false);
+    }
+
+    /// The statement.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The keyword (of an item of a list: its first word).
+    pub fn keyword(&self) -> Word<'t> {
+        self.cx.tree.keyword(self.node)
+    }
+
+    /// The next word, or an error that names the keyword and what is missing.
+    pub fn need(&mut self, expected: &str) -> Option<Word<'t>> {
+        let word = self.word();
+        if word.is_none() {
+            missing(self.cx, self.node, expected);
+        }
+        word
+    }
+
+    /// Reports a word that is not what was expected.
+    pub fn invalid(&mut self, word: &Word<'_>, expected: &str) {
+        let keyword = self.keyword();
+        invalid(self.cx, &keyword.text, word, expected);
+    }
+
+    /// A whole number from the next word.
+    pub fn integer(&mut self, min: u32, max: u32) -> Option<Given<u32>> {
+        let word = self.need(&Numbers(min, max).to_string())?;
+        self.integer_of(&word, min, max)
+    }
+
+    fn integer_of(&mut self, word: &Word<'_>, min: u32, max: u32) -> Option<Given<u32>> {
+        let number = value::integer(&word.text, min, max);
+        let keyword = self.keyword();
+        number
+            .map_err(|why| wrong(self.cx, (why, &keyword.text), word, &Numbers(min, max).to_string()))
+            .ok()
+            .map(|value| Given { value, at: word.at })
+    }
+
+    /// A time from the next word.
+    pub fn timer(&mut self, min: Duration, max: Duration) -> Option<Given<Duration>> {
+        let expected = format!("{min} to {max} seconds");
+        let word = self.need(&expected)?;
+        let keyword = self.keyword();
+        match value::timer(&word.text, min, max) {
+            Ok(timer) => {
+                if timer.rounded {
+                    self.cx.warn(
+                        ROUNDED,
+                        word.at,
+                        format_args!("{} is rounded to microseconds", Quoted(&word.text)),
+                        format_args!("write at most six decimals"),
+                    );
+                }
+                Some(Given { value: timer.value, at: word.at })
+            }
+            Err(why) => {
+                wrong(self.cx, (why, &keyword.text), &word, &expected);
+                None
+            }
+        }
+    }
+
+    /// An IP address from the next word.
+    pub fn address(&mut self) -> Option<Given<IpAddr>> {
+        let word = self.need("an IP address")?;
+        let address = word.text.parse();
+        if address.is_err() {
+            self.invalid(&word, "an IP address such as 192.0.2.1");
+        }
+        address.ok().map(|value| Given { value, at: word.at })
+    }
+}
+
+/// "1 to 255".
+struct Numbers(u32, u32);
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(min, max) = self;
+        if *max == u32::MAX {
+            write!(f, "a number from {min}")
+        } else {
+            write!(f, "a number from {min} to {max}")
+        }
+    }
+}
+
+pub(super) fn missing(cx: &mut Context<'_>, node: NodeId, expected: &str) {
+    let keyword = cx.tree.keyword(node);
+    cx.error(
+        MISSING,
+        keyword.at,
+        format_args!("{} lacks its value", Quoted(&keyword.text)),
+        format_args!("write {expected} behind it on the same line; the line is left out"),
+    );
+}
+
+fn wrong(cx: &mut Context<'_>, (why, keyword): (Invalid, &str), word: &Word<'_>, expected: &str) {
+    let (code, is) = match why {
+        Invalid::Form => (INVALID, "is not"),
+        Invalid::Range => (RANGE, "is out of range, not"),
+    };
+    let variable = if word.text.contains('$') { "variables are not supported by this version; " } else { "" };
+    cx.error(
+        code,
+        word.at,
+        format_args!("{keyword}: {} {is} {expected}", Quoted(&word.text)),
+        format_args!("{variable}write {expected}; the line is left out"),
+    );
+}
+
+fn invalid(cx: &mut Context<'_>, keyword: &str, word: &Word<'_>, expected: &str) {
+    wrong(cx, (Invalid::Form, keyword), word, expected);
+}

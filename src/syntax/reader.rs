@@ -1,0 +1,361 @@
+//! The reader: text to a [`Tree`], in slices, with an explicit stack.
+//!
+//! keepalived's lexical rules: `!` and `#` start a comment anywhere outside quotes (`\#`, `\!` do not), words are split
+//! on blanks, `"…"` is one word and must end on its line, text behind a brace is a new line, and otherwise there is
+//! one keyword per line. A line with a NUL or over `MAX_LINE_BYTES` is reported and ignored. `include`, `$NAME=`,
+//! `@id` and `~SEQ` are kept as ordinary statements here; what reads the tree says what becomes of them.
+
+use super::diagnostic::{Code, Diagnostics, Quoted, Severity};
+use super::tree::{FileId, NodeId, Position, Tree, narrow};
+use crate::limits::{MAX_DEPTH, MAX_LINE_BYTES};
+
+/// A block is never closed.
+pub const UNCLOSED_BRACE: Code = Code(1);
+/// A quote is never closed.
+pub const UNCLOSED_QUOTE: Code = Code(2);
+/// A `}` closes nothing.
+pub const EXTRA_BRACE: Code = Code(3);
+/// A `{` stands behind no keyword.
+pub const LONELY_BRACE: Code = Code(4);
+/// A line over the limit.
+pub const LONG_LINE: Code = Code(5);
+/// A line with a NUL.
+pub const NUL_LINE: Code = Code(6);
+/// Blocks nested over the limit.
+pub const TOO_DEEP: Code = Code(7);
+
+/// Comments that swallowed a brace and are remembered.
+const MAX_SWALLOWED: usize = 64;
+/// Bytes looked at in one step at most, whatever the number of lines.
+const MAX_STEP_BYTES: usize = 64 << 10;
+
+/// Whether there is more to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Call again.
+    More,
+    /// Finished.
+    Done,
+}
+
+/// Reads one text. Drive it with [`Reader::step`] until it is done, then take the tree.
+#[derive(Debug)]
+pub struct Reader {
+    tree: Tree,
+    file: FileId,
+    /// Bytes read.
+    at: usize,
+    /// Number of the line that starts at `at`.
+    line: u32,
+    /// The rest of a line that is too long is being skipped.
+    skipping: bool,
+    /// Open blocks, at most `MAX_DEPTH`.
+    open: Vec<Open>,
+    /// Blocks open beyond that; nothing in them is kept.
+    too_deep: u32,
+    /// The statement that words are added to.
+    current: Option<NodeId>,
+    /// The statement before the end of the last line: a `{` that comes next is its own.
+    pending: Option<NodeId>,
+    /// Comments that swallowed a `{` whose `}` has not been seen in a comment.
+    swallowed: Vec<Position>,
+    /// The last comment that swallowed a `}`.
+    swallowed_close: Option<Position>,
+    unclosed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    node: NodeId,
+    brace: Position,
+}
+
+impl Reader {
+    /// A reader at the start of `text`.
+    pub fn new(name: &str, text: String) -> Self {
+        Self {
+            tree: Tree::new(name, text),
+            file: FileId(0),
+            at: 0,
+            line: 1,
+            skipping: false,
+            open: Vec::new(),
+            too_deep: 0,
+            current: None,
+            pending: None,
+            swallowed: Vec::new(),
+            swallowed_close: None,
+            unclosed: false,
+        }
+    }
+
+    /// Reads at most `lines` lines and 64 KiB.
+    pub fn step(&mut self, lines: usize, diagnostics: &mut Diagnostics) -> Progress {
+        let end = self.at + MAX_STEP_BYTES;
+        for _ in 0..lines {
+            if self.at >= self.tree.text(self.file).len() {
+                return self.finish(diagnostics);
+            }
+            if self.at >= end {
+                break;
+            }
+            self.read_line(diagnostics);
+        }
+        Progress::More
+    }
+
+    /// The tree, and whether its blocks can be trusted: not if one was never closed.
+    pub fn into_tree(self) -> (Tree, bool) {
+        (self.tree, !self.unclosed)
+    }
+
+    fn position(&self, offset: usize, len: usize) -> Position {
+        Position { file: self.file, line: self.line, offset: narrow(offset), len: narrow(len) }
+    }
+
+    /// Takes the next line, or a piece of one that is too long.
+    fn read_line(&mut self, diagnostics: &mut Diagnostics) {
+        let start = self.at;
+        let bytes = self.tree.text(self.file).as_bytes();
+        let window = bytes.get(start..bytes.len().min(start + MAX_STEP_BYTES)).unwrap_or(&[]);
+        let newline = window.iter().position(|byte| *byte == b'\n');
+        let mut end = start + newline.unwrap_or(window.len());
+        self.at = if newline.is_some() { end + 1 } else { end };
+        if newline.is_some() {
+            while end > start && bytes.get(end - 1) == Some(&b'\r') {
+                end -= 1;
+            }
+        }
+        let nul = bytes.get(start..end).is_some_and(|line| line.contains(&0));
+        if self.skipping || end - start > MAX_LINE_BYTES {
+            if !self.skipping {
+                let at = self.position(start, 1);
+                diagnostics.report(
+                    &self.tree,
+                    (Severity::Error, LONG_LINE, at),
+                    format_args!("the line is over {MAX_LINE_BYTES} bytes long and is left out"),
+                    format_args!("break it into shorter lines"),
+                );
+            }
+            self.skipping = newline.is_none();
+        } else if nul {
+            let at = self.position(start, end - start);
+            diagnostics.report(
+                &self.tree,
+                (Severity::Error, NUL_LINE, at),
+                format_args!("the line holds a NUL character and is left out"),
+                format_args!("the file is damaged or no text; write the line anew"),
+            );
+        } else {
+            self.read_words(start, end, diagnostics);
+        }
+        if newline.is_some() {
+            self.line += 1;
+        }
+    }
+
+    fn read_words(&mut self, start: usize, end: usize, diagnostics: &mut Diagnostics) {
+        let mut at = start;
+        while let Some(byte) = self.byte(at, end) {
+            match byte {
+                b'#' | b'!' => {
+                    self.note_comment(at, end);
+                    break;
+                }
+                b'{' => {
+                    self.open_block(at, diagnostics);
+                    at += 1;
+                }
+                b'}' => {
+                    self.close_block(at, diagnostics);
+                    at += 1;
+                }
+                b'"' => at = self.read_quoted(at, end, diagnostics),
+                byte if is_blank(byte) => at += 1,
+                _ => at = self.read_word(at, end),
+            }
+        }
+        if let Some(current) = self.current.take() {
+            self.pending = Some(current);
+        }
+    }
+
+    fn byte(&self, at: usize, end: usize) -> Option<u8> {
+        self.tree.text(self.file).as_bytes().get(at).copied().filter(|_| at < end)
+    }
+
+    fn add_word(&mut self, from: usize, to: usize, escaped: bool) {
+        if self.too_deep > 0 {
+            return;
+        }
+        if self.current.is_none() {
+            self.current = Some(self.tree.push_node(self.file, self.line, from));
+            self.pending = None;
+        }
+        self.tree.push_word(from, to, escaped);
+    }
+
+    fn read_word(&mut self, start: usize, end: usize) -> usize {
+        let (mut at, mut escaped, mut variable, mut parens) = (start, false, false, 0_u32);
+        let generator = self.byte(start, end) == Some(b'~');
+        while let Some(byte) = self.byte(at, end) {
+            let next = self.byte(at + 1, end);
+            match byte {
+                b'\\' if matches!(next, Some(b'#' | b'!')) => {
+                    escaped = true;
+                    at += 1;
+                }
+                b'#' | b'!' => break,
+                b'$' if next == Some(b'{') => {
+                    variable = true;
+                    at += 1;
+                }
+                b'}' if variable => variable = false,
+                b'(' if generator => parens += 1,
+                b')' if generator => parens = parens.saturating_sub(1),
+                b'{' | b'}' | b'"' if parens == 0 => break,
+                byte if is_blank(byte) && !variable && parens == 0 => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        let at = at.min(end);
+        self.add_word(start, at, escaped);
+        at
+    }
+
+    fn read_quoted(&mut self, quote: usize, end: usize, diagnostics: &mut Diagnostics) -> usize {
+        let mut at = quote + 1;
+        while let Some(byte) = self.byte(at, end) {
+            if byte == b'"' {
+                self.add_word(quote + 1, at, false);
+                return at + 1;
+            }
+            at += 1;
+        }
+        let position = self.position(quote, 1);
+        diagnostics.report(
+            &self.tree,
+            (Severity::Fatal, UNCLOSED_QUOTE, position),
+            format_args!("this quote is never closed: a quoted word ends on its line"),
+            format_args!("write a second `\"` behind the word, or remove this one"),
+        );
+        self.add_word(quote + 1, end, false);
+        end
+    }
+
+    /// Remembers a comment that looks like a line of configuration with a brace.
+    fn note_comment(&mut self, at: usize, end: usize) {
+        let comment = self.tree.text(self.file).get(at..end).unwrap_or("");
+        let body = comment.trim_start_matches(['!', '#', ' ', '\t']);
+        let body = body.split(['!', '#']).next().unwrap_or("").trim();
+        let position = self.position(at, comment.trim_end().len());
+        if body.ends_with('{') && self.swallowed.len() < MAX_SWALLOWED {
+            self.swallowed.push(position);
+        } else if body.starts_with('}') && self.swallowed.pop().is_none() {
+            self.swallowed_close = Some(position);
+        }
+    }
+
+    fn open_block(&mut self, at: usize, diagnostics: &mut Diagnostics) {
+        let brace = self.position(at, 1);
+        if self.too_deep > 0 || self.open.len() >= MAX_DEPTH {
+            if self.too_deep == 0 {
+                diagnostics.report(
+                    &self.tree,
+                    (Severity::Error, TOO_DEEP, brace),
+                    format_args!("more than {MAX_DEPTH} blocks are open; this one is left out"),
+                    format_args!("no block of this grammar is deeper than five: look for a missing `}}`"),
+                );
+            }
+            self.too_deep = self.too_deep.saturating_add(1);
+            return;
+        }
+        let owner = self.current.take().or(self.pending.take()).filter(|node| !self.tree.has_block(*node));
+        let node = owner.unwrap_or_else(|| {
+            diagnostics.report(
+                &self.tree,
+                (Severity::Error, LONELY_BRACE, brace),
+                format_args!("`{{` stands behind no keyword; the block is left out"),
+                format_args!("write the keyword of the block before it, or remove the braces"),
+            );
+            self.tree.push_node(self.file, self.line, at)
+        });
+        self.tree.open_block(node);
+        self.open.push(Open { node, brace });
+    }
+
+    fn close_block(&mut self, at: usize, diagnostics: &mut Diagnostics) {
+        self.current = None;
+        self.pending = None;
+        if self.too_deep > 0 {
+            self.too_deep -= 1;
+        } else if let Some(open) = self.open.pop() {
+            self.tree.close_block(open.node);
+        } else {
+            self.report_extra(at, diagnostics);
+        }
+    }
+
+    fn report_extra(&mut self, at: usize, diagnostics: &mut Diagnostics) {
+        let position = self.position(at, 1);
+        let what = (Severity::Error, EXTRA_BRACE, position);
+        let Some(comment) = self.swallowed.pop() else {
+            diagnostics.report(
+                &self.tree,
+                what,
+                format_args!("this `}}` closes nothing: every block above is closed already"),
+                format_args!("remove it, or look above for a `}}` too many or a missing `{{`"),
+            );
+            return;
+        };
+        self.tree.add_orphans(self.file, comment.line, position.line);
+        let line = comment.line;
+        let start = comment.offset as usize;
+        let text = self.tree.text(self.file).get(start..start + comment.len as usize).unwrap_or("");
+        diagnostics.report(
+            &self.tree,
+            what,
+            format_args!("this `}}` closes nothing: line {line} is a comment, and its `{{` with it"),
+            format_args!(
+                "line {line} is {}: remove its comment sign, or comment out all lines down to here",
+                Quoted(text)
+            ),
+        );
+    }
+
+    fn finish(&mut self, diagnostics: &mut Diagnostics) -> Progress {
+        self.current = None;
+        self.pending = None;
+        let open = core::mem::take(&mut self.open);
+        for open in &open {
+            self.tree.close_block(open.node);
+            let word = self.tree.keyword(open.node).text;
+            let what = (Severity::Fatal, UNCLOSED_BRACE, open.brace);
+            let message = format_args!("the block of {} is never closed", Quoted(&word));
+            match self.swallowed_close {
+                Some(comment) => diagnostics.report(
+                    &self.tree,
+                    what,
+                    message,
+                    format_args!("line {} is a comment, and its `}}` with it", comment.line),
+                ),
+                None => diagnostics.report(
+                    &self.tree,
+                    what,
+                    message,
+                    format_args!("write the `}}` that is missing at the end of it or of a block inside it"),
+                ),
+            }
+        }
+        self.unclosed |= !open.is_empty() || self.too_deep > 0;
+        Progress::Done
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
+}
+
+#[cfg(test)]
+mod tests;

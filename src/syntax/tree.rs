@@ -1,0 +1,255 @@
+//! The tree of blocks: statements in an arena in the order of the text, each with its words and where they stand.
+//!
+//! A statement is followed by the statements of its block, so a block is a range and skipping one costs nothing. Words
+//! are slices of the text; a large file costs 24 bytes per statement and 8 per word beside the text itself.
+
+use std::borrow::Cow;
+
+/// A file of the tree. There is one as long as `include` is not supported; positions carry it already.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct FileId(pub u16);
+
+/// Where something stands in the source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Position {
+    /// The file.
+    pub file: FileId,
+    /// Line, from 1.
+    pub line: u32,
+    /// Byte offset in the file; the column is computed from it when somebody wants to see it.
+    pub offset: u32,
+    /// Length in bytes.
+    pub len: u32,
+}
+
+/// A statement.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct NodeId(pub(super) u32);
+
+/// A word of a statement.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Word<'t> {
+    /// The text, without quotes and with `\#` and `\!` replaced.
+    pub text: Cow<'t, str>,
+    /// Where it stands, without its quotes.
+    pub at: Position,
+}
+
+/// Where an iteration over a block stands; a value, so that it can be kept between two slices of work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cursor {
+    next: u32,
+    end: u32,
+}
+
+/// A file's name and text.
+#[derive(Debug)]
+struct File {
+    name: Box<str>,
+    text: Box<str>,
+}
+
+/// Everything read so far.
+#[derive(Debug, Default)]
+pub struct Tree {
+    files: Vec<File>,
+    nodes: Vec<Node>,
+    tokens: Vec<Token>,
+    /// Lines between a comment that swallowed a `{` and the `}` that is extra because of it; explained once.
+    orphans: Vec<(FileId, u32, u32)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    line: u32,
+    first: u32,
+    words: u32,
+    end: u32,
+    start: u32,
+    file: FileId,
+    block: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    offset: u32,
+    len: u16,
+    escaped: bool,
+}
+
+/// Lengths and offsets are below `MAX_CONFIG_BYTES`, far from saturating.
+pub(super) fn narrow(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl Tree {
+    /// A tree without statements over one file.
+    pub fn new(name: &str, text: String) -> Self {
+        let file = File { name: name.into(), text: text.into_boxed_str() };
+        Self { files: vec![file], ..Self::default() }
+    }
+
+    /// A file's name.
+    pub fn name(&self, file: FileId) -> &str {
+        self.files.get(usize::from(file.0)).map_or("", |file| &*file.name)
+    }
+
+    /// A file's text.
+    pub fn text(&self, file: FileId) -> &str {
+        self.files.get(usize::from(file.0)).map_or("", |file| &*file.text)
+    }
+
+    /// How many statements.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// True without statements.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The statements outside of every block.
+    pub fn root(&self) -> Cursor {
+        Cursor { next: 0, end: narrow(self.nodes.len()) }
+    }
+
+    /// The statements of a block; none of a statement without one.
+    pub fn children(&self, node: NodeId) -> Cursor {
+        self.node(node).map_or(Cursor::default(), |found| Cursor { next: node.0 + 1, end: found.end })
+    }
+
+    /// The next statement, skipping the blocks of the ones before.
+    pub fn next(&self, cursor: &mut Cursor) -> Option<NodeId> {
+        if cursor.next >= cursor.end {
+            return None;
+        }
+        let node = NodeId(cursor.next);
+        cursor.next = self.node(node)?.end;
+        Some(node)
+    }
+
+    /// The statements of a block as an iterator.
+    pub fn iter(&self, mut cursor: Cursor) -> impl Iterator<Item = NodeId> + '_ {
+        core::iter::from_fn(move || self.next(&mut cursor))
+    }
+
+    /// Statements in a node's block and all blocks inside.
+    pub fn weight(&self, node: NodeId) -> usize {
+        self.node(node).map_or(0, |found| (found.end - node.0) as usize)
+    }
+
+    /// How many words, the keyword included; 0 for a `{` that belongs to nothing.
+    pub fn words(&self, node: NodeId) -> usize {
+        self.node(node).map_or(0, |found| found.words as usize)
+    }
+
+    /// Word `index` of a statement; 0 is the keyword.
+    pub fn word(&self, node: NodeId, index: usize) -> Option<Word<'_>> {
+        let found = self.node(node)?;
+        if index >= found.words as usize {
+            return None;
+        }
+        let token = self.tokens.get(found.first as usize + index)?;
+        let start = token.offset as usize;
+        let raw = self.text(found.file).get(start..start + usize::from(token.len))?;
+        let text = if token.escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) };
+        let at =
+            Position { file: found.file, line: found.line, offset: token.offset, len: u32::from(token.len) };
+        Some(Word { text, at })
+    }
+
+    /// The keyword of a statement, or nothing.
+    pub fn keyword(&self, node: NodeId) -> Word<'_> {
+        let at = self.position(node);
+        self.word(node, 0).unwrap_or(Word { text: Cow::Borrowed(""), at })
+    }
+
+    /// Where a statement starts, its keyword marked.
+    pub fn position(&self, node: NodeId) -> Position {
+        let Some(found) = self.node(node) else { return Position::default() };
+        let token = self.tokens.get(found.first as usize).filter(|_| found.words > 0);
+        let (offset, len) = token.map_or((found.start, 1), |token| (token.offset, u32::from(token.len)));
+        Position { file: found.file, line: found.line, offset, len }
+    }
+
+    /// True if `{` follows, even if nothing stands in the block.
+    pub fn has_block(&self, node: NodeId) -> bool {
+        self.node(node).is_some_and(|found| found.block)
+    }
+
+    /// True if the line was meant to be in a block whose `{` a comment swallowed: this is said elsewhere already.
+    pub fn is_orphan(&self, at: Position) -> bool {
+        self.orphans.iter().any(|(file, from, to)| *file == at.file && (*from..=*to).contains(&at.line))
+    }
+
+    /// The source line around a position, without its end, and the column in bytes.
+    pub(super) fn line_around(&self, at: Position) -> (&str, usize) {
+        let text = self.text(at.file);
+        let offset = (at.offset as usize).min(text.len());
+        let before = text.get(..offset).unwrap_or("");
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let rest = text.get(start..).unwrap_or("");
+        // A line may be as long as the file; what is shown never is.
+        let mut end = rest.len().min(offset - start + 1_024);
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let line = rest.get(..end).unwrap_or("");
+        (line.split('\n').next().unwrap_or("").trim_end_matches('\r'), offset - start)
+    }
+
+    fn node(&self, node: NodeId) -> Option<&Node> {
+        self.nodes.get(node.0 as usize)
+    }
+
+    pub(super) fn push_node(&mut self, file: FileId, line: u32, offset: usize) -> NodeId {
+        let id = narrow(self.nodes.len());
+        let first = narrow(self.tokens.len());
+        let start = narrow(offset);
+        self.nodes.push(Node { line, first, words: 0, end: id + 1, start, file, block: false });
+        NodeId(id)
+    }
+
+    /// Adds a word to the newest statement.
+    pub(super) fn push_word(&mut self, start: usize, end: usize, escaped: bool) {
+        let len = u16::try_from(end - start).unwrap_or(u16::MAX);
+        self.tokens.push(Token { offset: narrow(start), len, escaped });
+        if let Some(node) = self.nodes.last_mut() {
+            node.words += 1;
+        }
+    }
+
+    pub(super) fn open_block(&mut self, node: NodeId) {
+        if let Some(found) = self.nodes.get_mut(node.0 as usize) {
+            found.block = true;
+        }
+    }
+
+    pub(super) fn close_block(&mut self, node: NodeId) {
+        let end = narrow(self.nodes.len());
+        if let Some(found) = self.nodes.get_mut(node.0 as usize) {
+            found.end = end;
+        }
+    }
+
+    pub(super) fn add_orphans(&mut self, file: FileId, from: u32, to: u32) {
+        self.orphans.push((file, from, to));
+    }
+}
+
+/// `\#` and `\!` stand for the characters; every other backslash is itself.
+fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw.chars().peekable();
+    while let Some(c) = rest.next() {
+        match rest.peek() {
+            Some(next @ ('#' | '!')) if c == '\\' => {
+                text.push(*next);
+                rest.next();
+            }
+            Some(_) | None => text.push(c),
+        }
+    }
+    text
+}

@@ -1,0 +1,110 @@
+//! Values of one word: numbers, times, truth values. Total functions without a diagnostic of their own.
+
+use crate::time::Duration;
+
+/// What a number could not be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Invalid {
+    /// No number.
+    Form,
+    /// A number out of range.
+    Range,
+}
+
+/// A time and whether it was rounded to microseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timer {
+    /// The time.
+    pub value: Duration,
+    /// Digits behind the sixth decimal were dropped.
+    pub rounded: bool,
+}
+
+/// A decimal number from `min` to `max`.
+pub fn integer(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let signed =
+            text.strip_prefix('-').is_some_and(|rest| integer(rest, 0, u32::MAX) != Err(Invalid::Form));
+        return Err(if signed { Invalid::Range } else { Invalid::Form });
+    }
+    text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
+}
+
+/// A whole number with an optional sign from `-max` to `max`.
+pub fn signed(text: &str, max: i16) -> Result<i16, Invalid> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let value = integer(digits, 0, u32::try_from(max).unwrap_or(0))?;
+    let value = i16::try_from(value).map_err(|_| Invalid::Range)?;
+    Ok(if negative { -value } else { value })
+}
+
+/// Seconds with decimals, `min` to `max`; what is below a microsecond is rounded.
+pub fn timer(text: &str, min: Duration, max: Duration) -> Result<Timer, Invalid> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || whole.len() + decimals.len() == 0 {
+        return Err(integer(text, 0, 0).err().unwrap_or(Invalid::Form));
+    }
+    let seconds: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Invalid::Range)? };
+    let micros =
+        decimals.bytes().chain(*b"000000").take(6).fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+    let up = decimals.as_bytes().get(6).is_some_and(|byte| *byte >= b'5');
+    let value = Duration::from_secs(seconds) + Duration::from_micros(micros + u64::from(up));
+    let rounded = decimals.bytes().skip(6).any(|byte| byte != b'0');
+    if value < min || value > max { Err(Invalid::Range) } else { Ok(Timer { value, rounded }) }
+}
+
+/// `on true yes`, `off false no`.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "on" | "true" | "yes" => Some(true),
+        "off" | "false" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_decimal_and_in_range() {
+        assert_eq!(integer("255", 1, 255), Ok(255));
+        assert_eq!(integer("0255", 1, 255), Ok(255));
+        for (text, expected) in [
+            ("256", Invalid::Range),
+            ("0", Invalid::Range),
+            ("-1", Invalid::Range),
+            ("99999999999999999999", Invalid::Range),
+            ("", Invalid::Form),
+            ("1x", Invalid::Form),
+            ("0x1f", Invalid::Form),
+            ("-", Invalid::Form),
+        ] {
+            assert_eq!(integer(text, 1, 255), Err(expected), "{text}");
+        }
+        assert_eq!(signed("-253", 253), Ok(-253));
+        assert_eq!(signed("254", 253), Err(Invalid::Range));
+    }
+
+    #[test]
+    fn times_are_seconds_with_decimals() {
+        let max = Duration::from_secs(1_000);
+        let micros =
+            |text| timer(text, Duration::ZERO, max).map(|timer| (timer.value.as_micros(), timer.rounded));
+        assert_eq!(micros("3"), Ok((3_000_000, false)));
+        assert_eq!(micros("0.25"), Ok((250_000, false)));
+        assert_eq!(micros(".5"), Ok((500_000, false)));
+        assert_eq!(micros("1.0000005"), Ok((1_000_001, true)));
+        assert_eq!(micros("1000"), Ok((1_000_000_000, false)));
+        for text in ["1000.000001", "-1", "99999999999999999999999"] {
+            assert_eq!(micros(text), Err(Invalid::Range), "{text}");
+        }
+        for text in ["", ".", "1s", "1.x", "1.2.3", "1e3"] {
+            assert_eq!(micros(text), Err(Invalid::Form), "{text}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The walk over a block with its table: each line finds its row, and what fits no row is explained.
+//!
+//! A walk can stop after any line and go on later, so that a large block is read in slices.
+
+use core::fmt;
+
+use super::diagnostic::Quoted;
+use super::keyword::{
+    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, PREPROCESSOR,
+    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, UNSUPPORTED, missing,
+};
+use super::nearest::nearest;
+use super::tree::{Cursor, NodeId, Tree};
+use super::value;
+
+/// The walk over a block with its table. It can stop after any line and go on later.
+#[derive(Debug, Default)]
+pub struct Walk {
+    cursor: Cursor,
+    /// Rows seen, one bit each, for keywords given twice.
+    seen: [u64; 4],
+}
+
+impl Walk {
+    /// At the start of a range of statements.
+    pub fn new(cursor: Cursor) -> Self {
+        Self { cursor, seen: [0; 4] }
+    }
+
+    /// The statement that comes next.
+    pub fn peek(&self, tree: &Tree) -> Option<NodeId> {
+        let mut cursor = self.cursor;
+        tree.next(&mut cursor)
+    }
+
+    /// Leaves out the statement that comes next.
+    pub fn skip(&mut self, tree: &Tree) {
+        tree.next(&mut self.cursor);
+    }
+
+    /// Reads one statement; false at the end of the block.
+    pub fn step<B>(&mut self, cx: &mut Context<'_>, table: &Table<B>, draft: &mut B) -> bool {
+        let Some(node) = cx.tree.next(&mut self.cursor) else { return false };
+        self.apply(cx, node, table, draft);
+        true
+    }
+
+    /// Reads the whole block of `node`.
+    pub fn block<B>(cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+        let mut walk = Self::new(cx.tree.children(node));
+        while walk.step(cx, table, draft) {}
+    }
+
+    /// Reads the items of a list by hand, where the block itself has something to say as well.
+    pub fn items<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>), draft: &mut B) {
+        list(cx, node, set, draft);
+    }
+
+    fn apply<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+        let word = cx.tree.keyword(node);
+        if word.text.is_empty() || preprocessor(cx, node) {
+            return; // the reader has reported a block without keyword
+        }
+        let mut found = table.find(&word.text);
+        if let Some((_, Keyword { kind: Kind::OldName(name), .. })) = found {
+            cx.warn(
+                OLD_NAME,
+                word.at,
+                format_args!("{} is an old spelling of `{name}`", Quoted(&word.text)),
+                format_args!("it works as before; write `{name}`"),
+            );
+            found = table.find(name);
+        }
+        let Some((row, Keyword { kind, .. })) = found else {
+            return unknown(cx, node, table.name, table.words());
+        };
+        if self.repeated(row, kind) {
+            cx.warn(
+                TWICE,
+                word.at,
+                format_args!("{} stands in this block already; this line counts", Quoted(&word.text)),
+                format_args!("remove one of the two lines"),
+            );
+        }
+        apply_row(cx, node, kind, draft, &|word| table.find(word).is_some());
+    }
+
+    fn repeated<B>(&mut self, row: usize, kind: &Kind<B>) -> bool {
+        let scalar = match kind {
+            Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } | Kind::Address(_) | Kind::Text(_) => {
+                true
+            }
+            Kind::Flag(_) | Kind::Words { .. } | Kind::Free(_) | Kind::List(_) | Kind::Block(_) => false,
+            Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::OldName(_) => false,
+        };
+        let bit = 1_u64 << (row % 64);
+        let Some(seen) = self.seen.get_mut(row / 64).filter(|_| scalar) else { return false };
+        let before = *seen & bit != 0;
+        *seen |= bit;
+        before
+    }
+}
+
+/// What keepalived's preprocessor would have taken. True if the line is one of these; it is left out.
+fn preprocessor(cx: &mut Context<'_>, node: NodeId) -> bool {
+    let word = cx.tree.keyword(node);
+    let (what, instead) = match word.text.as_bytes() {
+        [b'$', ..] if word.text.contains('=') => ("a definition", "write the value itself where it is used"),
+        [b'$', ..] => ("a variable", "write the text it stands for"),
+        [b'@', ..] => ("a line for one configuration id", "write one file for each machine"),
+        [b'~', ..] => ("a generator", "write the lines it would generate"),
+        b"include" | b"includer" | b"includem" | b"includew" | b"includeb" | b"includea" => {
+            ("the inclusion of another file", "copy the other file's text here")
+        }
+        _ => return false,
+    };
+    cx.error(
+        PREPROCESSOR,
+        word.at,
+        format_args!("{what} ({}) is not supported yet by this version", Quoted(&word.text)),
+        format_args!("{instead}; the {} is left out", line_or_block(cx.tree, node)),
+    );
+    true
+}
+
+fn line_or_block(tree: &Tree, node: NodeId) -> &'static str {
+    if tree.has_block(node) { "whole block" } else { "line" }
+}
+
+/// A block in a message; a name of several words is not a keyword but a place.
+struct Place<'a>(&'a str);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains(' ') { write!(f, "at {}", self.0) } else { write!(f, "in `{}`", self.0) }
+    }
+}
+
+/// Reports a word that the table does not know, with the nearest one it does know.
+fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator<Item = &'static str>) {
+    let word = cx.tree.keyword(node);
+    if cx.tree.is_orphan(word.at) {
+        return;
+    }
+    let what = line_or_block(cx.tree, node);
+    let block = Place(block);
+    if let Some(home) = (cx.home)(&word.text).map(Place) {
+        let message = format_args!("{} has no meaning {block}", Quoted(&word.text));
+        return cx.error(
+            MISPLACED,
+            word.at,
+            message,
+            format_args!("it belongs {home}; the {what} is left out"),
+        );
+    }
+    let message = format_args!("unknown keyword {} {block}", Quoted(&word.text));
+    match nearest(&word.text, words) {
+        Some(near) => {
+            cx.error(
+                UNKNOWN,
+                word.at,
+                message,
+                format_args!("did you mean `{near}`? The {what} is left out"),
+            );
+        }
+        None => cx.error(UNKNOWN, word.at, message, format_args!("the {what} is left out")),
+    }
+}
+
+fn apply_row<B>(
+    cx: &mut Context<'_>,
+    node: NodeId,
+    kind: &Kind<B>,
+    draft: &mut B,
+    known: &dyn Fn(&str) -> bool,
+) {
+    let opens = match kind {
+        Kind::List(_) | Kind::Block(_) => true,
+        Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } => cx.tree.has_block(node),
+        Kind::Flag(_) | Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } => false,
+        Kind::Address(_) | Kind::Text(_) | Kind::Words { .. } | Kind::Free(_) | Kind::OldName(_) => false,
+    };
+    let keyword = cx.tree.keyword(node);
+    if opens && !cx.tree.has_block(node) {
+        return cx.error(
+            NO_BLOCK,
+            keyword.at,
+            format_args!("{} opens a block: expected `{{`", Quoted(&keyword.text)),
+            format_args!("write `{{` at the end of this line and `}}` behind the block"),
+        );
+    }
+    if !opens && cx.tree.has_block(node) {
+        cx.error(
+            EXTRA_BLOCK,
+            keyword.at,
+            format_args!("{} has no block", Quoted(&keyword.text)),
+            format_args!("remove the braces; what stands between them is left out"),
+        );
+    }
+    set(cx, node, kind, draft, known);
+}
+
+fn set<B>(cx: &mut Context<'_>, node: NodeId, kind: &Kind<B>, draft: &mut B, known: &dyn Fn(&str) -> bool) {
+    let keyword = cx.tree.keyword(node);
+    let mut line = cx.line(node);
+    match kind {
+        Kind::Flag(set) => set(draft, keyword.at),
+        Kind::Bool(set) => {
+            let given = line.peek().and_then(|word| value::boolean(&word.text));
+            if given.is_some() {
+                line.word();
+            }
+            set(draft, Given { value: given.unwrap_or(true), at: keyword.at });
+        }
+        Kind::Integer { min, max, set } => match line.integer(*min, *max) {
+            Some(given) => set(draft, given),
+            None => return,
+        },
+        Kind::Timer { min, max, set } => match line.timer(*min, *max) {
+            Some(given) => set(draft, given),
+            None => return,
+        },
+        Kind::Address(set) => match line.address() {
+            Some(given) => set(draft, given),
+            None => return,
+        },
+        Kind::Text(set) => match line.need("one word") {
+            Some(word) => set(draft, Given { value: &word.text, at: word.at }),
+            None => return,
+        },
+        Kind::Words { expected, set } => {
+            if line.peek().is_none() {
+                return missing(cx, node, expected);
+            }
+            set(draft, &mut line);
+        }
+        Kind::Free(set) => set(draft, &mut line),
+        Kind::List(set) => return list(cx, node, *set, draft),
+        Kind::Block(set) => return set(draft, cx, node),
+        Kind::Ignored { values, why } => return ignored(cx, node, *values, why),
+        Kind::Unsupported(instead) => return unsupported(cx, node, instead),
+        Kind::Only { values, instead } => {
+            let given = line.word();
+            let text = given.as_ref().map_or("on", |word| &word.text);
+            if !values.contains(&text) {
+                return unsupported(cx, node, instead);
+            }
+        }
+        Kind::OldName(_) => return, // resolved before
+    }
+    trailing(&mut line, known);
+}
+
+/// Words that nobody took: harmless junk, or a keyword that must stand on a line of its own.
+pub(super) fn trailing(line: &mut Line<'_, '_>, known: &dyn Fn(&str) -> bool) {
+    let Some(junk) = line.word() else { return };
+    let keyword = line.keyword();
+    let first = Quoted(&keyword.text);
+    let mut next = Some(junk.clone());
+    while let Some(word) = next {
+        if known(&word.text) {
+            return line.cx.error(
+                SECOND_KEYWORD,
+                word.at,
+                format_args!("{} stands on the line of {first} and is left out", Quoted(&word.text)),
+                format_args!("there is one keyword per line: write it on a line of its own"),
+            );
+        }
+        next = line.word();
+    }
+    line.cx.warn(
+        TRAILING,
+        junk.at,
+        format_args!("what follows the value of {first} is ignored"),
+        format_args!("write `#` before it to make it a comment"),
+    );
+}
+
+fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>), draft: &mut B) {
+    let mut cursor = cx.tree.children(node);
+    while let Some(item) = cx.tree.next(&mut cursor) {
+        let word = cx.tree.keyword(item);
+        if word.text.is_empty() || preprocessor(cx, item) {
+            continue;
+        }
+        if cx.tree.has_block(item) {
+            cx.error(
+                EXTRA_BLOCK,
+                word.at,
+                format_args!("{} in a list has no block", Quoted(&word.text)),
+                format_args!("one item stands on one line, without braces; it is left out with its block"),
+            );
+            continue;
+        }
+        let mut line = Line::item(cx, item);
+        set(draft, &mut line);
+        trailing(&mut line, &|_| false);
+    }
+}
+
+fn ignored(cx: &mut Context<'_>, node: NodeId, values: usize, why: &str) {
+    let keyword = cx.tree.keyword(node);
+    if cx.tree.words(node) <= values && !cx.tree.has_block(node) {
+        return missing(cx, node, "its value");
+    }
+    let word = Quoted(&keyword.text);
+    cx.warn(
+        IGNORED,
+        keyword.at,
+        format_args!("{word} is ignored"),
+        format_args!("it changes nothing here: {why}"),
+    );
+}
+
+fn unsupported(cx: &mut Context<'_>, node: NodeId, instead: &str) {
+    let keyword = cx.tree.keyword(node);
+    let what = line_or_block(cx.tree, node);
+    cx.error(
+        UNSUPPORTED,
+        keyword.at,
+        format_args!("{} is not supported by this version; the {what} is left out", Quoted(&keyword.text)),
+        format_args!("{instead}"),
+    );
+}

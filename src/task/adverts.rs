@@ -1,0 +1,163 @@
+//! VRRP sockets: one task and one socket for each interface that the configuration names.
+//!
+//! The task lives as long as the process and waits while its socket is closed; the director opens and closes the
+//! socket by actions. Packets are handed on in one poll of at most [`BURST`], so that a flood on one interface
+//! cannot keep the others, or our own adverts, waiting. The queue is the kernel's socket buffer and nothing else.
+
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
+use std::rc::Rc;
+
+use rustix::io::Errno as Code;
+
+use super::meter::Work;
+use super::reactor::{Source, store};
+use super::shell::{Priority, Shell};
+use crate::config::Config;
+use crate::config::ids::{AddressId, Id, LinkId};
+use crate::director::action::Action;
+use crate::director::event::{Errno, Event};
+use crate::kernel::error::{self, Error};
+use crate::kernel::raw::RawSocket;
+use crate::wire::link::LinkName;
+use crate::wire::vrrp;
+
+/// Packets of one interface that are read before others get their turn.
+const BURST: usize = 32;
+/// Longest packet that is looked at; an advert of 255 addresses has 1,064 bytes, a longer packet is malformed.
+const MAX_PACKET: usize = 1_536;
+/// Longest frame that announces an address: Ethernet, IPv6, neighbour advertisement.
+const MAX_FRAME: usize = 128;
+
+/// The sockets by interface of the running configuration.
+#[derive(Default)]
+pub(super) struct Ports(Vec<Port>);
+
+/// One interface's socket and the task that reads it.
+#[derive(Default)]
+struct Port {
+    socket: Option<Source<RawSocket>>,
+    reader: Option<Waker>,
+}
+
+/// Starts a reader for every interface that has none yet. To be called while a configuration is loaded.
+pub(super) fn grow(shell: &Rc<Shell>, links: usize) {
+    let held = shell.ports.borrow().0.len();
+    if links > held {
+        let mut ports = shell.ports.borrow_mut();
+        ports.0.reserve_exact(links - held);
+        ports.0.resize_with(links, Port::default);
+    }
+    for link in (held..links).map(LinkId::from_index) {
+        shell.spawn(Priority::Urgent, read(Rc::clone(shell), link));
+    }
+}
+
+/// A reload gave the interfaces new ids: open sockets follow their interface's name, those of interfaces that are
+/// no longer configured close.
+pub(super) fn follow(shell: &Shell, before: &[LinkName], after: &Config) {
+    let mut ports = shell.ports.borrow_mut();
+    let mut open: Vec<Option<Source<RawSocket>>> =
+        ports.0.iter_mut().map(|port| port.socket.take()).collect();
+    for (port, name) in ports.0.iter_mut().zip(&after.links) {
+        let old = before.iter().position(|old| old == name);
+        port.socket = old.and_then(|old| open.get_mut(old)).and_then(Option::take);
+    }
+    // Every reader looks again at what it reads.
+    let readers: Vec<Waker> = ports.0.iter_mut().filter_map(|port| port.reader.take()).collect();
+    drop(ports);
+    readers.into_iter().for_each(Waker::wake);
+}
+
+async fn read(shell: Rc<Shell>, link: LinkId) {
+    let mut buffer = vec![0; MAX_PACKET].into_boxed_slice();
+    poll_fn(|context| {
+        shell.meter.measure(Work::Adverts, || poll_packets(&shell, link, &mut buffer, context))
+    })
+    .await;
+}
+
+/// Never ready: the task ends with the process.
+fn poll_packets(shell: &Shell, link: LinkId, buffer: &mut [u8], context: &Context<'_>) -> Poll<()> {
+    for _ in 0..BURST {
+        let mut ports = shell.ports.borrow_mut();
+        let Some(port) = ports.0.get_mut(link.index()) else { return Poll::Pending };
+        store(&mut port.reader, context);
+        let Some(socket) = &port.socket else { return Poll::Pending };
+        let received = socket.poll_read(context, |socket| socket.receive(buffer));
+        drop(ports);
+        match received {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(length)) => {
+                let packet = vrrp::parse(buffer.get(..length).unwrap_or(&[]));
+                shell.handle(Event::Advert { link, packet });
+            }
+            // An error is told once (the interface went down); the link's own events say what it means.
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+    context.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Opens the socket of an interface; one that is open is closed first.
+pub(super) fn open(shell: &Shell, action: Action, link: LinkId) {
+    close(shell, link);
+    let opened = open_socket(shell, link);
+    let result = opened.as_ref().map(|_| ()).map_err(|error| Errno(error.number()));
+    match opened {
+        Ok(socket) => {
+            let mut ports = shell.ports.borrow_mut();
+            if let Some(port) = ports.0.get_mut(link.index()) {
+                port.socket = Some(socket);
+                let reader = port.reader.take();
+                drop(ports);
+                reader.into_iter().for_each(Waker::wake);
+            }
+        }
+        Err(error) => log::warn!("{error}"),
+    }
+    shell.handle(Event::Applied { action, result });
+}
+
+fn open_socket(shell: &Shell, link: LinkId) -> Result<Source<RawSocket>, Error> {
+    let spec = shell.director.borrow().socket(link);
+    let spec =
+        spec.ok_or_else(|| Error::new("open VRRP socket on", "interface that is gone", Code::NODEV))?;
+    let socket = RawSocket::open(spec.index, &spec.name, &spec.groups)?;
+    shell.reactor.register(socket)
+}
+
+/// Closes the socket of an interface.
+pub(super) fn close(shell: &Shell, link: LinkId) {
+    let mut ports = shell.ports.borrow_mut();
+    let socket = ports.0.get_mut(link.index()).and_then(|port| port.socket.take());
+    drop(ports);
+    drop(socket);
+}
+
+/// Sends one advert.
+pub(super) fn send(shell: &Shell, action: Action) {
+    let Action::SendAdvert { instance, peer, kind } = action else { return };
+    let mut packet = [0; MAX_PACKET];
+    let Some(datagram) = shell.director.borrow().advert(instance, peer, kind, &mut packet) else { return };
+    let packet = packet.get(..datagram.len).unwrap_or(&[]);
+    let ports = shell.ports.borrow();
+    let socket = ports.0.get(datagram.link.index()).and_then(|port| port.socket.as_ref());
+    let sent = socket.map_or(Err(Code::NOTCONN), |socket| socket.io().send(packet, datagram.destination));
+    drop(ports);
+    if let Err(code) = sent {
+        shell.handle(Event::SendFailed { action, errno: Errno(error::number(code)) });
+    }
+}
+
+/// Announces one address.
+pub(super) fn announce(shell: &Shell, action: Action, address: AddressId) {
+    let mut bytes = [0; MAX_FRAME];
+    let Some(frame) = shell.director.borrow().announcement(address, &mut bytes) else { return };
+    let bytes = bytes.get(..frame.len).unwrap_or(&[]);
+    let sent = shell.frames.as_ref().map_or(Err(Code::NOTCONN), |socket| socket.send(frame.link, bytes));
+    if let Err(code) = sent {
+        shell.handle(Event::SendFailed { action, errno: Errno(error::number(code)) });
+    }
+}

@@ -1,0 +1,225 @@
+//! The control socket: one listener, at most four clients, root only.
+//!
+//! One task accepts and hands connections to four long-lived tasks; further clients wait in the kernel's queue. A
+//! client sends one command as one message and gets messages back: a byte [`OUTPUT`] and text, at the end [`END`] and
+//! a status. A client that does not read waits alone and loses its place after [`PATIENCE`]. If someone else has the
+//! name, the log says who, and the name is tried again.
+
+use core::cell::RefCell;
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
+use std::rc::Rc;
+
+use rustix::io::Errno as Code;
+
+use super::answer::{Answer, STATUS_USAGE, Step};
+use super::meter::Work;
+use super::reactor::{Source, Timer, store};
+use super::shell::{Priority, Shell};
+use crate::kernel::clock;
+use crate::kernel::error::Error;
+use crate::kernel::unix::{Connection, Listener, Mode};
+use crate::limits::{MAX_CLIENTS, MAX_COMMAND_BYTES};
+use crate::time::{Duration, Instant};
+
+/// First byte of a message with output.
+pub const OUTPUT: u8 = b'+';
+/// First byte of the last message; the second is the status.
+pub const END: u8 = b'.';
+/// Bytes of one message, the first byte included.
+pub const MAX_MESSAGE: usize = 4_096;
+/// How long a client may neither send its command nor read its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// When to try again after the name was taken or no descriptor was left.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Connections on their way from the task that accepts to those that serve.
+#[derive(Default)]
+struct Desks {
+    rows: RefCell<[Desk; MAX_CLIENTS]>,
+    acceptor: RefCell<Option<Waker>>,
+}
+
+#[derive(Default)]
+struct Desk {
+    busy: bool,
+    connection: Option<Connection>,
+    task: Option<Waker>,
+}
+
+/// Starts the tasks.
+///
+/// # Errors
+/// No timers.
+pub(super) fn start(shell: &Rc<Shell>) -> Result<(), Error> {
+    let desks = Rc::new(Desks::default());
+    for row in 0..MAX_CLIENTS {
+        let timer = shell.reactor.timer()?;
+        shell.spawn(Priority::Ordinary, serve(Rc::clone(shell), Rc::clone(&desks), row, timer));
+    }
+    let timer = shell.reactor.timer()?;
+    shell.spawn(Priority::Ordinary, accept(Rc::clone(shell), desks, timer));
+    Ok(())
+}
+
+async fn accept(shell: Rc<Shell>, desks: Rc<Desks>, timer: Timer) {
+    let listener = listen(&shell, &timer).await;
+    loop {
+        let row = poll_fn(|context| desks.poll_free(context)).await;
+        match listener.read(Listener::accept).await {
+            Ok(connection) if is_root(&connection) => desks.seat(row, connection),
+            Ok(_) | Err(Code::CONNABORTED) => {}
+            Err(_) => timer.until(clock::now() + RETRY).await,
+        }
+    }
+}
+
+async fn listen(shell: &Shell, timer: &Timer) -> Source<Listener> {
+    let name = &shell.options.control;
+    let mut told = false;
+    loop {
+        match Listener::open(name).and_then(|listener| shell.reactor.register(listener)) {
+            Ok(listener) => return listener,
+            Err(error) if !told => {
+                told = true;
+                log::warn!("{error}{}; commands are not served until it is free", Holder(name));
+            }
+            Err(_) => {}
+        }
+        timer.until(clock::now() + RETRY).await;
+    }
+}
+
+/// Who listens on a name, if anybody can be asked.
+struct Holder<'a>(&'a str);
+
+impl core::fmt::Display for Holder<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match Connection::open(self.0, Mode::NonBlocking).map(|connection| connection.peer()) {
+            Ok(Ok(peer)) => write!(f, " by process {} of user {}", peer.pid, peer.uid),
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn is_root(connection: &Connection) -> bool {
+    match connection.peer() {
+        Ok(peer) if peer.uid == 0 => true,
+        Ok(peer) => {
+            log::warn!("control socket: process {} of user {} was refused", peer.pid, peer.uid);
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+impl Desks {
+    fn poll_free(&self, context: &Context<'_>) -> Poll<usize> {
+        match self.rows.borrow().iter().position(|desk| !desk.busy) {
+            Some(row) => Poll::Ready(row),
+            None => {
+                store(&mut self.acceptor.borrow_mut(), context);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn seat(&self, row: usize, connection: Connection) {
+        let mut rows = self.rows.borrow_mut();
+        let Some(desk) = rows.get_mut(row) else { return };
+        (desk.busy, desk.connection) = (true, Some(connection));
+        let task = desk.task.take();
+        drop(rows);
+        task.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll_seated(&self, row: usize, context: &Context<'_>) -> Poll<Connection> {
+        let mut rows = self.rows.borrow_mut();
+        let Some(desk) = rows.get_mut(row) else { return Poll::Pending };
+        match desk.connection.take() {
+            Some(connection) => Poll::Ready(connection),
+            None => {
+                store(&mut desk.task, context);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn leave(&self, row: usize) {
+        if let Some(desk) = self.rows.borrow_mut().get_mut(row) {
+            desk.busy = false;
+        }
+        let acceptor = self.acceptor.borrow_mut().take();
+        acceptor.into_iter().for_each(Waker::wake);
+    }
+}
+
+async fn serve(shell: Rc<Shell>, desks: Rc<Desks>, row: usize, timer: Timer) {
+    let mut message = vec![0; MAX_MESSAGE].into_boxed_slice();
+    loop {
+        let connection = poll_fn(|context| desks.poll_seated(row, context)).await;
+        if let Ok(connection) = shell.reactor.register(connection) {
+            // A client that went away or fell asleep is not owed an answer.
+            let _ = converse(&shell, &connection, (row, &timer), &mut message).await;
+        }
+        timer.cancel();
+        desks.leave(row);
+    }
+}
+
+async fn converse(
+    shell: &Rc<Shell>,
+    connection: &Source<Connection>,
+    (row, timer): (usize, &Timer),
+    message: &mut [u8],
+) -> Result<(), Code> {
+    let mut line = [0; MAX_COMMAND_BYTES];
+    let length = receive(connection, timer, &mut line).await?;
+    let line = line.get(..length).and_then(|line| core::str::from_utf8(line).ok());
+    let Some(line) = line else {
+        return send(connection, timer, &[END, STATUS_USAGE]).await;
+    };
+    let mut answer = shell.meter.measure(Work::Control, || Answer::new(shell, line));
+    loop {
+        let Some((kind, text)) = message.split_first_mut() else { return Err(Code::NOMEM) };
+        match shell.meter.measure(Work::Control, || answer.step(shell, text)) {
+            Step::Wait(ticket) => poll_fn(|context| shell.desk.poll_done(ticket, row, context)).await,
+            Step::Done(status) => return send(connection, timer, &[END, status]).await,
+            Step::More(length) => {
+                *kind = OUTPUT;
+                send(connection, timer, message.get(..=length).unwrap_or(&[])).await?;
+            }
+        }
+        smol::future::yield_now().await;
+    }
+}
+
+async fn receive(connection: &Source<Connection>, timer: &Timer, buffer: &mut [u8]) -> Result<usize, Code> {
+    let deadline = clock::now() + PATIENCE;
+    poll_fn(|context| {
+        let answer = connection.poll_read(context, |connection| connection.receive(buffer));
+        or_tired(answer, timer, deadline, context)
+    })
+    .await
+}
+
+async fn send(connection: &Source<Connection>, timer: &Timer, message: &[u8]) -> Result<(), Code> {
+    let deadline = clock::now() + PATIENCE;
+    poll_fn(|context| {
+        let answer = connection.poll_write(context, |connection| connection.send(message));
+        or_tired(answer, timer, deadline, context)
+    })
+    .await
+}
+
+fn or_tired<T>(
+    answer: Poll<Result<T, Code>>,
+    timer: &Timer,
+    deadline: Instant,
+    context: &Context<'_>,
+) -> Poll<Result<T, Code>> {
+    match answer {
+        Poll::Ready(answer) => Poll::Ready(answer),
+        Poll::Pending => timer.poll_until(context, deadline).map(|()| Err(Code::TIMEDOUT)),
+    }
+}

@@ -1,0 +1,40 @@
+//! The journal's way into the log: records become lines once a turn, at most [`BURST`] of them.
+
+use super::meter::Work;
+use super::shell::Shell;
+use crate::director::Director;
+use crate::director::journal::Record;
+
+/// Records that become lines in one turn; the ring holds sixteen times as many.
+const BURST: usize = 64;
+
+/// Logs what is new. True if there is more.
+pub(super) fn drain(shell: &Shell) -> bool {
+    let director = shell.director.borrow();
+    let mut cursor = shell.journal.get();
+    let Some(first) = director.journal().read(&mut cursor) else { return false };
+    let more = shell.meter.measure(Work::Log, || {
+        let rest = core::iter::from_fn(|| director.journal().read(&mut cursor));
+        let mut count = 0;
+        for (lost, record) in core::iter::once(first).chain(rest).take(BURST) {
+            if lost > 0 {
+                log::warn!("{lost} events were lost before they could be logged");
+            }
+            say(&director, &record);
+            count += 1;
+        }
+        count == BURST
+    });
+    shell.journal.set(cursor);
+    more
+}
+
+/// Logs everything: before a reload, because records hold ids of the configuration they were made under.
+pub(super) fn drain_all(shell: &Shell) {
+    while drain(shell) {}
+}
+
+/// The seam to `console`, which makes the line of a record.
+fn say(_director: &Director, record: &Record) {
+    log::info!("{:?}", record.reason);
+}

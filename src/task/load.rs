@@ -1,0 +1,73 @@
+//! From a file to a configuration and what is to be said about it; shared by the start, a reload and `check`.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::reactor::Reactor;
+use crate::config::{Config, Loaded, Loader};
+use crate::director::health::slots_for;
+use crate::kernel::error::Error;
+use crate::kernel::files::TextFile;
+use crate::kernel::process;
+use crate::limits::MAX_CLIENTS;
+use crate::syntax::Severity;
+
+/// Descriptors and sources besides links and slots: netlink 3, signals, control listener, its clients, with room to
+/// spare for the standard streams, epoll, the packet socket and a file.
+const FEW: usize = 16 + MAX_CLIENTS;
+
+/// What there is to say about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The worst that was found.
+    pub worst: Option<Severity>,
+    /// Errors and fatal errors.
+    pub errors: u64,
+    /// One line for each diagnostic.
+    pub text: String,
+}
+
+impl Report {
+    /// The report on `loaded`.
+    pub fn of(loaded: &Loaded) -> Self {
+        let diagnostics = &loaded.diagnostics;
+        let mut text = String::new();
+        for diagnostic in diagnostics.iter() {
+            text.push_str(&diagnostic.summary().to_string());
+            text.push('\n');
+        }
+        let errors = diagnostics.count(Severity::Error) + diagnostics.count(Severity::Fatal);
+        Self { worst: diagnostics.worst(), errors, text }
+    }
+
+    /// Logs every line.
+    pub fn log(&self) {
+        self.text.lines().for_each(|line| log::warn!("{line}"));
+    }
+}
+
+/// The text of a file. Bytes that are not UTF-8 (a comment in an old encoding) become replacement characters.
+pub fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Reads and checks a file at once, for the start and for `check`.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(path: &Path) -> Result<Loaded, Error> {
+    let bytes = TextFile::read(path)?;
+    let mut loader = Loader::new(&path.display().to_string(), text(bytes));
+    while !loader.step() {}
+    Ok(loader.finish())
+}
+
+/// Makes room in the reactor and among the descriptors for what `config` needs.
+pub(super) fn reserve(reactor: &Rc<Reactor>, config: &Config) {
+    let needed = config.links.len() + slots_for(config) + FEW;
+    reactor.reserve(needed, needed);
+    let descriptors = u64::try_from(needed).unwrap_or(u64::MAX).saturating_mul(5) / 4;
+    if let Err(error) = process::raise_descriptor_limit(descriptors) {
+        log::warn!("{error}: some probes will wait for others");
+    }
+}

@@ -1,0 +1,184 @@
+//! One dialogue with one server: connect, ask, read, within one deadline that nothing extends.
+//!
+//! Connecting never waits, and what a server sends is read into a buffer that all probes share, so a server that
+//! drips, floods or stays silent costs a slot for that time and nothing else. A passed TCP_CHECK is closed by a reset
+//! so that no port stays in TIME_WAIT; keepalived closes with FIN. The protocol is `check`'s, the deadline is ours.
+
+use core::cell::RefCell;
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+use std::rc::Rc;
+
+use rustix::io::Errno as Code;
+
+use super::meter::{Meter, Work};
+use super::reactor::{Reactor, Source, Timer};
+use crate::check::{Checker, Dialogue, Failure, Progress, Verdict};
+use crate::config::model::Probe;
+use crate::kernel::clock;
+use crate::kernel::error::number;
+use crate::kernel::tcp::{Connecting, TcpStream};
+use crate::time::Instant;
+
+/// Reads of one connection before others get their turn.
+const BURST: usize = 8;
+
+/// What a dialogue needs of its process.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) reactor: &'a Rc<Reactor>,
+    pub(super) meter: &'a Meter,
+    /// Shared by all probes; never held across an `await`.
+    pub(super) buffer: &'a RefCell<Box<[u8]>>,
+}
+
+/// Runs dialogue `step` of `probe`. `timer` is the caller's and is set while this runs.
+pub(super) async fn check(around: Surroundings<'_>, probe: &Probe, step: u16, timer: &Timer) -> Verdict {
+    let start = clock::now();
+    let connected = connect(around, probe, start + probe.timeout, timer).await;
+    let stream = match connected {
+        Ok(stream) => stream,
+        Err(verdict) => return verdict,
+    };
+    let mut talk = Talk {
+        stream,
+        dialogue: Dialogue::new(&probe.checker, usize::from(step), probe.target),
+        sent: 0,
+        asked: false,
+    };
+    let deadline = start + probe.checker.deadline(probe.timeout);
+    let verdict = match talk.dialogue.connected() {
+        Progress::Done(verdict) => verdict,
+        Progress::NeedMore => {
+            poll_fn(|context| {
+                around.meter.measure(Work::Probes, || {
+                    let answer = talk.poll(&mut around.buffer.borrow_mut(), context);
+                    or_deadline(answer, timer, deadline, Verdict::Fail(Failure::Deadline), context)
+                })
+            })
+            .await
+        }
+    };
+    if matches!((verdict, &probe.checker), (Verdict::Pass { .. }, Checker::Tcp)) {
+        talk.stream.io().reset_on_close();
+    }
+    verdict
+}
+
+async fn connect(
+    around: Surroundings<'_>,
+    probe: &Probe,
+    deadline: Instant,
+    timer: &Timer,
+) -> Result<Source<TcpStream>, Verdict> {
+    let stream = around.meter.measure(Work::Probes, || {
+        let local = |code| Verdict::Local { errno: number(code) };
+        let stream = TcpStream::open(probe.target, probe.bind).map_err(local)?;
+        stream.connect(probe.target).map_err(refused)?;
+        around.reactor.register(stream).map_err(|error| Verdict::Local { errno: error.number() })
+    })?;
+    let verdict = poll_fn(|context| {
+        let answer = stream.poll_write(context, |stream| match stream.connected() {
+            Ok(Connecting::Pending) => Err(Code::WOULDBLOCK),
+            Ok(Connecting::Done) => Ok(Ok(())),
+            Err(code) => Ok(Err(refused(code))),
+        });
+        let answer = answer.map(|answer| answer.unwrap_or_else(|code| Err(refused(code))));
+        or_deadline(answer, timer, deadline, Err(Verdict::Fail(Failure::ConnectTimeout)), context)
+    })
+    .await;
+    verdict.map(|()| stream)
+}
+
+/// Which errors of connecting are ours: no port, no memory, a local packet filter. All others are the server's or
+/// the way's.
+fn refused(code: Code) -> Verdict {
+    let errno = number(code);
+    match code {
+        Code::ADDRNOTAVAIL
+        | Code::AGAIN
+        | Code::NOBUFS
+        | Code::NOMEM
+        | Code::PERM
+        | Code::ACCESS
+        | Code::MFILE
+        | Code::NFILE
+        | Code::AFNOSUPPORT => Verdict::Local { errno },
+        _ => Verdict::Fail(Failure::Connect { errno }),
+    }
+}
+
+/// `late` if `answer` is not there at the deadline.
+fn or_deadline<T>(
+    answer: Poll<T>,
+    timer: &Timer,
+    deadline: Instant,
+    late: T,
+    context: &Context<'_>,
+) -> Poll<T> {
+    match answer {
+        Poll::Ready(answer) => Poll::Ready(answer),
+        Poll::Pending => timer.poll_until(context, deadline).map(|()| late),
+    }
+}
+
+/// A connection and what is said on it.
+struct Talk {
+    stream: Source<TcpStream>,
+    dialogue: Dialogue,
+    /// Bytes of the request that the kernel has taken.
+    sent: usize,
+    asked: bool,
+}
+
+impl Talk {
+    fn poll(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Verdict> {
+        if !self.asked {
+            match self.poll_ask(buffer, context) {
+                Poll::Ready(Ok(())) => self.asked = true,
+                Poll::Ready(Err(verdict)) => return Poll::Ready(verdict),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        for _ in 0..BURST {
+            match self.stream.poll_read(context, |stream| stream.read(buffer)) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(Code::INTR)) => {}
+                Poll::Ready(Err(code)) => return Poll::Ready(broken(code)),
+                Poll::Ready(Ok(0)) => return Poll::Ready(self.dialogue.end()),
+                Poll::Ready(Ok(length)) => {
+                    let bytes = buffer.get(..length).unwrap_or(&[]);
+                    if let Progress::Done(verdict) = self.dialogue.feed(bytes) {
+                        return Poll::Ready(verdict);
+                    }
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The request is written anew each time, because nobody keeps it; it is short, so once is the rule.
+    fn poll_ask(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Result<(), Verdict>> {
+        let Some(length) = self.dialogue.request(buffer) else {
+            return Poll::Ready(Err(Verdict::Local { errno: number(Code::MSGSIZE) }));
+        };
+        while self.sent < length {
+            let rest = buffer.get(self.sent..length).unwrap_or(&[]);
+            match self.stream.poll_write(context, |stream| stream.write(rest)) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(Code::INTR)) => {}
+                Poll::Ready(Err(code)) => return Poll::Ready(Err(broken(code))),
+                Poll::Ready(Ok(taken)) => self.sent += taken,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn broken(code: Code) -> Verdict {
+    Verdict::Fail(Failure::Broken { errno: number(code) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Reading the configuration again: in pieces of a millisecond, beside the running director, and in force in one
+//! event or not at all.
+//!
+//! One long-lived task; a request that comes while one is being worked on is worked on after it. A file with an error
+//! changes nothing unless forced. The log reads the journal before the swap, because records hold ids of the old
+//! configuration.
+
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::task::{Context, Poll, Waker};
+use std::rc::Rc;
+
+use smol::future::yield_now;
+
+use super::meter::Work;
+use super::reactor::store;
+use super::shell::Shell;
+use super::{adverts, apply, journal, load, slots};
+use crate::config::{Config, Loader};
+use crate::director::reload::Reload;
+use crate::kernel::clock;
+use crate::kernel::files::TextFile;
+use crate::limits::MAX_CLIENTS;
+use crate::time::{Duration, Instant};
+
+/// Work of this length is followed by everybody else's turn.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// Whether errors are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// A file with an error changes nothing.
+    No,
+    /// What can run runs.
+    Yes,
+}
+
+/// Where requests are left and outcomes are found.
+#[derive(Default)]
+pub struct Desk {
+    wanted: Cell<Option<Force>>,
+    requested_total: Cell<u64>,
+    done_total: Cell<u64>,
+    outcome: RefCell<Outcome>,
+    worker: RefCell<Option<Waker>>,
+    waiting: RefCell<[Option<Waker>; MAX_CLIENTS]>,
+}
+
+/// What became of the last request.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// When it ended; `None` before the first.
+    pub at: Option<Instant>,
+    /// Whether the file is in force.
+    pub accepted: bool,
+    /// What there was to say: diagnostics, one a line.
+    pub text: String,
+}
+
+/// A request that was made: wait for it with [`Desk::poll_done`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+impl Desk {
+    /// Asks for a reload.
+    pub fn request(&self, force: Force) -> Ticket {
+        self.wanted.set(Some(force));
+        self.requested_total.set(self.requested_total.get() + 1);
+        let worker = self.worker.borrow_mut().take();
+        worker.into_iter().for_each(Waker::wake);
+        Ticket(self.requested_total.get())
+    }
+
+    /// Ready when the request was worked on. `client` is the row of the waiting client.
+    pub(super) fn poll_done(&self, ticket: Ticket, client: usize, context: &Context<'_>) -> Poll<()> {
+        if self.is_done(ticket) {
+            return Poll::Ready(());
+        }
+        if let Some(place) = self.waiting.borrow_mut().get_mut(client) {
+            store(place, context);
+        }
+        Poll::Pending
+    }
+
+    /// True if the request was worked on.
+    pub fn is_done(&self, ticket: Ticket) -> bool {
+        self.done_total.get() >= ticket.0
+    }
+
+    /// What became of the last request.
+    pub fn outcome(&self) -> core::cell::Ref<'_, Outcome> {
+        self.outcome.borrow()
+    }
+
+    /// The request to work on and its number.
+    fn poll_wanted(&self, context: &Context<'_>) -> Poll<(Force, u64)> {
+        match self.wanted.take() {
+            Some(force) => Poll::Ready((force, self.requested_total.get())),
+            None => {
+                store(&mut self.worker.borrow_mut(), context);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn done(&self, upto: u64, outcome: Outcome) {
+        self.outcome.replace(outcome);
+        self.done_total.set(upto);
+        let waiting = core::mem::take(&mut *self.waiting.borrow_mut());
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// Works on requests for ever.
+pub(super) async fn run(shell: Rc<Shell>) {
+    loop {
+        let (force, number) = poll_fn(|context| shell.desk.poll_wanted(context)).await;
+        let (accepted, text) = match prepare(&shell, force).await {
+            Ok((config, text)) => {
+                put_in_force(&shell, config).await;
+                (true, text)
+            }
+            Err(text) => (false, text),
+        };
+        shell.desk.done(number, Outcome { at: Some(clock::now()), accepted, text });
+    }
+}
+
+/// Reads and checks the file. What it says is logged, and returned for whoever asked.
+async fn prepare(shell: &Shell, force: Force) -> Result<(Config, String), String> {
+    let path = &shell.options.file;
+    log::info!("Reloading {}", path.display());
+    let mut file = TextFile::open(path).map_err(|error| refuse(error.to_string()))?;
+    let bytes = loop {
+        let step = shell.meter.measure(Work::Reload, || file.step());
+        if step.map_err(|error| refuse(error.to_string()))? {
+            break file.into_bytes();
+        }
+        yield_now().await;
+    };
+    let mut loader = Loader::new(&path.display().to_string(), load::text(bytes));
+    while !in_slices(shell, || loader.step()) {
+        yield_now().await;
+    }
+    let loaded = shell.meter.measure(Work::Reload, || loader.finish());
+    let report = load::Report::of(&loaded);
+    report.log();
+    match loaded.config {
+        Some(config) if report.errors == 0 || force == Force::Yes => Ok((config, report.text)),
+        Some(_) => Err(refuse(format!("{}{} errors: nothing was changed", report.text, report.errors))),
+        None => Err(refuse(format!("{}the file cannot be understood: nothing was changed", report.text))),
+    }
+}
+
+fn refuse(text: String) -> String {
+    let reason = text.lines().last().unwrap_or_default();
+    log::error!("Reload refused: {reason}");
+    text
+}
+
+async fn put_in_force(shell: &Rc<Shell>, config: Config) {
+    let mut reload = Reload::new(config, &shell.director.borrow(), clock::now());
+    while !in_slices(shell, || reload.step(&shell.director.borrow())) {
+        yield_now().await;
+    }
+    shell.meter.measure(Work::Reload, || swap(shell, reload));
+}
+
+fn swap(shell: &Rc<Shell>, reload: Reload) {
+    load::reserve(&shell.reactor, reload.config());
+    let before = shell.director.borrow().config().links.clone();
+    shell.director.borrow_mut().announce_departures(clock::now(), &reload);
+    apply::departures(shell);
+    journal::drain_all(shell);
+    slots::abort_all(shell);
+    shell.director.borrow_mut().adopt(clock::now(), reload);
+    shell.touched.set(true);
+    let (links, probes) = {
+        let director = shell.director.borrow();
+        (director.config().links.len(), crate::director::health::slots_for(director.config()))
+    };
+    adverts::grow(shell, links);
+    adverts::follow(shell, &before, shell.director.borrow().config());
+    slots::grow(shell, probes);
+}
+
+/// Repeats `step` until it is done or a slice of time is over. True when it is done.
+fn in_slices(shell: &Shell, mut step: impl FnMut() -> bool) -> bool {
+    shell.meter.measure(Work::Reload, || {
+        let end = clock::now() + SLICE;
+        loop {
+            if step() {
+                return true;
+            }
+            if clock::now() >= end {
+                return false;
+            }
+        }
+    })
+}

@@ -1,0 +1,152 @@
+//! The loop. One turn: wait; adverts and the director's timers; what the director wants done; then everybody else,
+//! for a millisecond at most, after which the wire is looked at again.
+//!
+//! Two executors on one thread, because an advert must not wait behind a thousand probes: *urgent* tasks read VRRP
+//! sockets, *ordinary* ones do all else. How late the loop wakes is measured every turn and blamed on a kind of work.
+
+use std::rc::Rc;
+
+use smol::LocalExecutor;
+
+use super::meter::Work;
+use super::reactor::Reactor;
+use super::requests::Requests;
+use super::shell::{Options, Parts, Priority, Shell};
+use super::{adverts, answers, apply, control, ipvs, journal, load, monitor, reload, route, signals, slots};
+use crate::config::Config;
+use crate::director::Director;
+use crate::director::event::Event;
+use crate::director::health::slots_for;
+use crate::kernel::clock;
+use crate::kernel::error::Error;
+use crate::kernel::netlink::{GROUPS_LINK_ADDRESS, NetlinkSocket, Protocol};
+use crate::kernel::packet::PacketSocket;
+use crate::kernel::signals::Signals;
+use crate::time::{Duration, Instant};
+
+/// How long ordinary work may keep the loop from looking at the wire.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Both executors.
+struct Executors {
+    urgent: Rc<LocalExecutor<'static>>,
+    ordinary: Rc<LocalExecutor<'static>>,
+}
+
+/// Runs `config` until a signal stops it and everything is taken down.
+///
+/// # Errors
+/// What is needed to start and not there: epoll, signals, the routing sockets. What can be missing is logged.
+pub fn run(config: Config, options: Options) -> Result<(), Error> {
+    let signals = Signals::open()?;
+    let executors = Executors { urgent: Rc::default(), ordinary: Rc::default() };
+    let shell = open(config, options, &executors)?;
+    start(&shell, signals)?;
+    turn_until_stopped(&shell, &executors)
+}
+
+/// Opens what every task needs.
+fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Shell>, Error> {
+    let reactor = Reactor::new(0, 0)?;
+    load::reserve(&reactor, &config);
+    let (route, opened) = Requests::open(&reactor, Protocol::Route);
+    opened?;
+    let (ipvs, opened) = Requests::open(&reactor, Protocol::Generic);
+    tell(opened);
+    let frames = PacketSocket::open();
+    tell(frames.as_ref().map(|_| ()).map_err(|error| *error));
+    Ok(Shell::new(Parts {
+        reactor,
+        director: Director::new(config, clock::now()),
+        options,
+        frames: frames.ok(),
+        route,
+        ipvs,
+        urgent: Rc::downgrade(&executors.urgent),
+        ordinary: Rc::downgrade(&executors.ordinary),
+    }))
+}
+
+/// Spawns every task that the configuration needs; a reload may add links and slots, nothing else is ever spawned.
+fn start(shell: &Rc<Shell>, signals: Signals) -> Result<(), Error> {
+    let monitored = NetlinkSocket::open(Protocol::Route, GROUPS_LINK_ADDRESS)?;
+    let monitored = shell.reactor.register(monitored)?;
+    let signals = shell.reactor.register(signals)?;
+    let spawn = |task| shell.spawn(Priority::Ordinary, task);
+    shell.spawn(Priority::Ordinary, monitor::run(Rc::clone(shell), monitored));
+    shell.spawn(Priority::Ordinary, signals::run(Rc::clone(shell), signals));
+    shell.spawn(Priority::Ordinary, reload::run(Rc::clone(shell)));
+    for channel in [&route::CHANNEL, &ipvs::CHANNEL] {
+        spawn(answers::run(Rc::clone(shell), channel, shell.reactor.timer()?));
+    }
+    control::start(shell)?;
+    let (links, probes) = {
+        let director = shell.director.borrow();
+        (director.config().links.len(), slots_for(director.config()))
+    };
+    adverts::grow(shell, links);
+    slots::grow(shell, probes);
+    Ok(())
+}
+
+/// What is missing is said once; what needs it is answered with its error.
+fn tell(opened: Result<(), Error>) {
+    if let Err(error) = opened {
+        log::error!("{error}");
+    }
+}
+
+fn turn_until_stopped(shell: &Rc<Shell>, executors: &Executors) -> Result<(), Error> {
+    let mut more = true;
+    while !shell.is_stopped() || more {
+        let due = shell.director.borrow().next_deadline().min(shell.reactor.next_deadline());
+        if more {
+            shell.reactor.glance()?;
+        } else {
+            shell.reactor.wait(due.min(shell.stop_at()))?;
+        }
+        more = turn(shell, executors, due);
+        if shell.stop_at() <= clock::now() {
+            break;
+        }
+    }
+    journal::drain_all(shell);
+    Ok(())
+}
+
+/// One turn after waking. True if work is left that needs no waiting.
+fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
+    let start = clock::now();
+    shell.meter.woke(start, due);
+    let end = start + TURN;
+    if shell.director.borrow().next_deadline() <= start {
+        shell.meter.measure(Work::Adverts, || shell.handle(Event::Tick));
+    }
+    let left = run_tasks(&executors.urgent, end);
+    shell.touched.set(false);
+    let mut more = act(shell, end);
+    more |= run_tasks(&executors.ordinary, end);
+    more |= shell.touched.take() && act(shell, end);
+    more |= journal::drain(shell);
+    more || left || shell.touched.get()
+}
+
+/// Does what the director wants until it wants nothing or the turn is over. True if it may want more.
+fn act(shell: &Rc<Shell>, end: Instant) -> bool {
+    while apply::poll(shell) {
+        if clock::now() >= end {
+            return true;
+        }
+    }
+    false
+}
+
+/// Runs tasks that are awake until none is or the turn is over. True if some are.
+fn run_tasks(executor: &LocalExecutor<'_>, end: Instant) -> bool {
+    while executor.try_tick() {
+        if clock::now() >= end {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,164 @@
+//! What the tasks share: the director, the reactor, the sockets, the slots. One thread, so cells and no locks; no
+//! borrow lives across an `await`.
+
+use core::cell::{Cell, RefCell};
+use core::future::Future;
+use std::rc::{Rc, Weak};
+
+use smol::LocalExecutor;
+
+use super::adverts::Ports;
+use super::meter::Meter;
+use super::reactor::Reactor;
+use super::reload::Desk;
+use super::requests::Requests;
+use super::slots::Slots;
+use crate::director::Director;
+use crate::director::event::{Event, Keep};
+use crate::director::journal::Cursor;
+use crate::kernel::clock;
+use crate::kernel::packet::PacketSocket;
+use crate::limits::MAX_LINE_BYTES;
+use crate::time::{Duration, Instant};
+
+/// Bytes of the buffer that every netlink socket reads into: the kernel never makes a datagram of a dump longer
+/// (`NLMSG_GOODSIZE` and the 32 KiB cap of `netlink_dump`).
+pub const RECEIVE_BUFFER: usize = 32 << 10;
+/// Bytes of the buffer that all probes write their request and read their reply in, one after the other: a path and
+/// a host, each as long as a line of configuration may be, and the rest of a request.
+pub const PROBE_BUFFER: usize = 2 * MAX_LINE_BYTES + 1_024;
+/// After a stop was asked for, the process ends at the latest after this time, whatever the kernel answers.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How the daemon was started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The file of configuration.
+    pub file: Box<std::path::Path>,
+    /// Abstract name of the control socket, without the `@`.
+    pub control: Box<str>,
+    /// What stays in the kernel after a stop.
+    pub keep: Keep,
+}
+
+/// Shared by every task.
+pub struct Shell {
+    /// Readiness and time.
+    pub reactor: Rc<Reactor>,
+    /// Every decision.
+    pub director: RefCell<Director>,
+    /// How the loop spends its time.
+    pub meter: Meter,
+    /// How the daemon was started.
+    pub options: Options,
+    /// The VRRP sockets.
+    pub(super) ports: RefCell<Ports>,
+    /// For announcements; `None` if the kernel refused it.
+    pub(super) frames: Option<PacketSocket>,
+    /// Addresses and interfaces: requests and dumps.
+    pub(super) route: RefCell<Requests>,
+    /// The IPVS table: requests and dumps.
+    pub(super) ipvs: RefCell<Requests>,
+    /// The number of the IPVS family in this kernel, once it was found.
+    pub(super) ipvs_family: Cell<Option<u16>>,
+    /// The probe slots.
+    pub(super) slots: RefCell<Slots>,
+    /// Netlink datagrams are read here; never held across an `await`.
+    pub(super) datagram: RefCell<Box<[u8]>>,
+    /// Replies of probes are read here; never held across an `await`.
+    pub(super) reply: RefCell<Box<[u8]>>,
+    /// Requests to read the configuration again, and what became of the last one.
+    pub(super) desk: Desk,
+    /// How far the log has read the journal.
+    pub(super) journal: Cell<Cursor>,
+    /// An event reached the director since the last turn: it may want to act.
+    pub(super) touched: Cell<bool>,
+    stop_at: Cell<Instant>,
+    urgent: Weak<LocalExecutor<'static>>,
+    ordinary: Weak<LocalExecutor<'static>>,
+}
+
+/// The parts of a [`Shell`] that are opened before it.
+pub(super) struct Parts {
+    pub(super) reactor: Rc<Reactor>,
+    pub(super) director: Director,
+    pub(super) options: Options,
+    pub(super) frames: Option<PacketSocket>,
+    pub(super) route: Requests,
+    pub(super) ipvs: Requests,
+    pub(super) urgent: Weak<LocalExecutor<'static>>,
+    pub(super) ordinary: Weak<LocalExecutor<'static>>,
+}
+
+/// Which tasks go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Priority {
+    /// Adverts.
+    Urgent,
+    /// Everything else.
+    Ordinary,
+}
+
+impl Shell {
+    pub(super) fn new(parts: Parts) -> Rc<Self> {
+        Rc::new(Self {
+            reactor: parts.reactor,
+            director: RefCell::new(parts.director),
+            meter: Meter::default(),
+            options: parts.options,
+            ports: RefCell::default(),
+            frames: parts.frames,
+            route: RefCell::new(parts.route),
+            ipvs: RefCell::new(parts.ipvs),
+            ipvs_family: Cell::new(None),
+            slots: RefCell::default(),
+            datagram: RefCell::new(vec![0; RECEIVE_BUFFER].into_boxed_slice()),
+            reply: RefCell::new(vec![0; PROBE_BUFFER].into_boxed_slice()),
+            desk: Desk::default(),
+            journal: Cell::default(),
+            touched: Cell::new(true),
+            stop_at: Cell::new(Instant::NEVER),
+            urgent: parts.urgent,
+            ordinary: parts.ordinary,
+        })
+    }
+
+    /// Tells the director.
+    pub(super) fn handle(&self, event: Event<'_>) {
+        self.touched.set(true);
+        self.director.borrow_mut().handle(clock::now(), event);
+    }
+
+    /// Starts a task that lives as long as the process. To be called while a configuration is loaded.
+    pub(super) fn spawn(&self, priority: Priority, task: impl Future<Output = ()> + 'static) {
+        let executor = match priority {
+            Priority::Urgent => &self.urgent,
+            Priority::Ordinary => &self.ordinary,
+        };
+        if let Some(executor) = executor.upgrade() {
+            executor.spawn(task).detach();
+        }
+    }
+
+    /// Takes everything down; a second call ends the process at once.
+    pub fn stop(&self) {
+        let now = clock::now();
+        if self.stop_at.get() == Instant::NEVER {
+            self.stop_at.set(now + STOP_PATIENCE);
+            self.handle(Event::Stop { keep: self.options.keep });
+        } else {
+            self.stop_at.set(now);
+        }
+    }
+
+    /// When the process ends whatever happens; [`Instant::NEVER`] unless a stop was asked for.
+    pub(super) fn stop_at(&self) -> Instant {
+        self.stop_at.get()
+    }
+
+    /// True when nothing is left to be done.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop_at.get() <= clock::now()
+            || (self.stop_at.get() != Instant::NEVER && self.director.borrow().is_stopped())
+    }
+}

@@ -1,0 +1,22 @@
+//! SIGTERM and SIGINT stop, a second one ends at once; SIGHUP reads the configuration again.
+
+use std::rc::Rc;
+
+use super::reactor::Source;
+use super::reload::Force;
+use super::shell::Shell;
+use crate::kernel::signals::{Signal, Signals};
+
+/// Reads signals for ever.
+pub(super) async fn run(shell: Rc<Shell>, signals: Source<Signals>) {
+    loop {
+        match signals.read(Signals::read).await {
+            Ok(Signal::Stop) => shell.stop(),
+            Ok(Signal::Reload) => {
+                shell.desk.request(Force::No);
+            }
+            // The descriptor cannot fail once it is open.
+            Err(_) => return,
+        }
+    }
+}

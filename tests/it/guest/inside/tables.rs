@@ -1,0 +1,102 @@
+//! The same configuration through keepalived and through lvsbox: the same table.
+
+use lab::netns::Namespace;
+use lab::scratch::Scratch;
+use lab::wait::{self, secs};
+
+use super::saved;
+use crate::rig::{Make, Service};
+
+/// Runs both makes on `services` and compares; `lines` is how many lines `ipvsadm -Sn` must have.
+#[track_caller]
+fn same_table(services: &[Service], lines: usize) {
+    let text: String = services.iter().map(ToString::to_string).collect();
+    let scratch = Scratch::new("tables");
+    let installed = |make: Make| {
+        let namespace = Namespace::new("table");
+        let mut director = make.start(&namespace, &text, &scratch);
+        let what = format!("{lines} lines of {make:?}");
+        let whole = wait::maybe(secs(15), || (saved(&namespace).len() == lines).then_some(()));
+        let table = saved(&namespace);
+        assert!(whole.is_some(), "{what}: {table:#?}\n{}", director.log());
+        assert!(director.stop(secs(10)).success());
+        assert_eq!(saved(&namespace), [""; 0], "{make:?} leaves an empty table");
+        table
+    };
+    let theirs = installed(Make::Keepalived);
+    assert_eq!(installed(Make::Lvsbox), theirs);
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn laboratory_ipvsadm_reads_back_what_it_wrote() {
+    assert!(lab::guest::is_inside());
+    let namespace = Namespace::new("readback");
+    namespace.run("ipvsadm -A -t 10.0.0.1:80 -s wrr -p 300");
+    namespace.run("ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 3");
+    let expected = ["-A -t 10.0.0.1:80 -s wrr -p 300", "-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 3"];
+    assert_eq!(saved(&namespace), expected);
+    assert_eq!(saved(&Namespace::new("other")), [""; 0], "each namespace has a table of its own");
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn dr_nat_and_tun_are_as_keepalived_installs_them() {
+    let real = ["10.0.0.11 80", "10.0.0.12 80"];
+    let nat = Service::new("10.0.0.2 80", "wlc", "NAT", &["10.0.0.11 8080", "10.0.0.12 8081"]);
+    let udp = Service {
+        lines: vec!["lb_algo rr".into(), "lb_kind NAT".into(), "protocol UDP".into()],
+        ..nat.clone()
+    };
+    same_table(
+        &[
+            Service::new("10.0.0.1 80", "wrr", "DR", &real),
+            nat,
+            udp,
+            Service::new("10.0.0.3 80", "rr", "TUN", &real),
+        ],
+        12,
+    );
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn ipv6_is_as_keepalived_installs_it() {
+    let real = ["2001:db8::11 80", "2001:db8::12 80"];
+    let services = ["DR", "TUN"]
+        .map(|method| Service::new(&format!("2001:db8::{} 80", method.len()), "wrr", method, &real));
+    let nat = Service::new("2001:db8::9 443", "lc", "NAT", &["2001:db8::11 8443", "2001:db8::12 8444"]);
+    same_table(&[services.to_vec(), vec![nat.line("persistence_timeout 60")]].concat(), 9);
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn firewall_marks_are_as_keepalived_installs_them() {
+    let first = Service::new("fwmark 7", "wrr", "DR", &["10.0.0.11 0", "10.0.0.12 0"]);
+    let second = Service::new("fwmark 8", "rr", "NAT", &["10.0.0.11 80", "10.0.0.12 81"])
+        .line("persistence_timeout 30");
+    same_table(&[first, second], 6);
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn persistence_is_as_keepalived_installs_it() {
+    let real = ["10.0.0.11 0", "10.0.0.12 0"];
+    let all_ports = Service::new("10.0.0.1 0", "rr", "DR", &real).line("persistence_timeout 300");
+    let one_port = Service::new("10.0.0.1 80", "rr", "DR", &["10.0.0.11 80"]).line("persistence_timeout 50");
+    let default = Service::new("10.0.0.2 80", "rr", "DR", &["10.0.0.11 80"]).line("persistence_timeout");
+    same_table(&[all_ports, one_port, default], 7);
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn every_scheduler_of_the_kernel_is_installed_as_keepalived_does() {
+    let names = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"];
+    let services: Vec<Service> = (1..)
+        .zip(names)
+        .map(|(last, name): (u8, _)| {
+            Service::new(&format!("10.0.0.{last} 80"), name, "DR", &["10.0.0.101 80", "10.0.0.102 80"])
+        })
+        .collect();
+    same_table(&services, 3 * names.len());
+}

@@ -1,0 +1,156 @@
+//! The daemon as an operator meets it: signals, reloads, limits, and trouble that has a name.
+
+use std::fs::{self, File};
+use std::process::Stdio;
+
+use lab::process::Process;
+use lab::scratch::Scratch;
+use lab::wait::{self, secs};
+use rustix::process::Signal;
+
+use super::{FIRST, Pair};
+use crate::rig::{Instance, Make, configuration, ctl, lvsbox_run};
+
+const MASTER: &str = "(VI_1) Entering MASTER STATE";
+
+fn master(pair: &Pair, scratch: &Scratch, text: &str) -> Process {
+    let director = Make::Lvsbox.start(&pair.first, text, scratch);
+    director.wait_line(MASTER, secs(8));
+    director
+}
+
+#[test]
+fn daemon_has_one_thread() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("threads");
+    let director = master(&pair, &scratch, &Instance::new(150, &["10.9.0.100/24"]).to_string());
+    ctl(&pair.first, "status");
+    assert_eq!(director.status("Threads"), 1);
+}
+
+#[test]
+fn reload_keeps_a_master_and_says_no_farewell() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("reload");
+    let director = master(&pair, &scratch, &Instance::new(150, &["10.9.0.100/24"]).to_string());
+    pair.capture.clear();
+    let longer = Instance::new(150, &["10.9.0.100/24", "10.9.0.101/24"]).to_string();
+    fs::write(configuration(&pair.first, &scratch), longer).unwrap();
+    director.signal(Signal::HUP);
+    wait::until("the new address", secs(5), || pair.first.has_address("eth0", "10.9.0.101").then_some(()));
+    pair.capture.wait_advert("an advert with two addresses", secs(3), |advert| advert.vrrp[3] == 2);
+    assert!(pair.first.has_address("eth0", "10.9.0.100"));
+    assert_eq!(director.count("Entering BACKUP STATE"), 1, "nothing but the start");
+    let adverts = pair.capture.adverts();
+    assert!(adverts.iter().all(|advert| advert.priority == 150), "no farewell");
+    let gaps = adverts.windows(2).map(|pair| pair[1].at - pair[0].at);
+    assert!(gaps.max().is_none_or(|gap| gap < secs(2)), "adverts went on");
+}
+
+#[test]
+fn reload_of_a_file_with_an_error_changes_nothing_and_is_reported() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("refused");
+    let director = master(&pair, &scratch, &Instance::new(150, &["10.9.0.100/24"]).to_string());
+    let said = director.log().len();
+    let broken = Instance::new(150, &["10.9.0.101/24"]).to_string() + "no_such_keyword 1\n";
+    fs::write(configuration(&pair.first, &scratch), broken).unwrap();
+    director.signal(Signal::HUP);
+    wait::until("a line about the error", secs(5), || {
+        director.log().get(said..).is_some_and(|text| text.contains("no_such_keyword")).then_some(())
+    });
+    pair.capture.clear();
+    pair.capture.wait_advert("an advert", secs(3), |advert| advert.source == FIRST && advert.vrrp[3] == 1);
+    assert!(pair.first.has_address("eth0", "10.9.0.100") && !pair.first.has_address("eth0", "10.9.0.101"));
+}
+
+#[test]
+fn full_disk_under_standard_error_stops_nothing() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("full");
+    let mut command = lvsbox_run(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    command.stdin(Stdio::null()).stdout(full()).stderr(full());
+    let mut director = Process::spawn_as_is(command, "lvsbox on a full disk", &scratch.join("none"));
+    pair.capture.wait_advert("its advert", secs(8), |advert| advert.source == FIRST);
+    wait::until("the address", secs(2), || pair.first.has_address("eth0", "10.9.0.100").then_some(()));
+    assert!(ctl(&pair.first, "show vrrp").contains("MASTER"));
+    assert!(director.stop(secs(5)).success());
+}
+
+#[test]
+fn absent_interface_is_named_and_the_others_run() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("absent");
+    let absent = Instance::new(150, &["10.8.0.100/24"]).named("VI_2", 52).on("nosuch0");
+    let text = format!("{}{absent}", Instance::new(150, &["10.9.0.100/24"]));
+    let director = master(&pair, &scratch, &text);
+    assert!(director.count("nosuch0") > 0, "the interface is named");
+    let shown = ctl(&pair.first, "show vrrp");
+    assert!(shown.contains("FAULT") && shown.contains("nosuch0"), "{shown}");
+    // It appears: the instance heals without a reload.
+    pair.lan.attach(&pair.first, "nosuch0");
+    pair.first.ip("addr add 10.8.0.1/24 dev nosuch0");
+    director.wait_line("(VI_2) Entering MASTER STATE", secs(8));
+}
+
+#[test]
+fn missing_permission_is_named() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("nobody");
+    let program = scratch.join("lvsbox");
+    fs::copy(crate::rig::binary(), &program).unwrap();
+    let file = scratch.write("conf", &Instance::new(150, &["10.9.0.100/24"]).to_string());
+    let mut command = pair.first.command("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]);
+    command.arg(program).arg("run").arg(file);
+    let director = Process::spawn(command, "lvsbox as nobody", &scratch.join("log"));
+    wait::until("a message that names what is not permitted", secs(8), || {
+        let log = director.log().to_lowercase();
+        let line =
+            log.lines().find(|line| line.contains("not permitted") || line.contains("permission denied"))?;
+        ["socket", "cap_net", "address", "eth0"].iter().any(|thing| line.contains(thing)).then_some(())
+    });
+}
+
+#[test]
+fn missing_file_is_named() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("file");
+    let mut command = pair.first.command(crate::rig::binary());
+    command.args(["run", "/nonexistent/lvsbox.conf"]);
+    let mut director = Process::spawn(command, "lvsbox without a file", &scratch.join("log"));
+    assert!(!director.wait_exit(secs(5)).success());
+    assert!(director.count("/nonexistent/lvsbox.conf") > 0);
+}
+
+#[test]
+fn check_reports_all_lines_at_once_and_tells_errors_by_its_status() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("check");
+    let check = |text: &str| {
+        let file = scratch.write("conf", text);
+        pair.first.command(crate::rig::binary()).arg("check").arg(file).output().unwrap()
+    };
+    let good = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    assert!(check(&good).status.success());
+    let output = check(&format!("{good}vrrp_instanse VI_2 {{\n}}\nno_such_keyword\n"));
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("vrrp_instanse") && said.contains("no_such_keyword"), "{said}");
+    assert!(said.contains("vrrp_instance"), "the nearest known word: {said}");
+}
+
+/// The limit of [`lvsbox::limits`]: all of them are there, announced, and gone at the end.
+#[test]
+fn four_thousand_and_ninety_six_addresses_are_added_and_removed() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("many");
+    let mut director = Make::Lvsbox.start(&pair.first, &crate::rig::most_addresses(), &scratch);
+    let count =
+        || pair.first.ip("-o -4 addr show dev eth0").lines().filter(|line| line.contains(" 10.64.")).count();
+    wait::until("all addresses", secs(30), || (count() == 4_096).then_some(()));
+    assert!(director.stop(secs(20)).success());
+    assert_eq!(count(), 0);
+}
