@@ -1,3 +1,6 @@
-//! The director as a whole: what the kernel and the neighbours see of it.
+//! The director as a whole: what the kernel, the neighbours and the log see of it.
 
 mod addresses;
+mod health;
+mod ipvs;
+mod reload;

@@ -210,14 +210,17 @@ fn services(count: usize, servers: usize) -> Vec<Vs> {
     (0..count).map(service).collect()
 }
 
+/// The last kind of meddling: a service that we have not added, or not yet.
+const ADDS_SERVICES: u64 = 6;
+
 /// Something an operator, a script or a rival does to the table.
-fn meddle(node: &mut Node, dice: &mut Dice) {
+fn meddle(node: &mut Node, dice: &mut Dice, kinds: u64) {
     let services = node.director.config().services.clone();
     let service = &services[usize::try_from(dice.below(services.len() as u64)).unwrap()];
     let Some(table) = &mut node.kernel.ipvs else { return };
     let weight = u32::try_from(dice.below(9)).unwrap();
     let spec = DestinationSpec { method: ForwardingMethod::Masquerade, weight, upper: 0, lower: 0 };
-    match dice.below(6) {
+    match dice.below(kinds) {
         0 => table.clear(),
         1 => drop(table.remove(&service.key)),
         2 => {
@@ -235,10 +238,15 @@ fn meddle(node: &mut Node, dice: &mut Dice) {
                 pool.values_mut().for_each(|spec| spec.weight = weight);
             }
         }
-        _ => {
+        kind => {
             let port = u16::try_from(dice.below(99)).unwrap();
             let key = DestinationKey { address: "10.66.6.6".parse().unwrap(), port };
-            table.entry(service.key).or_insert((service.spec, Default::default())).1.insert(key, spec);
+            if kind == ADDS_SERVICES {
+                table.entry(service.key).or_insert((service.spec, Default::default()));
+            }
+            if let Some((_, pool)) = table.get_mut(&service.key) {
+                pool.insert(key, spec);
+            }
         }
     }
 }
@@ -268,7 +276,7 @@ fn tables_and_addresses_become_as_wished_whatever_hands_and_kernels_do() {
             let target = format!("10.0.{}.{}:80", dice.below(4), dice.below(6) + 1).parse().unwrap();
             let vip = format!("198.51.0.{}", dice.below(5) + 1);
             match dice.below(9) {
-                0..3 => meddle(&mut node, &mut dice),
+                0..3 => meddle(&mut node, &mut dice, ADDS_SERVICES + 1),
                 3 => drop(node.servers.insert(target, Server::Refuses)),
                 4 => drop(node.servers.insert(target, Server::Urls(1))),
                 5 => drop(node.servers.remove(&target)),
@@ -332,7 +340,7 @@ fn reloads_in_the_middle_of_everything_lose_nothing() {
         for _ in 0..12 {
             node.run_until(node.now + Duration::from_micros(dice.below(6_000_000) >> dice.below(16)));
             if dice.percent(20) {
-                meddle(&mut node, &mut dice);
+                meddle(&mut node, &mut dice, ADDS_SERVICES);
             }
             seen.extend(node.director.config().addresses.iter().map(|one| one.address));
             node.reload(random(&mut dice));

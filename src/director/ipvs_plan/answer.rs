@@ -58,6 +58,7 @@ impl IpvsPlan {
         match result {
             Ok(()) => {
                 bus.record(now, Reason::IpvsFound);
+                self.absence_told = false;
                 let first = if core::mem::take(&mut self.flush) { Setup::Flush } else { Setup::Timeouts };
                 self.availability = Availability::Present(first);
                 // Another kernel module, another chance.
@@ -86,7 +87,6 @@ impl IpvsPlan {
             bus.stale_total += 1;
             return;
         }
-        self.absence_told = false;
         if result == Err(Errno::LOST) {
             self.availability = Availability::Present(match next {
                 Next::Timeouts => Setup::Flush,

@@ -231,9 +231,8 @@ fn a_socket_that_cannot_be_opened_is_a_fault_said_once_and_tried_again() {
     use crate::director::event::Errno;
     use crate::director::testing::Fault;
     let mut node = Node::new(Builder::new().instance(Vr::default()).build(), ME);
-    node.fault = Box::new(|action| {
-        matches!(action, Action::OpenSocket { .. }).then_some(Fault::Refuse(Errno::EPERM))
-    });
+    node.fault =
+        Box::new(|action| matches!(action, Action::OpenSocket { .. }).then_some(Fault::Refuse(Errno::EPERM)));
     node.run_until(at(60_000));
     assert!(matches!(node.state(0), State::Fault(super::Fault::Socket(_, Errno::EPERM))));
     let said = |node: &mut Node| {

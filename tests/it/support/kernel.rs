@@ -32,7 +32,7 @@ pub(crate) struct Kernel {
     pub(crate) timeouts: (Option<u32>, Option<u32>, Option<u32>),
     /// Counts changes of interfaces and addresses: a dump that meets one says so.
     pub(crate) generation: u64,
-    next_index: u32,
+    pub(crate) next_index: u32,
 }
 
 impl Kernel {
