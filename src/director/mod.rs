@@ -29,8 +29,6 @@ pub mod services;
 mod survey;
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
-mod tests;
 pub mod timers;
 pub mod track;
 mod view;

@@ -478,3 +478,6 @@ fn gravity(errno: Errno) -> Gravity {
         _ => Gravity::Transient,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,3 +171,6 @@ impl Hash for Question<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -196,7 +196,7 @@ fn two_hundred_addresses_are_all_announced_five_times_twice_and_never_before_the
 
 fn services(count: usize, servers: usize) -> Vec<Vs> {
     let server = |service: usize, n: usize| Rs {
-        inhibit: n % 3 == 0,
+        inhibit: n.is_multiple_of(3),
         retry: u32::try_from(n % 3).unwrap(),
         urls: [Some(0), Some(1), Some(2), None][n % 4],
         weight: u32::try_from(n % 5).unwrap(),
@@ -204,7 +204,7 @@ fn services(count: usize, servers: usize) -> Vec<Vs> {
     };
     let service = |id: usize| Vs {
         quorum: u32::try_from(1 + id % 3).unwrap(),
-        sorry: (id % 2 == 0).then(|| Rs { inhibit: id % 4 == 0, ..Rs::new("10.9.9.9:80") }),
+        sorry: id.is_multiple_of(2).then(|| Rs { inhibit: id.is_multiple_of(4), ..Rs::new("10.9.9.9:80") }),
         ..Vs::new(format!("203.0.113.{}:80", id + 1), (0..servers).map(|n| server(id, n)).collect())
     };
     (0..count).map(service).collect()

@@ -7,6 +7,8 @@
 mod adopt;
 mod answer;
 mod audit;
+#[cfg(test)]
+mod tests;
 
 use super::action::{Action, Change, DestinationRef, Epoch, ServiceRef};
 use super::bus::Bus;

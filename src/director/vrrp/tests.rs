@@ -1,4 +1,5 @@
 //! The state machine as a table, its times, its refusals.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for a few kinds among many")]
 
 use core::net::Ipv4Addr;
 
@@ -115,12 +116,15 @@ fn happen(node: &mut Node, what: What) {
     }
 }
 
+/// From where, what, where to, which adverts are sent, and when the timer fires after.
+type Row = (From, What, &'static str, &'static [AdvertKind], Option<u64>);
+
 /// RFC 3768 section 6.4 as keepalived does it; `KEPT`: the timer goes on as it was.
 #[test]
 fn every_event_in_every_state_leads_where_the_protocol_says() {
     use AdvertKind::{Farewell, Present};
     const KEPT: Option<u64> = Some(u64::MAX);
-    let table: &[(From, What, &str, &[AdvertKind], Option<u64>)] = &[
+    let table: &[Row] = &[
         (From::Backup, What::Higher, "BACKUP", &[], DOWN),
         (From::Backup, What::EqualBelow, "BACKUP", &[], DOWN),
         (From::Backup, What::EqualAbove, "BACKUP", &[], DOWN),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use lvsbox::check::{Failure, Verdict};
 use lvsbox::config::Config;
-use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId};
+use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
 use lvsbox::director::Director;
-use lvsbox::director::action::{Action, Actions, Budget, Dump, Epoch, SlotId};
+use lvsbox::director::action::{Action, Actions, AdvertKind, Budget, Dump, Epoch, SlotId};
 use lvsbox::director::event::{DumpError, Errno, Event, Keep, Source};
 use lvsbox::director::journal::{Cursor, Reason, Record};
 use lvsbox::director::reload::Reload;
@@ -58,6 +58,9 @@ enum Coming {
     SendFailed(Action),
 }
 
+/// Decides about every request.
+pub(crate) type Luck = Box<dyn FnMut(&Action) -> Option<Fault>>;
+
 /// A row of a dump.
 #[derive(Debug, Clone, Copy)]
 enum Row {
@@ -83,7 +86,7 @@ pub(crate) struct Node {
     sockets: BTreeSet<String>,
     pub(crate) servers: BTreeMap<SocketAddr, Server>,
     /// Asked about every request; `None`: the usual.
-    pub(crate) fault: Box<dyn FnMut(&Action) -> Option<Fault>>,
+    pub(crate) fault: Luck,
     /// From request to answer.
     pub(crate) latency: Duration,
     /// From change to notification.
@@ -296,19 +299,7 @@ impl Node {
     fn execute(&mut self, action: Action) {
         let due = self.now + self.latency;
         match action {
-            Action::SendAdvert { instance, peer, kind } => {
-                let mut bytes = [0; 1_056];
-                let link = self.director.config().instances[instance.index()].link;
-                let datagram = self.director.advert(instance, peer, kind, &mut bytes);
-                let up = self.is_up(link) && self.sockets.contains(self.director.config().link_name(link));
-                match datagram.filter(|_| up) {
-                    None => self.answers.push_back((due, Coming::SendFailed(action))),
-                    Some(datagram) => self.outbox.push(Heard {
-                        bytes: bytes[..datagram.len].to_vec(),
-                        destination: datagram.destination,
-                    }),
-                }
-            }
+            Action::SendAdvert { instance, peer, kind } => self.send((instance, peer, kind), action),
             Action::Announce { address } => {
                 let mut bytes = [0; 128];
                 assert!(self.director.announcement(address, &mut bytes).is_some());
@@ -353,40 +344,57 @@ impl Node {
                 let result = self.faulty(&action, |kernel| kernel.ipvs(request));
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
-            Action::Dump { .. } => {
-                let ipvs =
-                    matches!(action, Action::Dump { what: Dump::Services | Dump::Destinations(_), .. });
-                let result = match (self.fault)(&action) {
-                    _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
-                    Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),
-                    Some(Fault::LoseAnswer | Fault::LoseRequest) => Err(DumpError::Interrupted),
-                    None => Ok(()),
-                };
-                let Action::Dump { epoch, .. } = action else { return };
-                let running = self.dumps[usize::from(ipvs)].iter().any(|(_, coming)| {
-                    matches!(coming, Coming::Dump(Action::Dump { epoch: of, .. }, _)
-                        | Coming::Dumped(Action::Dump { epoch: of, .. }, _, _) if *of == epoch)
-                });
-                assert!(!running, "two dumps at once");
-                let when = self.dumps[usize::from(ipvs)].back().map_or(due, |(at, _)| due.max(*at));
-                self.dumps[usize::from(ipvs)].push_back((when, Coming::Dump(action, result)));
-            }
-            Action::Probe { epoch, slot, probe, step } => {
-                assert!(self.busy_slots.insert(slot.0), "slot {slot:?} is busy");
-                let target = self.director.probe(probe).unwrap().target;
-                let verdict = match self.servers.get(&target).copied().unwrap_or(Server::Good) {
-                    Server::Good => Verdict::Pass { status: 200 },
-                    Server::Refuses => Verdict::Fail(Failure::Connect { errno: 111 }),
-                    Server::Urls(good) if good & (1 << step) != 0 => Verdict::Pass { status: 200 },
-                    Server::Urls(_) => Verdict::Fail(Failure::Status(503)),
-                    Server::Hindered => Verdict::Local { errno: 99 },
-                };
-                self.probes.push((self.now + Duration::from_millis(1), Coming::Probed(slot, epoch, verdict)));
-            }
+            Action::Dump { epoch, what } => self.list(action, epoch, what),
+            Action::Probe { epoch, slot, probe, step } => self.check((epoch, slot), probe, step),
             Action::AbortProbe { slot } => {
                 self.busy_slots.remove(&slot.0);
             }
         }
+    }
+
+    fn send(&mut self, (instance, peer, kind): (InstanceId, u16, AdvertKind), action: Action) {
+        let due = self.now + self.latency;
+        let mut bytes = [0; 1_056];
+        let link = self.director.config().instances[instance.index()].link;
+        let datagram = self.director.advert(instance, peer, kind, &mut bytes);
+        let up = self.is_up(link) && self.sockets.contains(self.director.config().link_name(link));
+        match datagram.filter(|_| up) {
+            None => self.answers.push_back((due, Coming::SendFailed(action))),
+            Some(datagram) => self
+                .outbox
+                .push(Heard { bytes: bytes[..datagram.len].to_vec(), destination: datagram.destination }),
+        }
+    }
+
+    fn list(&mut self, action: Action, epoch: Epoch, what: Dump) {
+        let due = self.now + self.latency;
+        let ipvs = matches!(what, Dump::Services | Dump::Destinations(_));
+        let result = match (self.fault)(&action) {
+            _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
+            Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),
+            Some(Fault::LoseAnswer | Fault::LoseRequest) => Err(DumpError::Interrupted),
+            None => Ok(()),
+        };
+        let running = self.dumps[usize::from(ipvs)].iter().any(|(_, coming)| {
+            matches!(coming, Coming::Dump(Action::Dump { epoch: of, .. }, _)
+                | Coming::Dumped(Action::Dump { epoch: of, .. }, _, _) if *of == epoch)
+        });
+        assert!(!running, "two dumps at once");
+        let when = self.dumps[usize::from(ipvs)].back().map_or(due, |(at, _)| due.max(*at));
+        self.dumps[usize::from(ipvs)].push_back((when, Coming::Dump(action, result)));
+    }
+
+    fn check(&mut self, (epoch, slot): (Epoch, SlotId), probe: ProbeId, step: u16) {
+        assert!(self.busy_slots.insert(slot.0), "slot {slot:?} is busy");
+        let target = self.director.probe(probe).unwrap().target;
+        let verdict = match self.servers.get(&target).copied().unwrap_or(Server::Good) {
+            Server::Good => Verdict::Pass { status: 200 },
+            Server::Refuses => Verdict::Fail(Failure::Connect { errno: 111 }),
+            Server::Urls(good) if good & (1 << step) != 0 => Verdict::Pass { status: 200 },
+            Server::Urls(_) => Verdict::Fail(Failure::Status(503)),
+            Server::Hindered => Verdict::Local { errno: 99 },
+        };
+        self.probes.push((self.now + Duration::from_millis(1), Coming::Probed(slot, epoch, verdict)));
     }
 
     fn faulty(

@@ -1,4 +1,5 @@
 //! Another configuration: what stays, what goes, and in which order.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for a few kinds among many")]
 
 use crate::config::ids::{InstanceId, ProbeId};
 use crate::config::model::{Announce, Preemption};

@@ -1,4 +1,5 @@
 //! Addresses in the kernel and their announcements.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for a few kinds among many")]
 
 use crate::config::ids::AddressId;
 use crate::config::model::Announce;
@@ -87,7 +88,9 @@ fn an_address_that_a_backup_finds_is_removed() {
 #[test]
 fn what_an_earlier_life_left_behind_is_removed_at_the_start_and_is_no_source() {
     let mut kernel = Kernel::new(ip("192.0.2.11"));
-    (0..50).for_each(|n| drop(kernel.add_address("eth0", ip(&format!("192.0.2.{}", 100 + n)), 24)));
+    for n in 0..50 {
+        kernel.add_address("eth0", ip(&format!("192.0.2.{}", 100 + n)), 24);
+    }
     kernel.addresses.rotate_left(1);
     let config = Builder::new().instance(Vr { vips: vips(50), ..Vr::default() }).build();
     let mut node = Node::with_kernel(config, kernel, Instant::ZERO);
