@@ -32,12 +32,14 @@ pub(super) fn run(arguments: &Run) -> u8 {
     if severe {
         log::warn!("{}: {totals}: what is right runs", arguments.file.display());
     }
+    let found = load::Found::of(&loaded.diagnostics);
     drop(loaded.diagnostics);
     log::info!("Starting lvsbox {}", env!("CARGO_PKG_VERSION"));
     let options = Options {
         file: arguments.file.clone(),
         control: arguments.control.as_str().into(),
         keep: Keep { addresses: arguments.keep_vips, services: arguments.keep_ipvs },
+        found,
     };
     match run::run(config, options) {
         Ok(()) => {

@@ -1,1 +1,24 @@
-//! TBD
+//! What operators read: the commands of the console, the director's state as text and JSON, and log lines.
+//!
+//! Pure: bytes in, bytes out. A command is found in one table ([`table`]); what it shows is made row by row into a
+//! small buffer ([`answer`]), so that a table of 65,536 real servers neither holds up the loop nor needs memory.
+//! Commands that act are returned as values; nothing here changes anything. Records become log lines in [`lines`],
+//! in keepalived's words where operators grep for them. Read `view.rs` and `table.rs` first.
+
+pub mod answer;
+pub mod ipvs;
+mod json;
+pub mod lines;
+mod show;
+pub mod table;
+mod text;
+pub mod view;
+
+pub use answer::{Answer, Buf};
+pub use table::{Command, Format, Mistake, Request, parse};
+pub use view::View;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

@@ -59,8 +59,9 @@ pub enum Reason {
     LowerAnswered(InstanceId, Rival),
     /// Tracked interfaces changed the priority.
     PriorityChanged(InstanceId, u8, u8),
-    /// An advert was refused; said once per state and reason, counted always.
-    Rejected(InstanceId, Reject, Ipv4Addr),
+    /// An advert was refused; said once per state and reason, counted always. The last value is what stood in the field
+    /// that was found wrong (TTL, version, type, interval, authentication type), 0 for the other reasons.
+    Rejected(InstanceId, Reject, Ipv4Addr, u8),
     /// An advert lists other addresses than ours; accepted.
     AddressListDiffers(InstanceId, Ipv4Addr, u8),
     /// Two owners of the addresses (priority 255) on one segment.

@@ -75,6 +75,11 @@ impl NetPlan {
         self.ledger.error(id.index())
     }
 
+    /// True if the kernel refused the address for good: it is not tried again by itself.
+    pub fn is_parked(&self, id: AddressId) -> bool {
+        self.ledger.stage(id.index()) == Stage::Parked
+    }
+
     /// How many addresses are held back by an error.
     pub fn troubled(&self) -> usize {
         self.ledger.troubled()

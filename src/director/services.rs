@@ -37,6 +37,8 @@ pub struct Pool {
 pub struct Services {
     pools: Box<[Pool]>,
     alive: Box<[bool]>,
+    /// When stock was taken: a quorum gained then is the first one.
+    began: Instant,
     /// For each probe the destinations that need it: rows of `users`.
     first_user: Box<[u32]>,
     users: Box<[DestinationId]>,
@@ -50,6 +52,7 @@ impl Services {
         Self {
             pools: vec![pool; config.services.len()].into_boxed_slice(),
             alive: vec![true; config.destinations.len()].into_boxed_slice(),
+            began: now,
             first_user,
             users,
         }
@@ -63,6 +66,11 @@ impl Services {
     /// True if all checks of the destination pass, or it has none.
     pub fn is_alive(&self, id: DestinationId) -> bool {
         self.alive.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// When stock was taken, at start or after a reload: a quorum gained at that moment is the service's first.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// The destinations that need a probe.
@@ -169,6 +177,7 @@ impl Services {
 
     /// Takes stock after a reload: only what changed is recorded.
     pub(crate) fn resume(&mut self, now: Instant, config: &Config, health: &Health, bus: &mut Bus) {
+        self.began = now;
         for (id, destination) in config.destinations.iter().enumerate() {
             if let Some(alive) = self.alive.get_mut(id) {
                 *alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));

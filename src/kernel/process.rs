@@ -48,6 +48,16 @@ pub fn raise_descriptor_limit(need: u64) -> Result<u64, Error> {
     Err(Error::new("raise the limit of open files to", need, Errno::PERM))
 }
 
+/// This process.
+pub fn id() -> u32 {
+    std::process::id()
+}
+
+/// The host's name, empty if it is not UTF-8. Allocates: to be asked at start.
+pub fn host_name() -> Box<str> {
+    rustix::system::uname().nodename().to_str().unwrap_or_default().into()
+}
+
 /// The effective user.
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()

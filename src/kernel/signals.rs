@@ -20,7 +20,7 @@ pub enum Signal {
 /// The descriptor.
 pub struct Signals(OwnedFd);
 
-/// `sizeof(struct signalfd_siginfo)`; the first four bytes are the number.
+/// `sizeof(struct signalfd_siginfo)`; only its head is read.
 const RECORD: usize = 128;
 
 impl Signals {
@@ -35,17 +35,23 @@ impl Signals {
             .map_err(|errno| Error::new("open", "signalfd", errno))
     }
 
-    /// The next signal.
+    /// The next signal and the process that sent it (0: the kernel, or one outside of our pid namespace).
     ///
     /// # Errors
     /// `WOULDBLOCK` without one.
-    pub fn read(&self) -> Result<Signal, Errno> {
-        let mut record = [0; RECORD];
-        rustix::io::read(&self.0, &mut record)?;
-        let [a, b, c, d, ..] = record;
-        match i32::try_from(u32::from_ne_bytes([a, b, c, d])) {
-            Ok(libc::SIGHUP) => Ok(Signal::Reload),
-            _ => Ok(Signal::Stop),
+    pub fn read(&self) -> Result<(Signal, u32), Errno> {
+        loop {
+            let mut record = [0; RECORD];
+            rustix::io::read(&self.0, &mut record)?;
+            // ssi_signo, ssi_errno, ssi_code, ssi_pid
+            let [a, b, c, d, _, _, _, _, _, _, _, _, e, f, g, h, ..] = record;
+            let sender = u32::from_ne_bytes([e, f, g, h]);
+            match i32::try_from(u32::from_ne_bytes([a, b, c, d])) {
+                Ok(libc::SIGHUP) => return Ok((Signal::Reload, sender)),
+                Ok(libc::SIGTERM | libc::SIGINT) => return Ok((Signal::Stop, sender)),
+                // Not in our mask, so never delivered.
+                Ok(_) | Err(_) => {}
+            }
         }
     }
 }

@@ -16,13 +16,14 @@ use crate::kernel::{clock, output};
 use crate::limits::MAX_LOG_BYTES;
 
 /// The ring and the writer. In static memory: 64 KiB that cost pages only as they are used.
-static LOGGER: Logger = Logger(Mutex::new(State { ring: Ring::new(), sink: Sink::new() }));
+static LOGGER: Logger = Logger(Mutex::new(State { ring: Ring::new(), sink: Sink::new(), written_total: 0 }));
 
 struct Logger(Mutex<State>);
 
 struct State {
     ring: Ring<MAX_LOG_BYTES>,
     sink: Sink,
+    written_total: u64,
 }
 
 /// Installs the logger for the `log` macros at `level`. A second call changes the level only.
@@ -37,9 +38,21 @@ pub fn read(cursor: &mut Cursor, out: &mut [u8]) -> usize {
     LOGGER.lock().ring.read(cursor, out)
 }
 
-/// Lines that standard error has not taken since the start.
-pub fn lost_total() -> u64 {
-    LOGGER.lock().sink.lost_total
+/// Figures of the log since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Lines written to the ring.
+    pub written_total: u64,
+    /// Lines that standard error has not taken.
+    pub lost_total: u64,
+    /// Bytes that the ring holds now.
+    pub held: usize,
+}
+
+/// The figures now.
+pub fn figures() -> Figures {
+    let state = LOGGER.lock();
+    Figures { written_total: state.written_total, lost_total: state.sink.lost_total, held: state.ring.held() }
 }
 
 impl Logger {
@@ -64,6 +77,7 @@ impl Log for Logger {
         let line = text.finish();
         let mut state = self.lock();
         state.ring.write(line);
+        state.written_total += 1;
         state.sink.write(output::standard_error(), line);
     }
 
@@ -173,6 +187,7 @@ mod tests {
         let mut text = vec![0; MAX_LOG_BYTES];
         let count = read(&mut Cursor::default(), &mut text);
         let text = String::from_utf8_lossy(&text[..count]);
+        assert!(figures().written_total > 0 && figures().held >= count);
         assert!(text.contains("Z warning: a line for the ring 4711\n"), "{text}");
         assert!(!text.contains("not at this level"));
     }

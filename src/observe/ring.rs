@@ -50,6 +50,11 @@ impl<const N: usize> Ring<N> {
         count
     }
 
+    /// Bytes that can still be read.
+    pub fn held(&self) -> usize {
+        usize::try_from(self.end).unwrap_or(N).min(N)
+    }
+
     fn byte(&self, position: u64) -> u8 {
         self.bytes.get(index::<N>(position)).copied().unwrap_or(b'\n')
     }

@@ -1,8 +1,19 @@
-//! The seam between the control socket and whoever answers: a command line in, output in chunks of the caller's
-//! buffer, a status at the end. `reload` is the only command that waits; everything else is rendering.
+//! What the control socket answers: a command line in, output in pieces that fit one message, a status at the end.
+//!
+//! `console` understands the line and renders; `reload` and `show ipvs` have their work done here first (`reload`,
+//! `snapshot`), a slice at a time. Nothing is rendered before the client has taken the piece before it.
 
-use super::reload::{Force, Ticket};
+use super::meter::{CLASSES, Work};
+use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::Shell;
+use super::snapshot::Snapshot;
+use crate::console::view::{self, Tally};
+use crate::console::{self, Buf, Command, Format, Request, View};
+use crate::director::ipvs_plan::Availability;
+use crate::kernel::{clock, process};
+use crate::observe::{heap, log};
+use crate::task::load::Found;
+use crate::time::Duration;
 
 /// Status of a command that did what it should.
 pub const STATUS_OK: u8 = 0;
@@ -14,14 +25,22 @@ pub const STATUS_USAGE: u8 = 2;
 /// An answer that is being given.
 pub struct Answer {
     kind: Kind,
-    done: usize,
+    /// A piece and how much of it was given.
+    piece: Buf,
+    given: usize,
 }
 
 enum Kind {
-    /// A reload that was asked for.
-    Reload(Ticket),
-    /// Text and status.
-    Text(String, u8),
+    /// A reload that was asked for, and in what form it is told.
+    Reload(Ticket, Format),
+    /// Its text from this byte on.
+    Told(usize),
+    /// Rendered from the director's state.
+    Rendered(console::Answer),
+    /// Read from the kernel.
+    Table(Box<Snapshot>),
+    /// Over.
+    Over(u8),
 }
 
 /// What a step brought.
@@ -29,7 +48,7 @@ enum Kind {
 pub enum Step {
     /// The reload of this ticket has to end first.
     Wait(Ticket),
-    /// This many bytes of the buffer, and there is more.
+    /// This many bytes of the buffer, and there is more; none if only work was done.
     More(usize),
     /// Nothing more.
     Done(u8),
@@ -37,40 +56,132 @@ pub enum Step {
 
 impl Answer {
     /// Starts to answer `line`.
-    pub fn new(shell: &Shell, line: &str) -> Self {
-        let mut words = line.split_ascii_whitespace();
-        let kind = match (words.next(), words.next(), words.next()) {
-            (Some("reload"), None, None) => Kind::Reload(shell.desk.request(Force::No)),
-            (Some("reload"), Some("force"), None) => Kind::Reload(shell.desk.request(Force::Yes)),
-            _ => Kind::Text(format!("unknown command: {line}\n"), STATUS_USAGE),
-        };
-        Self { kind, done: 0 }
-    }
-
-    /// Renders the next chunk into `out`.
-    pub fn step(&mut self, shell: &Shell, out: &mut [u8]) -> Step {
-        let (text, status) = match &self.kind {
-            Kind::Reload(ticket) if !shell.desk.is_done(*ticket) => return Step::Wait(*ticket),
-            Kind::Reload(_) => {
-                let outcome = shell.desk.outcome();
-                let status = if outcome.accepted { STATUS_OK } else { STATUS_FAILED };
-                return self.chunk(&outcome.text, status, out);
+    pub fn new(shell: &Shell, line: &[u8]) -> Self {
+        let mut piece = Buf::new();
+        let kind = match console::parse(line) {
+            Ok(request) => start(shell, request),
+            Err(mistake) => {
+                let _ = core::fmt::write(&mut piece, format_args!("{mistake}\n"));
+                Kind::Over(STATUS_USAGE)
             }
-            Kind::Text(text, status) => (text.clone(), *status),
         };
-        self.chunk(&text, status, out)
+        Self { kind, piece, given: 0 }
     }
 
-    fn chunk(&mut self, text: &str, status: u8, out: &mut [u8]) -> Step {
-        let rest = text.as_bytes().get(self.done..).unwrap_or(&[]);
-        if rest.is_empty() {
-            return Step::Done(status);
+    /// Gives the next piece in `out`.
+    pub fn step(&mut self, shell: &Shell, out: &mut [u8]) -> Step {
+        if let Some(length) = self.give(out) {
+            return Step::More(length);
         }
-        let len = rest.len().min(out.len());
-        if let (Some(out), Some(rest)) = (out.get_mut(..len), rest.get(..len)) {
-            out.copy_from_slice(rest);
-        }
-        self.done += len;
-        Step::More(len)
+        self.piece.clear();
+        self.given = 0;
+        self.kind = match core::mem::replace(&mut self.kind, Kind::Over(STATUS_FAILED)) {
+            Kind::Over(status) => return Step::Done(status),
+            Kind::Reload(ticket, format) if !shell.desk.is_done(ticket) => {
+                self.kind = Kind::Reload(ticket, format);
+                return Step::Wait(ticket);
+            }
+            Kind::Reload(_, Format::Text) => Kind::Told(0),
+            Kind::Reload(_, Format::Json) => Kind::Rendered(console::Answer::new(Request {
+                command: Command::Reload,
+                format: Format::Json,
+            })),
+            Kind::Told(from) => tell(&shell.desk.outcome(), from, &mut self.piece),
+            Kind::Rendered(mut answer) => {
+                let more = render(shell, &mut answer, &mut self.piece);
+                if more { Kind::Rendered(answer) } else { Kind::Over(STATUS_OK) }
+            }
+            Kind::Table(mut snapshot) => match snapshot.step(&mut self.piece) {
+                None => Kind::Table(snapshot),
+                Some(status) => Kind::Over(status),
+            },
+        };
+        Step::More(self.give(out).unwrap_or(0))
     }
+
+    /// Copies what is left of the piece.
+    fn give(&mut self, out: &mut [u8]) -> Option<usize> {
+        let rest = self.piece.as_bytes().get(self.given..).filter(|rest| !rest.is_empty())?;
+        let length = rest.len().min(out.len());
+        out.get_mut(..length)?.copy_from_slice(rest.get(..length)?);
+        self.given += length;
+        Some(length)
+    }
+}
+
+fn start(shell: &Shell, request: Request) -> Kind {
+    let present = matches!(shell.director.borrow().ipvs_plan().availability(), Availability::Present(_));
+    match (request.command, shell.ipvs_family.get()) {
+        (Command::Reload, _) => Kind::Reload(shell.desk.request(Force::No), request.format),
+        (Command::ReloadForce, _) => Kind::Reload(shell.desk.request(Force::Yes), request.format),
+        (Command::Ipvs, Some(family)) if present => {
+            Kind::Table(Box::new(Snapshot::new(family, request.format)))
+        }
+        _ => Kind::Rendered(console::Answer::new(request)),
+    }
+}
+
+/// What a reload had to say, piece by piece.
+fn tell(outcome: &Outcome, from: usize, piece: &mut Buf) -> Kind {
+    let rest = outcome.text.get(from..).unwrap_or("");
+    let cut =
+        rest.char_indices().map(|(at, char)| at + char.len_utf8()).take_while(|end| *end <= piece.capacity());
+    let end = cut.last().unwrap_or(0);
+    let _ = piece.push_str(rest.get(..end).unwrap_or(""));
+    match (end, outcome.verdict) {
+        (1.., _) => Kind::Told(from + end),
+        (0, Verdict::InForce) => Kind::Over(STATUS_OK),
+        (0, Verdict::Refused(_) | Verdict::Unreadable { .. }) => Kind::Over(STATUS_FAILED),
+    }
+}
+
+fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool {
+    let (director, meter) = (shell.director.borrow(), &shell.meter);
+    let status = process::status().unwrap_or_default();
+    let work: [(&'static str, Tally); Work::ALL.len()] =
+        Work::ALL.map(|work| (work.name(), meter.work(work)));
+    let ends = CLASSES.into_iter().map(Some).chain([None::<Duration>]);
+    let mut classes = [(None, 0); CLASSES.len() + 1];
+    for ((class, end), count) in classes.iter_mut().zip(ends).zip(meter.classes()) {
+        *class = (end, count);
+    }
+    let (heap, log, worst) = (heap::figures(), log::figures(), meter.worst());
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let found =
+        |found: Found| view::Diagnostics { errors: size(found.errors), warnings: size(found.warnings) };
+    let outcome = shell.desk.outcome();
+    let told = match outcome.verdict {
+        Verdict::InForce => view::Outcome::InForce,
+        Verdict::Refused(why) => view::Outcome::Refused(found(why)),
+        Verdict::Unreadable { errno } => view::Outcome::Unreadable { errno },
+    };
+    let view = View {
+        director: &director,
+        now: clock::now(),
+        identity: view::Identity {
+            version: env!("CARGO_PKG_VERSION"),
+            host: &shell.host,
+            configuration: &shell.options.file.to_string_lossy(),
+            started: shell.started,
+            pid: process::id(),
+        },
+        heap: view::Heap { live: heap.live, peak: heap.peak, allocations_total: heap.allocations_total },
+        process: view::Process { resident_kib: size(status.resident_kib), threads: size(status.threads) },
+        turns: view::Turns {
+            since: meter.since(),
+            turns_total: meter.turns_total(),
+            wakes: meter.wakes(),
+            worst: view::Worst { late: worst.late, after: worst.after.name(), at: worst.at },
+            work: &work,
+            classes: &classes,
+        },
+        log: view::LogFigures {
+            written_total: log.written_total,
+            lost_total: log.lost_total,
+            held: log.held,
+        },
+        diagnostics: found(shell.found.get()),
+        reload: outcome.at.map(|at| view::Reload { at, outcome: told }),
+    };
+    answer.next(&view, piece)
 }

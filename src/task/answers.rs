@@ -2,7 +2,7 @@
 //! in a [`Channel`].
 //!
 //! One task per channel reads answers and notices what stays unanswered for two seconds. At most 64 requests and one
-//! dump are outstanding. An overrun answers all of them with ENOBUFS and tells the director that it knows nothing
+//! dump are outstanding. An overrun answers all of them with "lost" and tells the director that it knows nothing
 //! any more: what was applied is unknown.
 
 use core::cell::RefCell;
@@ -181,8 +181,9 @@ fn give_up(shell: &Shell, channel: &Channel) {
     loop {
         let action = requests.borrow_mut().outstanding.pop_any();
         let Some(action) = action else { break };
-        shell.handle(Event::Applied { action, result: Err(Errno::ENOBUFS) });
+        shell.handle(Event::Applied { action, result: Err(Errno::LOST) });
     }
+    requests.borrow_mut().shrink();
     let running = requests.borrow_mut().outstanding.end_dump().map(|dump| dump.action);
     let mut dumps = running.or_else(|| requests.borrow_mut().drop_dump());
     while let Some(action) = dumps {

@@ -9,28 +9,37 @@ const SHORT: Duration = Duration::from_millis(1);
 /// Above this it shrinks: a turn may cost 2 ms.
 const LONG: Duration = Duration::from_millis(2);
 
-/// The size, 1 to [`MAX_BATCH`].
+/// The size, 1 to [`MAX_BATCH`], or less if the socket showed that it cannot hold the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch(usize);
+pub struct Batch {
+    size: usize,
+    most: usize,
+}
 
 impl Default for Batch {
     fn default() -> Self {
-        Self(1)
+        Self { size: 1, most: MAX_BATCH }
     }
 }
 
 impl Batch {
     /// Requests that the next send may hold while `outstanding` are unanswered.
     pub fn room(self, outstanding: usize) -> usize {
-        self.0.min(MAX_BATCH.saturating_sub(outstanding))
+        self.size.min(self.most.saturating_sub(outstanding))
+    }
+
+    /// Answers were lost: so many do not fit the receive buffer, which will not grow. Half as many from now on.
+    pub fn shrink(&mut self) {
+        self.most = (self.size / 2).max(1);
+        self.size = self.most;
     }
 
     /// The last send held `count` requests and took `time`. Only a full batch may grow: a short one proves nothing.
     pub fn sent(&mut self, count: usize, time: Duration) {
         if time > LONG {
-            self.0 = (self.0 / 2).max(1);
-        } else if time < SHORT && count >= self.0 {
-            self.0 = (self.0 * 2).min(MAX_BATCH);
+            self.size = (self.size / 2).max(1);
+        } else if time < SHORT && count >= self.size {
+            self.size = (self.size * 2).min(self.most);
         }
     }
 }
@@ -38,6 +47,10 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(size: usize) -> Batch {
+        Batch { size, ..Batch::default() }
+    }
 
     #[test]
     fn the_batch_doubles_while_sends_are_short_and_stops_at_its_limit() {
@@ -54,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_long_send_halves_it_down_to_one_and_a_middling_one_leaves_it() {
-        let mut batch = Batch(64);
+        let mut batch = of(64);
         batch.sent(64, Duration::from_micros(1_500));
         assert_eq!(batch.room(0), 64);
         let sizes: Vec<usize> = (0..8)
@@ -68,15 +81,27 @@ mod tests {
 
     #[test]
     fn a_send_that_was_not_full_proves_nothing() {
-        let mut batch = Batch(8);
+        let mut batch = of(8);
         batch.sent(3, Duration::from_micros(10));
         assert_eq!(batch.room(0), 8);
     }
 
     #[test]
     fn never_more_than_the_limit_is_outstanding() {
-        assert_eq!(Batch(64).room(60), 4);
-        assert_eq!(Batch(64).room(64), 0);
-        assert_eq!(Batch(64).room(65), 0);
+        assert_eq!(of(64).room(60), 4);
+        assert_eq!(of(64).room(64), 0);
+        assert_eq!(of(64).room(65), 0);
+    }
+
+    #[test]
+    fn a_batch_whose_answers_were_lost_is_never_tried_again() {
+        let mut batch = of(16);
+        batch.shrink();
+        for _ in 0..4 {
+            batch.sent(batch.room(0), Duration::from_micros(10));
+            assert_eq!(batch.room(0), 8);
+        }
+        (0..5).for_each(|_| batch.shrink());
+        assert_eq!(batch.room(0), 1, "one request's answer always fits");
     }
 }

@@ -3,7 +3,7 @@
 //! One task accepts and hands connections to four long-lived tasks; further clients wait in the kernel's queue. A
 //! client sends one command as one message and gets messages back: a byte [`OUTPUT`] and text, at the end [`END`] and
 //! a status. A client that does not read waits alone and loses its place after [`PATIENCE`]. If someone else has the
-//! name, the log says who, and the name is tried again.
+//! name, the log says who, and the name is tried again; if that is root, the daemon does not start.
 
 use core::cell::RefCell;
 use core::future::poll_fn;
@@ -12,13 +12,13 @@ use std::rc::Rc;
 
 use rustix::io::Errno as Code;
 
-use super::answer::{Answer, STATUS_USAGE, Step};
+use super::answer::{Answer, Step};
 use super::meter::Work;
 use super::reactor::{Source, Timer, store};
 use super::shell::{Priority, Shell};
 use crate::kernel::clock;
 use crate::kernel::error::Error;
-use crate::kernel::unix::{Connection, Listener, Mode};
+use crate::kernel::unix::{Connection, Listener, Mode, Peer};
 use crate::limits::{MAX_CLIENTS, MAX_COMMAND_BYTES};
 use crate::time::{Duration, Instant};
 
@@ -47,23 +47,50 @@ struct Desk {
     task: Option<Waker>,
 }
 
+/// Takes the name. `None` if a process that is not root holds it: whoever may not administer this host may not keep
+/// it from running either.
+///
+/// # Errors
+/// Root holds it: another lvsbox runs in this network namespace, and two would fight over every address.
+pub(super) fn claim(name: &str) -> Result<Option<Listener>, Error> {
+    match Listener::open(name) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => match holder(name) {
+            Some(peer) if peer.uid == 0 => {
+                let other = format_args!("@{name}: process {} serves it", peer.pid);
+                Err(Error::new("listen on control socket", other, Code::ADDRINUSE))
+            }
+            Some(Peer { pid, uid }) => {
+                log::warn!(
+                    "{error} by process {pid} of user {uid}; commands are not served until it is free"
+                );
+                Ok(None)
+            }
+            None => {
+                log::warn!("{error}; commands are not served until it is free");
+                Ok(None)
+            }
+        },
+    }
+}
+
 /// Starts the tasks.
 ///
 /// # Errors
 /// No timers.
-pub(super) fn start(shell: &Rc<Shell>) -> Result<(), Error> {
+pub(super) fn start(shell: &Rc<Shell>, listener: Option<Listener>) -> Result<(), Error> {
     let desks = Rc::new(Desks::default());
     for row in 0..MAX_CLIENTS {
         let timer = shell.reactor.timer()?;
         shell.spawn(Priority::Ordinary, serve(Rc::clone(shell), Rc::clone(&desks), row, timer));
     }
     let timer = shell.reactor.timer()?;
-    shell.spawn(Priority::Ordinary, accept(Rc::clone(shell), desks, timer));
+    shell.spawn(Priority::Ordinary, accept(Rc::clone(shell), desks, listener, timer));
     Ok(())
 }
 
-async fn accept(shell: Rc<Shell>, desks: Rc<Desks>, timer: Timer) {
-    let listener = listen(&shell, &timer).await;
+async fn accept(shell: Rc<Shell>, desks: Rc<Desks>, listener: Option<Listener>, timer: Timer) {
+    let listener = listen(&shell, listener, &timer).await;
     loop {
         let row = poll_fn(|context| desks.poll_free(context)).await;
         match listener.read(Listener::accept).await {
@@ -74,32 +101,19 @@ async fn accept(shell: Rc<Shell>, desks: Rc<Desks>, timer: Timer) {
     }
 }
 
-async fn listen(shell: &Shell, timer: &Timer) -> Source<Listener> {
-    let name = &shell.options.control;
-    let mut told = false;
+async fn listen(shell: &Shell, mut listener: Option<Listener>, timer: &Timer) -> Source<Listener> {
     loop {
-        match Listener::open(name).and_then(|listener| shell.reactor.register(listener)) {
-            Ok(listener) => return listener,
-            Err(error) if !told => {
-                told = true;
-                log::warn!("{error}{}; commands are not served until it is free", Holder(name));
-            }
-            Err(_) => {}
+        let claimed = listener.take().map_or_else(|| Listener::open(&shell.options.control), Ok);
+        if let Ok(listener) = claimed.and_then(|listener| shell.reactor.register(listener)) {
+            return listener;
         }
         timer.until(clock::now() + RETRY).await;
     }
 }
 
 /// Who listens on a name, if anybody can be asked.
-struct Holder<'a>(&'a str);
-
-impl core::fmt::Display for Holder<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match Connection::open(self.0, Mode::NonBlocking).map(|connection| connection.peer()) {
-            Ok(Ok(peer)) => write!(f, " by process {} of user {}", peer.pid, peer.uid),
-            Ok(Err(_)) | Err(_) => Ok(()),
-        }
-    }
+fn holder(name: &str) -> Option<Peer> {
+    Connection::open(name, Mode::NonBlocking).ok()?.peer().ok()
 }
 
 fn is_root(connection: &Connection) -> bool {
@@ -175,16 +189,14 @@ async fn converse(
 ) -> Result<(), Code> {
     let mut line = [0; MAX_COMMAND_BYTES];
     let length = receive(connection, timer, &mut line).await?;
-    let line = line.get(..length).and_then(|line| core::str::from_utf8(line).ok());
-    let Some(line) = line else {
-        return send(connection, timer, &[END, STATUS_USAGE]).await;
-    };
+    let line = line.get(..length).unwrap_or(&[]);
     let mut answer = shell.meter.measure(Work::Control, || Answer::new(shell, line));
     loop {
         let Some((kind, text)) = message.split_first_mut() else { return Err(Code::NOMEM) };
         match shell.meter.measure(Work::Control, || answer.step(shell, text)) {
             Step::Wait(ticket) => poll_fn(|context| shell.desk.poll_done(ticket, row, context)).await,
             Step::Done(status) => return send(connection, timer, &[END, status]).await,
+            Step::More(0) => {}
             Step::More(length) => {
                 *kind = OUTPUT;
                 send(connection, timer, message.get(..=length).unwrap_or(&[])).await?;
@@ -221,5 +233,23 @@ fn or_tired<T>(
     match answer {
         Poll::Ready(answer) => Poll::Ready(answer),
         Poll::Pending => timer.poll_until(context, deadline).map(|()| Err(Code::TIMEDOUT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_daemon_in_the_namespace_is_refused_and_told_about_the_first() {
+        let name = format!("lvsbox-claim-{}", std::process::id());
+        let first = claim(&name).unwrap();
+        assert!(first.is_some());
+        let error = claim(&name).unwrap_err().to_string();
+        let expected = format!(
+            "listen on control socket @{name}: process {} serves it: address in use",
+            std::process::id()
+        );
+        assert_eq!(error, expected, "this test needs root");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::meter::Work;
 use super::shell::Shell;
+use crate::console::lines::{self, Severity};
 use crate::director::Director;
 use crate::director::journal::Record;
 
@@ -34,7 +35,13 @@ pub(super) fn drain_all(shell: &Shell) {
     while drain(shell) {}
 }
 
-/// The seam to `console`, which makes the line of a record.
-fn say(_director: &Director, record: &Record) {
-    log::info!("{:?}", record.reason);
+fn say(director: &Director, record: &Record) {
+    lines::tell(director, record, &mut |severity, text| {
+        let level = match severity {
+            Severity::Info => log::Level::Info,
+            Severity::Warning => log::Level::Warn,
+            Severity::Error => log::Level::Error,
+        };
+        log::log!(level, "{text}");
+    });
 }

@@ -10,19 +10,36 @@ use crate::kernel::error::Error;
 use crate::kernel::files::TextFile;
 use crate::kernel::process;
 use crate::limits::MAX_CLIENTS;
-use crate::syntax::Severity;
+use crate::syntax::{Diagnostics, Severity};
 
 /// Descriptors and sources besides links and slots: netlink 3, signals, control listener, its clients, with room to
 /// spare for the standard streams, epoll, the packet socket and a file.
 const FEW: usize = 16 + MAX_CLIENTS;
 
+/// How much is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Errors and fatal errors.
+    pub errors: u64,
+    /// Warnings.
+    pub warnings: u64,
+}
+
+impl Found {
+    /// The totals of `diagnostics`.
+    pub fn of(diagnostics: &Diagnostics) -> Self {
+        Self {
+            errors: diagnostics.count(Severity::Error) + diagnostics.count(Severity::Fatal),
+            warnings: diagnostics.count(Severity::Warning),
+        }
+    }
+}
+
 /// What there is to say about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The worst that was found.
-    pub worst: Option<Severity>,
-    /// Errors and fatal errors.
-    pub errors: u64,
+    /// What was found.
+    pub found: Found,
     /// One line for each diagnostic.
     pub text: String,
 }
@@ -36,8 +53,7 @@ impl Report {
             text.push_str(&diagnostic.summary().to_string());
             text.push('\n');
         }
-        let errors = diagnostics.count(Severity::Error) + diagnostics.count(Severity::Fatal);
-        Self { worst: diagnostics.worst(), errors, text }
+        Self { found: Found::of(diagnostics), text }
     }
 
     /// Logs every line.

@@ -3,6 +3,7 @@
 
 use core::cell::Cell;
 
+use crate::console::view::Tally;
 use crate::kernel::clock;
 use crate::time::{Duration, Instant};
 
@@ -70,17 +71,6 @@ pub const CLASSES: [Duration; 7] = [
     Duration::from_millis(100),
 ];
 
-/// Times of one kind of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// How often.
-    pub count: u64,
-    /// All together.
-    pub total: Duration,
-    /// The longest.
-    pub longest: Duration,
-}
-
 /// The worst wake-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Worst {
@@ -130,7 +120,7 @@ impl Meter {
     /// Adds time to a kind of work.
     pub fn spent(&self, work: Work, time: Duration) {
         if let Some(cell) = self.work.get(work.index()) {
-            cell.set(cell.get().plus(time));
+            cell.set(plus(cell.get(), time));
         }
         if let Some(cell) = self.turn.get(work.index()) {
             cell.set(cell.get() + time);
@@ -147,7 +137,7 @@ impl Meter {
             return;
         }
         let late = now.since(due);
-        self.wakes.set(self.wakes.get().plus(late));
+        self.wakes.set(plus(self.wakes.get(), late));
         let class = CLASSES.iter().position(|end| late <= *end).unwrap_or(CLASSES.len());
         if let Some(cell) = self.classes.get(class) {
             cell.set(cell.get() + 1);
@@ -155,16 +145,6 @@ impl Meter {
         if late > self.worst.get().late {
             self.worst.set(Worst { late, after: blamed, at: now });
         }
-    }
-
-    /// Starts anew, for `show loop reset`.
-    pub fn reset(&self, now: Instant) {
-        self.work.iter().for_each(|cell| cell.set(Tally::default()));
-        self.classes.iter().for_each(|cell| cell.set(0));
-        self.wakes.set(Tally::default());
-        self.worst.set(Worst { late: Duration::ZERO, after: Work::Idle, at: now });
-        self.turns_total.set(0);
-        self.since.set(now);
     }
 
     /// Times of one kind of work.
@@ -205,10 +185,8 @@ impl Meter {
     }
 }
 
-impl Tally {
-    fn plus(self, time: Duration) -> Self {
-        Self { count: self.count + 1, total: self.total + time, longest: self.longest.max(time) }
-    }
+fn plus(tally: Tally, time: Duration) -> Tally {
+    Tally { count: tally.count + 1, total: tally.total + time, longest: tally.longest.max(time) }
 }
 
 #[cfg(test)]

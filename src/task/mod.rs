@@ -24,3 +24,4 @@ pub mod run;
 pub mod shell;
 mod signals;
 mod slots;
+mod snapshot;

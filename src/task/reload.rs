@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use smol::future::yield_now;
 
+use super::load::{Found, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::Shell;
@@ -19,6 +20,7 @@ use super::{adverts, apply, journal, load, slots};
 use crate::config::{Config, Loader};
 use crate::director::reload::Reload;
 use crate::kernel::clock;
+use crate::kernel::error::Error;
 use crate::kernel::files::TextFile;
 use crate::limits::MAX_CLIENTS;
 use crate::time::{Duration, Instant};
@@ -51,10 +53,25 @@ pub struct Desk {
 pub struct Outcome {
     /// When it ended; `None` before the first.
     pub at: Option<Instant>,
-    /// Whether the file is in force.
-    pub accepted: bool,
+    /// What became of it.
+    pub verdict: Verdict,
     /// What there was to say: diagnostics, one a line.
     pub text: String,
+}
+
+/// How a reload ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// The file is in force.
+    #[default]
+    InForce,
+    /// It has errors; nothing was changed.
+    Refused(Found),
+    /// It could not be read; nothing was changed.
+    Unreadable {
+        /// The kernel's error number.
+        errno: u16,
+    },
 }
 
 /// A request that was made: wait for it with [`Desk::poll_done`].
@@ -115,25 +132,26 @@ impl Desk {
 pub(super) async fn run(shell: Rc<Shell>) {
     loop {
         let (force, number) = poll_fn(|context| shell.desk.poll_wanted(context)).await;
-        let (accepted, text) = match prepare(&shell, force).await {
-            Ok((config, text)) => {
+        let (verdict, text) = match prepare(&shell, force).await {
+            Ok((config, Report { found, text })) => {
                 put_in_force(&shell, config).await;
-                (true, text)
+                shell.found.set(found);
+                (Verdict::InForce, text)
             }
-            Err(text) => (false, text),
+            Err(refused) => refused,
         };
-        shell.desk.done(number, Outcome { at: Some(clock::now()), accepted, text });
+        shell.desk.done(number, Outcome { at: Some(clock::now()), verdict, text });
     }
 }
 
 /// Reads and checks the file. What it says is logged, and returned for whoever asked.
-async fn prepare(shell: &Shell, force: Force) -> Result<(Config, String), String> {
+async fn prepare(shell: &Shell, force: Force) -> Result<(Config, Report), (Verdict, String)> {
     let path = &shell.options.file;
     log::info!("Reloading {}", path.display());
-    let mut file = TextFile::open(path).map_err(|error| refuse(error.to_string()))?;
+    let mut file = TextFile::open(path).map_err(unreadable)?;
     let bytes = loop {
         let step = shell.meter.measure(Work::Reload, || file.step());
-        if step.map_err(|error| refuse(error.to_string()))? {
+        if step.map_err(unreadable)? {
             break file.into_bytes();
         }
         yield_now().await;
@@ -143,19 +161,25 @@ async fn prepare(shell: &Shell, force: Force) -> Result<(Config, String), String
         yield_now().await;
     }
     let loaded = shell.meter.measure(Work::Reload, || loader.finish());
-    let report = load::Report::of(&loaded);
+    let report = Report::of(&loaded);
     report.log();
     match loaded.config {
-        Some(config) if report.errors == 0 || force == Force::Yes => Ok((config, report.text)),
-        Some(_) => Err(refuse(format!("{}{} errors: nothing was changed", report.text, report.errors))),
-        None => Err(refuse(format!("{}the file cannot be understood: nothing was changed", report.text))),
+        Some(config) if report.found.errors == 0 || force == Force::Yes => Ok((config, report)),
+        Some(_) | None => {
+            let text = format!("{}{}: nothing was changed\n", report.text, loaded.diagnostics.totals());
+            Err(refuse(Verdict::Refused(report.found), text))
+        }
     }
 }
 
-fn refuse(text: String) -> String {
+fn unreadable(error: Error) -> (Verdict, String) {
+    refuse(Verdict::Unreadable { errno: error.number() }, format!("{error}: nothing was changed\n"))
+}
+
+fn refuse(verdict: Verdict, text: String) -> (Verdict, String) {
     let reason = text.lines().last().unwrap_or_default();
     log::error!("Reload refused: {reason}");
-    text
+    (verdict, text)
 }
 
 async fn put_in_force(shell: &Rc<Shell>, config: Config) {

@@ -79,6 +79,11 @@ impl Requests {
         self.batch.room(self.outstanding.len())
     }
 
+    /// Answers were lost: fewer requests at a time, so that theirs fit the receive buffer.
+    pub fn shrink(&mut self) {
+        self.batch.shrink();
+    }
+
     /// The port id of the socket: notifications of our own changes carry it. 0 without a socket.
     pub fn port(&self) -> u32 {
         self.socket.as_ref().map_or(0, |socket| socket.io().port())

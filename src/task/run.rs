@@ -22,6 +22,7 @@ use crate::kernel::error::Error;
 use crate::kernel::netlink::{GROUPS_LINK_ADDRESS, NetlinkSocket, Protocol};
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::signals::Signals;
+use crate::kernel::unix::Listener;
 use crate::time::{Duration, Instant};
 
 /// How long ordinary work may keep the loop from looking at the wire.
@@ -39,9 +40,10 @@ struct Executors {
 /// What is needed to start and not there: epoll, signals, the routing sockets. What can be missing is logged.
 pub fn run(config: Config, options: Options) -> Result<(), Error> {
     let signals = Signals::open()?;
+    let listener = control::claim(&options.control)?;
     let executors = Executors { urgent: Rc::default(), ordinary: Rc::default() };
     let shell = open(config, options, &executors)?;
-    start(&shell, signals)?;
+    start(&shell, signals, listener)?;
     turn_until_stopped(&shell, &executors)
 }
 
@@ -68,7 +70,7 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
 }
 
 /// Spawns every task that the configuration needs; a reload may add links and slots, nothing else is ever spawned.
-fn start(shell: &Rc<Shell>, signals: Signals) -> Result<(), Error> {
+fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Result<(), Error> {
     let monitored = NetlinkSocket::open(Protocol::Route, GROUPS_LINK_ADDRESS)?;
     let monitored = shell.reactor.register(monitored)?;
     let signals = shell.reactor.register(signals)?;
@@ -79,7 +81,7 @@ fn start(shell: &Rc<Shell>, signals: Signals) -> Result<(), Error> {
     for channel in [&route::CHANNEL, &ipvs::CHANNEL] {
         spawn(answers::run(Rc::clone(shell), channel, shell.reactor.timer()?));
     }
-    control::start(shell)?;
+    control::start(shell, listener)?;
     let (links, probes) = {
         let director = shell.director.borrow();
         (director.config().links.len(), slots_for(director.config()))

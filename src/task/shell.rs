@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use smol::LocalExecutor;
 
 use super::adverts::Ports;
+use super::load::Found;
 use super::meter::Meter;
 use super::reactor::Reactor;
 use super::reload::Desk;
@@ -18,6 +19,7 @@ use crate::director::event::{Event, Keep};
 use crate::director::journal::Cursor;
 use crate::kernel::clock;
 use crate::kernel::packet::PacketSocket;
+use crate::kernel::process;
 use crate::limits::MAX_LINE_BYTES;
 use crate::time::{Duration, Instant};
 
@@ -39,6 +41,8 @@ pub struct Options {
     pub control: Box<str>,
     /// What stays in the kernel after a stop.
     pub keep: Keep,
+    /// What is wrong with the configuration it starts with.
+    pub found: Found,
 }
 
 /// Shared by every task.
@@ -51,6 +55,12 @@ pub struct Shell {
     pub meter: Meter,
     /// How the daemon was started.
     pub options: Options,
+    /// When the daemon was started.
+    pub started: Instant,
+    /// The host's name.
+    pub host: Box<str>,
+    /// What is wrong with the configuration in force.
+    pub found: Cell<Found>,
     /// The VRRP sockets.
     pub(super) ports: RefCell<Ports>,
     /// For announcements; `None` if the kernel refused it.
@@ -105,7 +115,10 @@ impl Shell {
             reactor: parts.reactor,
             director: RefCell::new(parts.director),
             meter: Meter::default(),
+            found: Cell::new(parts.options.found),
             options: parts.options,
+            started: clock::now(),
+            host: process::host_name(),
             ports: RefCell::default(),
             frames: parts.frames,
             route: RefCell::new(parts.route),

@@ -11,8 +11,12 @@ use crate::kernel::signals::{Signal, Signals};
 pub(super) async fn run(shell: Rc<Shell>, signals: Source<Signals>) {
     loop {
         match signals.read(Signals::read).await {
-            Ok(Signal::Stop) => shell.stop(),
-            Ok(Signal::Reload) => {
+            Ok((Signal::Stop, sender)) => {
+                log::info!("Stopped by a signal of process {sender}");
+                shell.stop();
+            }
+            Ok((Signal::Reload, sender)) => {
+                log::info!("Reload asked for by a signal of process {sender}");
                 shell.desk.request(Force::No);
             }
             // The descriptor cannot fail once it is open.

@@ -185,6 +185,16 @@ impl IpvsPlan {
         self.destinations.error(id.index())
     }
 
+    /// True if the kernel refused the service for good: it is not tried again by itself.
+    pub fn is_service_parked(&self, id: ServiceId) -> bool {
+        self.services.stage(id.index()) == Stage::Parked
+    }
+
+    /// True if the kernel refused the destination for good: it is not tried again by itself.
+    pub fn is_destination_parked(&self, id: DestinationId) -> bool {
+        self.destinations.stage(id.index()) == Stage::Parked
+    }
+
     /// How many services and destinations are held back by an error.
     pub fn troubled(&self) -> usize {
         self.services.troubled() + self.destinations.troubled()

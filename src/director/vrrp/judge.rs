@@ -157,7 +157,7 @@ impl Vrrp {
         let Some(instance) = config.instances.get(id.index()) else { return };
         let ours = instance.source.or(links.get(link).primary).unwrap_or(Ipv4Addr::UNSPECIFIED);
         match packet.map_err(reject_of).and_then(|received| judge(&received, instance, ours, config)) {
-            Err(reject) => self.refuse(now, id, reject, from, bus),
+            Err(reject) => self.refuse(now, id, (reject, seen(reject, &packet)), from, bus),
             Ok(received) => {
                 self.compare_lists(now, id, instance, &received, config, bus);
                 let Some(router) = self.get(id) else { return };
@@ -167,10 +167,17 @@ impl Vrrp {
         }
     }
 
-    fn refuse(&mut self, now: Instant, id: InstanceId, reject: Reject, from: Ipv4Addr, bus: &mut Bus) {
+    fn refuse(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        (reject, seen): (Reject, u8),
+        from: Ipv4Addr,
+        bus: &mut Bus,
+    ) {
         let Some(router) = self.table.get_mut(id.index()) else { return };
         if router.rejects.count(now, reject, from) {
-            bus.record(now, Reason::Rejected(id, reject, from));
+            bus.record(now, Reason::Rejected(id, reject, from, seen));
         }
     }
 
@@ -200,6 +207,18 @@ impl Vrrp {
             let count = u8::try_from(received.advert.addresses.len()).unwrap_or(u8::MAX);
             bus.record(now, Reason::AddressListDiffers(id, received.source, count));
         }
+    }
+}
+
+/// What stands in the field that is refused, for the log.
+fn seen(reject: Reject, packet: &Result<Received<'_>, Malformed>) -> u8 {
+    match (reject, packet) {
+        (Reject::Version, Err(Malformed::Version { version, .. })) => *version,
+        (Reject::Ttl, Ok(received)) => received.ttl,
+        (Reject::AuthType | Reject::AuthMismatch, Ok(received)) => received.advert.auth_type,
+        (Reject::Interval, Ok(received)) => received.advert.interval,
+        (Reject::Type, Ok(received)) => received.advert.kind,
+        _ => 0,
     }
 }
 

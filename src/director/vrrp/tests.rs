@@ -291,7 +291,7 @@ fn every_refusal_is_counted_each_time_said_once_and_moves_nothing() {
         assert_eq!(left(&node), before, "{reject:?}");
         let records = node.take_records();
         assert!(
-            matches!(records[..], [Reason::Rejected(_, said, _)] if said == reject),
+            matches!(records[..], [Reason::Rejected(_, said, ..)] if said == reject),
             "{reject:?}: {records:?}"
         );
     }

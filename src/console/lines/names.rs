@@ -1,0 +1,150 @@
+//! Names of things in keepalived's notation: `[10.0.0.11]:tcp:80`, `FWM 1`.
+
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+use crate::check::Checker;
+use crate::config::Config;
+use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::model::{Probe, VirtualAddress};
+use crate::console::text::clip;
+use crate::director::event::Errno;
+use crate::wire::errno::Text;
+use crate::wire::genl_ipvs::{DestinationKey, Protocol, Scheduler, ServiceKey};
+
+/// Looks names up in the configuration in force.
+#[derive(Clone, Copy)]
+pub(in crate::console) struct Names<'a>(pub(in crate::console) &'a Config);
+
+impl<'a> Names<'a> {
+    pub(in crate::console) fn link(self, id: LinkId) -> &'a str {
+        self.0.link_name(id)
+    }
+
+    pub(in crate::console) fn instance(self, id: InstanceId) -> &'a str {
+        clip(self.0.instance_name(id))
+    }
+
+    pub(in crate::console) fn address(self, id: AddressId) -> Option<&'a VirtualAddress> {
+        self.0.addresses.get(id.index())
+    }
+
+    /// A service; a question mark for an id of another configuration.
+    pub(in crate::console) fn service(self, id: ServiceId) -> impl fmt::Display + use<'a> {
+        self.0.services.get(id.index()).map_or(Name::Unknown, |service| Name::Service(service.key))
+    }
+
+    /// The service of a destination.
+    pub(in crate::console) fn service_of(self, id: DestinationId) -> impl fmt::Display + use<'a> {
+        self.service(self.0.destinations.get(id.index()).map_or(ServiceId(u32::MAX), |one| one.service))
+    }
+
+    /// A real server or sorry server.
+    pub(in crate::console) fn server(self, id: DestinationId) -> impl fmt::Display + use<'a> {
+        self.0.destinations.get(id.index()).map_or(Name::Unknown, |one| {
+            Name::Server(RealServer { key: one.key, protocol: self.protocol(one.service) })
+        })
+    }
+
+    /// The protocol of a service; of a firewall mark TCP, which is what its servers are checked with.
+    pub(in crate::console) fn protocol(self, id: ServiceId) -> Protocol {
+        match self.0.services.get(id.index()).map(|service| service.key) {
+            Some(ServiceKey::Address { protocol, .. }) => protocol,
+            Some(ServiceKey::Mark { .. }) | None => Protocol::Tcp,
+        }
+    }
+
+    pub(in crate::console) fn scheduler(self, id: ServiceId) -> Option<Scheduler> {
+        self.0.services.get(id.index()).map(|service| service.spec.scheduler)
+    }
+
+    /// What a probe looks at, in the words of its only user if it has only one.
+    pub(in crate::console) fn target(self, id: ProbeId, users: &[DestinationId]) -> Target<'a> {
+        Target {
+            names: self,
+            probe: self.0.probes.get(id.index()),
+            user: match users {
+                [user] => Some(*user),
+                _ => None,
+            },
+        }
+    }
+}
+
+enum Name {
+    Unknown,
+    Service(ServiceKey),
+    Server(RealServer),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("?"),
+            Self::Service(key) => write!(f, "{key}"),
+            Self::Server(server) => write!(f, "{server}"),
+        }
+    }
+}
+
+/// A real server with the protocol of its service.
+pub(in crate::console) struct RealServer {
+    pub(in crate::console) key: DestinationKey,
+    pub(in crate::console) protocol: Protocol,
+}
+
+impl fmt::Display for RealServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        trio(f, self.key.address, self.protocol, self.key.port)
+    }
+}
+
+/// What a probe looks at.
+pub(in crate::console) struct Target<'a> {
+    names: Names<'a>,
+    probe: Option<&'a Probe>,
+    user: Option<DestinationId>,
+}
+
+impl<'a> Target<'a> {
+    pub(in crate::console) fn checker(&self) -> Option<&'a Checker> {
+        self.probe.map(|probe| &probe.checker)
+    }
+
+    pub(in crate::console) fn checker_name(&self) -> &'static str {
+        self.checker().map_or("?", Checker::name)
+    }
+}
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.user, self.probe.map(|probe| probe.target)) {
+            (Some(user), _) => write!(f, "{}", self.names.server(user)),
+            (None, Some(target)) => socket(f, target),
+            (None, None) => f.write_str("?"),
+        }
+    }
+}
+
+fn socket(f: &mut fmt::Formatter<'_>, target: SocketAddr) -> fmt::Result {
+    trio(f, target.ip(), Protocol::Tcp, target.port())
+}
+
+fn trio(f: &mut fmt::Formatter<'_>, address: IpAddr, protocol: Protocol, port: u16) -> fmt::Result {
+    write!(f, "[{address}]:{protocol}:{port}")
+}
+
+/// An error of a service: the kernel says "no such entry" of a scheduler it does not have.
+pub(in crate::console) struct Cause {
+    pub(in crate::console) errno: Errno,
+    pub(in crate::console) scheduler: Option<Scheduler>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.errno, self.scheduler) {
+            (Errno::ENOENT, Some(scheduler)) => write!(f, "the kernel has no scheduler {scheduler}"),
+            (errno, _) => write!(f, "{}", Text(errno.0)),
+        }
+    }
+}

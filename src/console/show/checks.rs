@@ -1,0 +1,256 @@
+//! `show checks`: per service its pool, per real server each of its checks: state, last result, next check.
+
+use core::fmt::{self, Write};
+
+use super::line;
+use crate::check::Verdict;
+use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
+use crate::config::model::{Destination, Service};
+use crate::console::answer::{Next, Place};
+use crate::console::json::{Object, Shown, until};
+use crate::console::lines::why::Why;
+use crate::console::lines::{Cause, Names};
+use crate::console::text::{Ago, Count, Line, Span, Until};
+use crate::console::view::View;
+use crate::director::health::{Belief, ProbeState};
+use crate::director::services::{Pool, Quorum};
+use crate::time::Instant;
+use crate::wire::errno::Text;
+
+const OPEN: u8 = 0;
+const SERVICE: u8 = 1;
+const DESTINATION: u8 = 2;
+const PROBE: u8 = 3;
+
+pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
+    match place.phase {
+        OPEN => {
+            summary(view, out)?;
+            Ok(Some(Place::phase(SERVICE)))
+        }
+        SERVICE => {
+            let Some((id, service)) = service(view, place.row) else { return Ok(None) };
+            service_line(view, id, service, out)?;
+            Ok(Some(place.turn_to(DESTINATION)))
+        }
+        _ => {
+            let found =
+                service(view, place.row).and_then(|(_, service)| destination(view, service, place.sub));
+            let Some((id, destination)) = found else { return Ok(Some(place.next_row(SERVICE))) };
+            let probes = view.director.config().probes_of(destination);
+            destination_line(view, id, destination, probes.get(place.leaf).copied(), out)?;
+            let more = place.leaf + 1 < probes.len();
+            if place.leaf == 0
+                && let Some(errno) = view.director.ipvs_plan().destination_error(id)
+            {
+                line(out, format_args!("    the kernel refused it: {}", Text(errno.0)))?;
+            }
+            Ok(Some(if more { place.next_leaf() } else { place.next_sub(DESTINATION) }))
+        }
+    }
+}
+
+fn service<'a>(view: &View<'a>, row: usize) -> Option<(ServiceId, &'a Service)> {
+    Some((ServiceId::from_index(row), view.director.config().services.get(row)?))
+}
+
+fn destination<'a>(
+    view: &View<'a>,
+    service: &Service,
+    place: usize,
+) -> Option<(DestinationId, &'a Destination)> {
+    let id = service.destinations.nth(place)?;
+    Some((id, view.director.config().destinations.get(id.index())?))
+}
+
+fn summary(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
+    let (config, health) = (view.director.config(), view.director.health());
+    let (busy, slots) = health.slots();
+    let (done, failed) = (health.checks_total(), health.failures_total());
+    let probes = Count(config.probes.len(), "probe");
+    line(out, format_args!("{probes}, {busy} of {slots} slots busy; {done} checks done, {failed} failed"))
+}
+
+/// Real servers of a service, the sorry server not counted.
+pub(super) fn real_servers(service: &Service) -> usize {
+    service.destinations.len() - usize::from(service.sorry.is_some())
+}
+
+pub(super) fn quorum_word(pool: &Pool) -> &'static str {
+    match pool.quorum {
+        Quorum::Met => "up",
+        Quorum::Lost => "QUORUM LOST",
+    }
+}
+
+fn service_line(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn Write) -> fmt::Result {
+    out.write_char('\n')?;
+    let mut line = Line::new(out);
+    write!(line, "VS {} {}", service.key, service.spec.scheduler)?;
+    if let Some(pool) = view.director.services().pool(id) {
+        write!(line, ": {} for {}, ", quorum_word(pool), Span(view.now.since(pool.since)))?;
+        write!(line, "{} of {} alive, weight {}", pool.alive, real_servers(service), pool.weight)?;
+    }
+    line.end()?;
+    if let Some(errno) = view.director.ipvs_plan().service_error(id) {
+        let cause = Cause { errno, scheduler: Some(service.spec.scheduler) };
+        super::line(out, format_args!("  the kernel refused it: {cause}"))?;
+    }
+    Ok(())
+}
+
+fn destination_line(
+    view: &View<'_>,
+    id: DestinationId,
+    destination: &Destination,
+    probe: Option<ProbeId>,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let config = view.director.config();
+    let mut line = Line::new(out);
+    write!(line, "  {}", Names(config).server(id))?;
+    line.to(25)?;
+    let known = probe
+        .and_then(|probe| Some((probe, view.director.probe(probe)?, view.director.health().get(probe)?)));
+    let Some((probe, what, state)) = known else {
+        let sorry = config.services.get(destination.service.index()).and_then(|service| service.sorry);
+        line.write_str(if sorry == Some(id) { "sorry server, never checked" } else { "up, not checked" })?;
+        return line.end();
+    };
+    write!(line, "{}", Standing(state, what.retry))?;
+    line.to(36)?;
+    match state.last {
+        Some((at, verdict)) => {
+            write!(line, "{}", Why::of_verdict(verdict))?;
+            line.to(58)?;
+            write!(line, "{}", Ago { now: view.now, at })?;
+        }
+        None => line.write_str("not checked yet")?,
+    }
+    line.to(69)?;
+    match view.director.probe_due(probe) {
+        Some(at) => write!(line, "{}", Until { now: view.now, at })?,
+        None => line.write_str("checking")?,
+    }
+    line.end()
+}
+
+/// What is believed of a probe's target.
+struct Standing<'a>(&'a ProbeState, u32);
+
+impl fmt::Display for Standing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.belief {
+            Belief::Unproven => f.write_str("assumed up"),
+            Belief::Up if self.0.failures > 0 => write!(f, "up, {}/{}", self.0.failures, self.1),
+            Belief::Up => f.write_str("up"),
+            Belief::Down => f.write_str("DOWN"),
+        }
+    }
+}
+
+pub(in crate::console) fn json(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
+    let found = service(view, place.row);
+    match place.phase {
+        OPEN => {
+            open_json(view, out)?;
+            Ok(Some(Place::phase(SERVICE)))
+        }
+        SERVICE => {
+            let Some((id, service)) = found else {
+                out.write_str("\n]}\n")?;
+                return Ok(None);
+            };
+            out.write_str(if place.row == 0 { "\n" } else { ",\n" })?;
+            service_json(view, id, service, out)?;
+            Ok(Some(place.turn_to(DESTINATION)))
+        }
+        DESTINATION => {
+            let Some((id, one)) = found.and_then(|(_, service)| destination(view, service, place.sub)) else {
+                out.write_str("]}")?;
+                return Ok(Some(place.next_row(SERVICE)));
+            };
+            out.write_str(if place.sub == 0 { "\n  " } else { ",\n  " })?;
+            destination_json(view, id, one, out)?;
+            Ok(Some(place.turn_to(PROBE)))
+        }
+        _ => {
+            let one = found.and_then(|(_, service)| destination(view, service, place.sub));
+            let probes = one.map_or(&[][..], |(_, one)| view.director.config().probes_of(one));
+            let Some(probe) = probes.get(place.leaf) else {
+                out.write_str("]}")?;
+                return Ok(Some(place.next_sub(DESTINATION)));
+            };
+            out.write_str(if place.leaf == 0 { "" } else { "," })?;
+            probe_json(view, *probe, out)?;
+            Ok(Some(place.next_leaf()))
+        }
+    }
+}
+
+fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
+    let health = view.director.health();
+    let (busy, slots) = health.slots();
+    let mut object = Object::begin(out)?;
+    object.field("probes", view.director.config().probes.len())?;
+    object.field("slots_busy", busy)?;
+    object.field("slots", slots)?;
+    object.field("checks_total", health.checks_total())?;
+    object.field("failures_total", health.failures_total())?;
+    object.open("services")?;
+    out.write_char('[')
+}
+
+fn service_json(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn Write) -> fmt::Result {
+    let mut object = Object::begin(out)?;
+    object.field("service", Shown(service.key))?;
+    object.field("scheduler", service.spec.scheduler.as_str())?;
+    if let Some(pool) = view.director.services().pool(id) {
+        object.field("up", pool.quorum == Quorum::Met)?;
+        object.field("since", view.now.since(pool.since))?;
+        object.field("alive", pool.alive)?;
+        object.field("weight", pool.weight)?;
+    }
+    object.field("quorum", service.quorum)?;
+    object.field("real_servers", real_servers(service))?;
+    let error = view.director.ipvs_plan().service_error(id);
+    let cause = error.map(|errno| Shown(Cause { errno, scheduler: Some(service.spec.scheduler) }));
+    object.field("error", cause)?;
+    object.open("destinations")?;
+    out.write_char('[')
+}
+
+fn destination_json(
+    view: &View<'_>,
+    id: DestinationId,
+    destination: &Destination,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let (config, plan) = (view.director.config(), view.director.ipvs_plan());
+    let sorry = config.services.get(destination.service.index()).and_then(|service| service.sorry);
+    let mut object = Object::begin(out)?;
+    object.field("server", Shown(Names(config).server(id)))?;
+    object.field("sorry", sorry == Some(id))?;
+    object.field("alive", view.director.services().is_alive(id))?;
+    object.field("weight", destination.weight)?;
+    object.field("installed_weight", plan.destination(id).map(|spec| spec.weight))?;
+    object.field("error", plan.destination_error(id).map(|errno| Shown(Text(errno.0))))?;
+    object.open("checks")?;
+    out.write_char('[')
+}
+
+fn probe_json(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result {
+    let mut object = Object::begin(out)?;
+    if let (Some(what), Some(state)) = (view.director.probe(id), view.director.health().get(id)) {
+        object.field("check", what.checker.name())?;
+        object.field("target", Shown(what.target))?;
+        object.field("state", Shown(Standing(state, what.retry)))?;
+        object.field("since", view.now.since(state.since))?;
+        object.field("passed", state.last.map(|(_, verdict)| matches!(verdict, Verdict::Pass { .. })))?;
+        object.field("result", state.last.map(|(_, verdict)| Shown(Why::of_verdict(verdict))))?;
+        object.field("ago", state.last.map(|(at, _)| view.now.since(at)))?;
+        let due = view.director.probe_due(id).unwrap_or(Instant::NEVER);
+        object.field("next", until(view.now, due))?;
+    }
+    object.end()
+}

@@ -1,0 +1,39 @@
+//! What the commands show: one file each with its text and its JSON, row by row ([`super::answer`]).
+
+pub(super) mod checks;
+pub(super) mod memory;
+pub(super) mod other;
+pub(super) mod status;
+pub(super) mod turns;
+pub(super) mod vrrp;
+
+use core::fmt::{self, Write};
+
+use super::text::Line;
+use crate::director::vrrp::State;
+
+/// A state as operators know it.
+pub(super) fn state_word(state: State) -> &'static str {
+    match state {
+        State::Init => "INIT",
+        State::Backup => "BACKUP",
+        State::Master => "MASTER",
+        State::Fault(_) => "FAULT",
+    }
+}
+
+/// A line of its own, cleaned.
+fn line(out: &mut dyn Write, content: fmt::Arguments<'_>) -> fmt::Result {
+    let mut line = Line::new(out);
+    line.write_fmt(content)?;
+    line.end()
+}
+
+/// A label and what belongs to it.
+fn labelled(out: &mut dyn Write, label: &str, content: fmt::Arguments<'_>) -> fmt::Result {
+    let mut line = Line::new(out);
+    write!(line, "  {label}")?;
+    line.to(16)?;
+    line.write_fmt(content)?;
+    line.end()
+}

@@ -1,0 +1,333 @@
+//! `status`: everything that matters on one screen of 80 columns and 24 lines, the prompt included. What is wrong comes
+//! first; what does not fit is counted, and the command that shows it is named.
+
+use core::fmt::{self, Write};
+
+use super::checks::{quorum_word, real_servers};
+use super::memory::write_memory;
+use super::other::write_reload;
+use super::state_word;
+use super::vrrp::last_refusal;
+use crate::config::ids::{Id, InstanceId, ServiceId};
+use crate::config::model::Service;
+use crate::console::answer::{Next, Place};
+use crate::console::json::{Object, Shown};
+use crate::console::lines::Names;
+use crate::console::lines::why::Why;
+use crate::console::text::{Ago, Count, Fine, Line, Span, clip, clip_path, kib};
+use crate::console::view::{Outcome, View};
+use crate::director::ipvs_plan::Availability;
+use crate::director::services::{Pool, Quorum};
+use crate::director::vrrp::VirtualRouter;
+use crate::wire::errno::Text;
+
+/// Lines below the head and the three titles: 24 less 4, 3, and one for the prompt.
+const DETAILS: usize = 16;
+/// Alarms shown at most.
+const MAX_ALARMS: usize = 5;
+
+pub(in crate::console) fn text(view: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
+    let (instances, services) =
+        (view.director.config().instances.len(), view.director.config().services.len());
+    let mut alarms = 0;
+    each_alarm(view, &mut |_| {
+        alarms += 1;
+        Ok(())
+    })?;
+    let room = DETAILS - alarms.min(MAX_ALARMS);
+    let for_instances = instances.min(room - services.min(room / 2));
+    let for_services = services.min(room - for_instances);
+    head(view, out)?;
+    show_instances(view, for_instances, out)?;
+    show_services(view, for_services, out)?;
+    show_alarms(view, alarms, out)?;
+    Ok(None)
+}
+
+/// Of `count` rows on `lines` lines: how many are shown, if one line must say how many are not.
+fn shown(count: usize, lines: usize) -> usize {
+    if count <= lines { count } else { lines.saturating_sub(1) }
+}
+
+fn bounded(out: &mut dyn Write, content: fmt::Arguments<'_>) -> fmt::Result {
+    let mut line = Line::bounded(out);
+    line.write_fmt(content)?;
+    line.end()
+}
+
+fn head(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
+    let identity = &view.identity;
+    let up = Span(view.now.since(identity.started));
+    let (version, host, pid) = (identity.version, clip(identity.host), identity.pid);
+    bounded(out, format_args!("lvsbox {version} on {host}, pid {pid}, up {up}"))?;
+    let found = view.diagnostics;
+    let (errors, warnings) = (Count(found.errors, "error"), Count(found.warnings, "warning"));
+    let mut line = Line::bounded(out);
+    write!(line, "config  {}: {errors}, {warnings}", clip_path(identity.configuration))?;
+    if let Some(reload) = view.reload {
+        let word = match reload.outcome {
+            Outcome::InForce => "in force",
+            Outcome::Refused(_) => "refused",
+            Outcome::Unreadable { .. } => "not read",
+        };
+        write!(line, "; reload {word} {}", Ago { now: view.now, at: reload.at })?;
+    }
+    line.end()?;
+    let (live, peak) = (kib(view.heap.live), kib(view.heap.peak));
+    let (resident, threads) = (view.process.resident_kib, Count(view.process.threads, "thread"));
+    bounded(out, format_args!("memory  {resident} KiB resident, heap {live} KiB (peak {peak}), {threads}"))?;
+    let worst = view.turns.worst;
+    let mut line = Line::bounded(out);
+    write!(line, "loop    {} turns, ", view.turns.turns_total)?;
+    if worst.late.is_zero() {
+        write!(line, "never late")?;
+    } else {
+        let ago = Ago { now: view.now, at: worst.at };
+        write!(line, "worst lateness {} after {}, {ago}", Fine(worst.late), worst.after)?;
+    }
+    line.end()
+}
+
+/// Instances by state, what is wrong first.
+const STATES: [&str; 4] = ["FAULT", "INIT", "MASTER", "BACKUP"];
+
+fn routers<'a>(view: &View<'a>) -> impl Iterator<Item = (InstanceId, &'a VirtualRouter)> + Clone + use<'a> {
+    let director = view.director;
+    let ids = (0..director.config().instances.len()).map(InstanceId::from_index);
+    ids.filter_map(move |id| Some((id, director.vrrp().get(id)?)))
+}
+
+fn count_state(view: &View<'_>, word: &str) -> usize {
+    routers(view).filter(|(_, router)| state_word(router.state) == word).count()
+}
+
+fn show_instances(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Result {
+    let all = view.director.config().instances.len();
+    let mut line = Line::bounded(out);
+    write!(line, "VRRP    {}", Count(all, "instance"))?;
+    for word in STATES {
+        let count = count_state(view, word);
+        if count > 0 {
+            write!(line, ", {count} {word}")?;
+        }
+    }
+    line.end()?;
+    let most = shown(all, lines);
+    let in_order =
+        STATES.iter().flat_map(|word| routers(view).filter(|(_, router)| state_word(router.state) == *word));
+    for (id, router) in in_order.take(most) {
+        instance_line(view, id, router, out)?;
+    }
+    if most < all { bounded(out, format_args!("  and {} more (show vrrp)", all - most)) } else { Ok(()) }
+}
+
+fn instance_line(
+    view: &View<'_>,
+    id: InstanceId,
+    router: &VirtualRouter,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let names = Names(view.director.config());
+    let mut line = Line::bounded(out);
+    write!(line, "  {:<16.16} {:<6} {:>3}", names.instance(id), state_word(router.state), router.priority)?;
+    line.to(31)?;
+    write!(line, "for {}", Span(view.now.since(router.since)))?;
+    line.to(47)?;
+    write!(line, "{}", Why::of_state(names, router.why))?;
+    line.end()
+}
+
+/// How well a service is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Lost,
+    Lame,
+    Whole,
+}
+
+fn pools<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Service, &'a Pool, Health)> + use<'a> {
+    let director = view.director;
+    director.config().services.iter().enumerate().filter_map(move |(id, service)| {
+        let pool = director.services().pool(ServiceId::from_index(id))?;
+        let whole = usize::try_from(pool.alive) == Ok(real_servers(service));
+        let health = match pool.quorum {
+            Quorum::Lost => Health::Lost,
+            Quorum::Met if whole => Health::Whole,
+            Quorum::Met => Health::Lame,
+        };
+        Some((service, pool, health))
+    })
+}
+
+fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Result {
+    let all = view.director.config().services.len();
+    let mut counts = [0_usize; 2];
+    let (mut servers, mut alive) = (0, 0);
+    for (service, pool, health) in pools(view) {
+        let [lost, lame] = &mut counts;
+        *lost += usize::from(health == Health::Lost);
+        *lame += usize::from(health == Health::Lame);
+        servers += real_servers(service);
+        alive += u64::from(pool.alive);
+    }
+    let mut line = Line::bounded(out);
+    write!(line, "IPVS    {}, {alive} of {servers} real servers alive", Count(all, "service"))?;
+    for (count, word) in counts.into_iter().zip(["QUORUM LOST", "incomplete"]) {
+        if count > 0 {
+            write!(line, ", {count} {word}")?;
+        }
+    }
+    line.end()?;
+    let most = shown(all, lines);
+    let in_order = [Health::Lost, Health::Lame, Health::Whole]
+        .into_iter()
+        .flat_map(|wanted| pools(view).filter(move |(.., health)| *health == wanted));
+    for (service, pool, _) in in_order.take(most) {
+        let mut line = Line::bounded(out);
+        write!(line, "  {} {}", service.key, service.spec.scheduler)?;
+        line.to(34)?;
+        write!(line, "{}/{} alive", pool.alive, real_servers(service))?;
+        line.to(47)?;
+        write!(line, "{} for {}", quorum_word(pool), Span(view.now.since(pool.since)))?;
+        line.end()?;
+    }
+    if most < all { bounded(out, format_args!("  and {} more (show checks)", all - most)) } else { Ok(()) }
+}
+
+fn show_alarms(view: &View<'_>, all: usize, out: &mut dyn Write) -> fmt::Result {
+    if all == 0 {
+        return out.write_str("alarms  none\n");
+    }
+    bounded(out, format_args!("ALARMS  {all}"))?;
+    let (most, mut place) = (shown(all, MAX_ALARMS), 0);
+    each_alarm(view, &mut |alarm| {
+        place += 1;
+        if place > most { Ok(()) } else { bounded(out, format_args!("  {alarm}")) }
+    })?;
+    if most < all { bounded(out, format_args!("  and {} more (status json)", all - most)) } else { Ok(()) }
+}
+
+/// Everything that somebody should look at, the worst first.
+fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    kernel_alarms(view, say)?;
+    if let Some(Outcome::Refused(_) | Outcome::Unreadable { .. }) = view.reload.map(|reload| reload.outcome) {
+        say(format_args!("the last reload was refused: the configuration in force is an older one"))?;
+    }
+    if view.diagnostics.errors > 0 {
+        let errors = Count(view.diagnostics.errors, "error");
+        say(format_args!("the configuration has {errors} (lvsbox check)"))?;
+    }
+    vrrp_alarms(view, say)?;
+    let announcements = view.director.announcements().failed_total();
+    if announcements > 0 {
+        say(format_args!("{} not sent", Count(announcements, "gratuitous ARP")))?;
+    }
+    if view.log.lost_total > 0 {
+        say(format_args!("{} lost", Count(view.log.lost_total, "log line")))?;
+    }
+    Ok(())
+}
+
+fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    let (route, table) = (view.director.net_plan(), view.director.ipvs_plan());
+    if let Availability::Absent(errno) = table.availability() {
+        say(format_args!("IPVS is not available: {} (module ip_vs?)", Text(errno.0)))?;
+    }
+    if route.repairs_held() {
+        say(format_args!("somebody keeps changing addresses: repairs are held"))?;
+    }
+    if table.repairs_held() {
+        say(format_args!("somebody keeps changing the IPVS table: repairs are held"))?;
+    }
+    match route.troubled() {
+        0 => {}
+        count => say(format_args!("{count} addresses refused by the kernel (show vrrp)"))?,
+    }
+    match table.troubled() {
+        0 => Ok(()),
+        count => say(format_args!("{count} IPVS entries refused by the kernel (show checks)")),
+    }
+}
+
+fn vrrp_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    let refusing = routers(view).filter(|(_, router)| router.rejects.sum() > 0);
+    let total: u64 = refusing.clone().map(|(_, router)| router.rejects.sum()).sum();
+    let last = refusing.max_by_key(|(_, router)| router.rejects.last.map(|(.., at)| at));
+    if let Some((id, router)) = last {
+        let (name, refused) = (Names(view.director.config()).instance(id), Count(total, "advert"));
+        match last_refusal(view.now, &router.rejects) {
+            Some(last) => say(format_args!("{refused} refused, last {name}: {last}"))?,
+            None => say(format_args!("{refused} refused"))?,
+        }
+    }
+    let differing = routers(view).filter(|(_, router)| router.counters.list_differs_total > 0).count();
+    if differing > 0 {
+        let instances = Count(differing, "instance");
+        say(format_args!("{instances} heard adverts with other VIPs (show vrrp)"))?;
+    }
+    let unsent: u64 = routers(view).map(|(_, router)| router.counters.send_failed_total).sum();
+    if unsent > 0 {
+        say(format_args!("{} not sent (show vrrp)", Count(unsent, "advert")))?;
+    }
+    Ok(())
+}
+
+const OPEN: u8 = 0;
+const INSTANCE: u8 = 1;
+
+pub(in crate::console) fn json(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
+    if place.phase == OPEN {
+        open_json(view, out)?;
+        return Ok(Some(Place::phase(INSTANCE)));
+    }
+    let id = InstanceId::from_index(place.row);
+    let Some(router) = view.director.vrrp().get(id) else {
+        out.write_str("\n]}\n")?;
+        return Ok(None);
+    };
+    out.write_str(if place.row == 0 { "\n" } else { ",\n" })?;
+    let names = Names(view.director.config());
+    let mut object = Object::begin(out)?;
+    object.field("name", names.instance(id))?;
+    object.field("state", state_word(router.state))?;
+    object.field("priority", router.priority)?;
+    object.field("since", view.now.since(router.since))?;
+    object.field("why", Shown(Why::of_state(names, router.why)))?;
+    object.end()?;
+    Ok(Some(place.next_row(INSTANCE)))
+}
+
+fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
+    let identity = &view.identity;
+    let mut object = Object::begin(out)?;
+    object.field("version", identity.version)?;
+    object.field("host", clip(identity.host))?;
+    object.field("pid", identity.pid)?;
+    object.field("uptime", view.now.since(identity.started))?;
+    object.field("configuration", clip_path(identity.configuration))?;
+    object.field("errors", view.diagnostics.errors)?;
+    object.field("warnings", view.diagnostics.warnings)?;
+    write_reload(view, &mut object)?;
+    write_memory(view, &mut object)?;
+    object.field("turns_total", view.turns.turns_total)?;
+    object.field("worst_lateness", view.turns.worst.late)?;
+    object.object("vrrp", |counts| {
+        STATES.iter().try_for_each(|word| counts.field(word, count_state(view, word)))
+    })?;
+    object.object("ipvs", |counts| {
+        let count = |wanted| pools(view).filter(|(.., health)| *health == wanted).count();
+        counts.field(
+            "available",
+            !matches!(view.director.ipvs_plan().availability(), Availability::Absent(_)),
+        )?;
+        counts.field("services", view.director.config().services.len())?;
+        counts.field("quorum_lost", count(Health::Lost))?;
+        counts.field("incomplete", count(Health::Lame))?;
+        counts
+            .field("real_servers", pools(view).map(|(service, ..)| real_servers(service)).sum::<usize>())?;
+        counts.field("alive", pools(view).map(|(_, pool, _)| u64::from(pool.alive)).sum::<u64>())
+    })?;
+    object.list("alarms", |list| each_alarm(view, &mut |alarm| list.item(Shown(alarm))))?;
+    object.open("instances")?;
+    out.write_char('[')
+}

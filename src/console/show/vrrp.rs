@@ -1,0 +1,310 @@
+//! `show vrrp`: what each instance is, why, since when, what happens next; its addresses, counters, refused adverts.
+//!
+//! Refusals stand one reason to a line, the count first, so that a script can follow one of them.
+
+use core::fmt::{self, Write};
+
+use super::{labelled, line, state_word};
+use crate::config::Config;
+use crate::config::ids::{AddressId, Id, InstanceId};
+use crate::config::model::{Instance, Preemption, VirtualAddress};
+use crate::console::answer::{Next, Place};
+use crate::console::json::{Object, Shown, until};
+use crate::console::lines::Names;
+use crate::console::lines::why::Why;
+use crate::console::text::{Ago, Line, Span, Until};
+use crate::console::view::View;
+use crate::director::vrrp::{Reject, Rejects, State, VirtualRouter};
+use crate::time::Instant;
+use crate::wire::errno::Text;
+
+const HEAD: u8 = 0;
+const ADDRESS: u8 = 1;
+const REFUSALS: u8 = 2;
+const OPEN: u8 = 3;
+
+pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
+    let config = view.director.config();
+    let Some((id, instance, router)) = find(view, place.row) else {
+        return strays(view, place, out);
+    };
+    match place.phase {
+        HEAD => {
+            head(view, id, instance, router, out)?;
+            Ok(Some(place.turn_to(ADDRESS)))
+        }
+        ADDRESS => match address(config, instance, place.sub) {
+            Some((id, address)) => {
+                address_line(view, id, address, out)?;
+                Ok(Some(place.next_sub(ADDRESS)))
+            }
+            None => Ok(Some(place.turn_to(REFUSALS))),
+        },
+        _ => {
+            refusals(view.now, &router.rejects, out)?;
+            out.write_char('\n')?;
+            Ok(Some(place.next_row(HEAD)))
+        }
+    }
+}
+
+fn find<'a>(view: &View<'a>, row: usize) -> Option<(InstanceId, &'a Instance, &'a VirtualRouter)> {
+    let id = InstanceId::from_index(row);
+    Some((id, view.director.config().instances.get(row)?, view.director.vrrp().get(id)?))
+}
+
+fn address<'a>(
+    config: &'a Config,
+    instance: &Instance,
+    place: usize,
+) -> Option<(AddressId, &'a VirtualAddress)> {
+    let id = instance.addresses.nth(place)?;
+    Some((id, config.addresses.get(id.index())?))
+}
+
+fn head(
+    view: &View<'_>,
+    id: InstanceId,
+    instance: &Instance,
+    router: &VirtualRouter,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let names = Names(view.director.config());
+    let (name, link) = (names.instance(id), names.link(instance.link));
+    let state = state_word(router.state);
+    let span = Span(view.now.since(router.since));
+    line(out, format_args!("{name}  {state} on {link}, VRID {}, for {span}", instance.vrid))?;
+    labelled(out, "why", format_args!("{}", Why::of_state(names, router.why)))?;
+    let base = instance.priority;
+    labelled(out, "priority", format_args!("{} (base {base})", router.priority))?;
+    active(view, router, out)?;
+    next(view, id, instance, router, out)?;
+    let count = &router.counters;
+    let (sent, received, failed) = (count.sent_total, count.received_total, count.send_failed_total);
+    labelled(out, "adverts", format_args!("{sent} sent, {received} received, {failed} not sent"))?;
+    let (became, left) = (count.became_master_total, count.released_master_total);
+    let (gone, heard) = (count.zero_sent_total, count.zero_received_total);
+    labelled(
+        out,
+        "MASTER",
+        format_args!("became {became}, left {left}; priority 0: {gone} sent, {heard} received"),
+    )?;
+    if count.list_differs_total > 0 {
+        labelled(out, "VIP list", format_args!("{} adverts list other VIPs", count.list_differs_total))?;
+    }
+    let present = instance.addresses.iter().filter(|id| view.director.net_plan().is_present(*id)).count();
+    labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))
+}
+
+fn active(view: &View<'_>, router: &VirtualRouter, out: &mut dyn Write) -> fmt::Result {
+    match (router.state, router.active) {
+        (State::Master, _) => labelled(out, "active", format_args!("this box")),
+        (State::Init | State::Backup | State::Fault(_), None) => {
+            labelled(out, "active", format_args!("none heard"))
+        }
+        (State::Init | State::Backup | State::Fault(_), Some((from, priority, at))) => {
+            let ago = Ago { now: view.now, at };
+            labelled(out, "active", format_args!("{from}, priority {priority}, heard {ago}"))
+        }
+    }
+}
+
+fn next(
+    view: &View<'_>,
+    id: InstanceId,
+    instance: &Instance,
+    router: &VirtualRouter,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let due = Until { now: view.now, at: view.director.protocol_deadline(id).unwrap_or(Instant::NEVER) };
+    match router.state {
+        State::Master => labelled(out, "next", format_args!("advert {due}")),
+        State::Backup if instance.preemption == Preemption::Stay => {
+            labelled(out, "next", format_args!("takeover {due} unless an advert comes (nopreempt)"))
+        }
+        State::Backup => {
+            let least = router.priority;
+            labelled(out, "next", format_args!("takeover {due} unless an advert of {least} or more comes"))
+        }
+        State::Init => labelled(out, "next", format_args!("BACKUP when interface and socket are there")),
+        State::Fault(_) => labelled(out, "next", format_args!("BACKUP when the fault is over")),
+    }
+}
+
+fn address_line(
+    view: &View<'_>,
+    id: AddressId,
+    address: &VirtualAddress,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let plan = view.director.net_plan();
+    let mut line = Line::new(out);
+    write!(line, "    {}/{}", address.address, address.prefix)?;
+    line.to(28)?;
+    line.write_str(view.director.config().link_name(address.link))?;
+    line.to(44)?;
+    line.write_str(if plan.is_present(id) { "present" } else { "absent" })?;
+    if let Some(errno) = plan.error(id) {
+        write!(line, ": {}", Text(errno.0))?;
+    }
+    line.end()
+}
+
+/// Words of a reason; scripts look for them.
+fn refusal(reject: Reject) -> &'static str {
+    match reject {
+        Reject::Header => "bad IPv4 header",
+        Reject::Length => "too short",
+        Reject::Count => "address count does not fit",
+        Reject::Ttl => "ttl below 255",
+        Reject::Version => "version",
+        Reject::UnknownVrid => "unknown VRID",
+        Reject::AuthType => "authentication unknown",
+        Reject::AuthMismatch => "authentication differs",
+        Reject::Password => "password",
+        Reject::Interval => "advertisement interval",
+        Reject::Type => "packet type",
+        Reject::Checksum => "checksum",
+        Reject::Destination => "multicast against unicast",
+        Reject::Source => "source is not a peer",
+        Reject::Own => "own address",
+    }
+}
+
+fn refusals(now: Instant, rejects: &Rejects, out: &mut dyn Write) -> fmt::Result {
+    for reject in Reject::ALL.into_iter().filter(|reject| rejects.total(*reject) > 0) {
+        labelled(out, "refused", format_args!("{:>8}  {}", rejects.total(reject), refusal(reject)))?;
+    }
+    match last_refusal(now, rejects) {
+        Some(last) => labelled(out, "last refused", format_args!("{last}")),
+        None => labelled(out, "refused", format_args!("none")),
+    }
+}
+
+/// The last refusal as a phrase: `password from 10.9.0.66, 3.4 s ago`.
+pub(super) fn last_refusal(now: Instant, rejects: &Rejects) -> Option<impl fmt::Display> {
+    rejects.last.map(|(reject, from, at)| {
+        fmt::from_fn(move |f| {
+            f.write_str(refusal(reject))?;
+            if !from.is_unspecified() {
+                write!(f, " from {from}")?;
+            }
+            write!(f, ", {}", Ago { now, at })
+        })
+    })
+}
+
+fn strays(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
+    if place.row == 0 {
+        out.write_str("no instance is configured\n")?;
+    }
+    out.write_str("packets for no instance of this box\n")?;
+    refusals(view.now, &view.director.vrrp().strays, out)?;
+    Ok(None)
+}
+
+pub(in crate::console) fn json(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
+    let found = find(view, place.row);
+    match (place.phase, found) {
+        (HEAD, _) => {
+            out.write_str("{\"instances\":[")?;
+            Ok(Some(Place::phase(OPEN)))
+        }
+        (OPEN, Some(found)) => {
+            out.write_str(if place.row == 0 { "\n" } else { ",\n" })?;
+            open_json(view, found, out)?;
+            Ok(Some(place.turn_to(ADDRESS)))
+        }
+        (OPEN, None) => {
+            out.write_str("\n],\"strays\":")?;
+            refusals_json(view.now, &view.director.vrrp().strays, out)?;
+            out.write_str("}\n")?;
+            Ok(None)
+        }
+        (ADDRESS, found) => {
+            let config = view.director.config();
+            match found.and_then(|(_, instance, _)| address(config, instance, place.sub)) {
+                Some((id, address)) => {
+                    out.write_str(if place.sub == 0 { "\n  " } else { ",\n  " })?;
+                    address_json(view, id, address, out)?;
+                    Ok(Some(place.next_sub(ADDRESS)))
+                }
+                None => Ok(Some(place.turn_to(REFUSALS))),
+            }
+        }
+        (_, found) => {
+            out.write_str("],\"refused\":")?;
+            refusals_json(view.now, &found.map(|(_, _, router)| router.rejects).unwrap_or_default(), out)?;
+            out.write_char('}')?;
+            Ok(Some(place.next_row(OPEN)))
+        }
+    }
+}
+
+fn open_json(
+    view: &View<'_>,
+    (id, instance, router): (InstanceId, &Instance, &VirtualRouter),
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let names = Names(view.director.config());
+    let mut object = Object::begin(out)?;
+    object.field("name", names.instance(id))?;
+    object.field("interface", names.link(instance.link))?;
+    object.field("vrid", instance.vrid.get())?;
+    object.field("state", state_word(router.state))?;
+    object.field("since", view.now.since(router.since))?;
+    object.field("why", Shown(Why::of_state(names, router.why)))?;
+    object.field("base_priority", instance.priority)?;
+    object.field("effective_priority", router.priority)?;
+    object.field("advert_interval", instance.advert_interval)?;
+    object.field("nopreempt", instance.preemption == Preemption::Stay)?;
+    let active = router.active.filter(|_| router.state != State::Master);
+    object.field("active_router", active.map(|(from, ..)| Shown(from)))?;
+    object.field("active_priority", active.map(|(_, priority, _)| priority))?;
+    object.field("active_heard", active.map(|(.., at)| view.now.since(at)))?;
+    let due = view.director.protocol_deadline(id).and_then(|at| until(view.now, at));
+    object.field("next_advert", due.filter(|_| router.state == State::Master))?;
+    object.field("takeover", due.filter(|_| router.state == State::Backup))?;
+    let count = &router.counters;
+    object.field("advert_sent", count.sent_total)?;
+    object.field("advert_rcvd", count.received_total)?;
+    object.field("advert_not_sent", count.send_failed_total)?;
+    object.field("become_master", count.became_master_total)?;
+    object.field("release_master", count.released_master_total)?;
+    object.field("pri_zero_sent", count.zero_sent_total)?;
+    object.field("pri_zero_rcvd", count.zero_received_total)?;
+    object.field("addr_list_err", count.list_differs_total)?;
+    object.open("addresses")?;
+    out.write_char('[')
+}
+
+fn address_json(
+    view: &View<'_>,
+    id: AddressId,
+    address: &VirtualAddress,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let plan = view.director.net_plan();
+    let mut object = Object::begin(out)?;
+    object.field("address", Shown(address.address))?;
+    object.field("prefix", address.prefix)?;
+    object.field("interface", view.director.config().link_name(address.link))?;
+    object.field("present", plan.is_present(id))?;
+    object.field("error", plan.error(id).map(|errno| Shown(Text(errno.0))))?;
+    object.end()
+}
+
+fn refusals_json(now: Instant, rejects: &Rejects, out: &mut dyn Write) -> fmt::Result {
+    let mut object = Object::begin(out)?;
+    for reject in Reject::ALL.into_iter().filter(|reject| rejects.total(*reject) > 0) {
+        object.field(reject.name(), rejects.total(reject))?;
+    }
+    if let Some((reject, from, at)) = rejects.last {
+        object.object("last", |last| {
+            last.field("reason", reject.name())?;
+            last.field("from", (!from.is_unspecified()).then_some(Shown(from)))?;
+            last.field("ago", now.since(at))
+        })?;
+    }
+    object.end()
+}

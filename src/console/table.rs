@@ -1,0 +1,304 @@
+//! The commands: one row each with its words, its help line and what renders it. Parsing, `help` and dispatch read
+//! this table and nothing else. Unique prefixes of words suffice; a mistake says what was meant, perhaps.
+
+use core::fmt;
+
+use super::answer::Renderer;
+use super::show;
+use super::text::Clean;
+use crate::limits::MAX_COMMAND_BYTES;
+
+/// What an operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// The commands.
+    Help,
+    /// One screen about everything.
+    Status,
+    /// Instances.
+    Vrrp,
+    /// The kernel's table: made by the shell with the functions of [`super::ipvs`].
+    Ipvs,
+    /// Checks of real servers.
+    Checks,
+    /// Tables, heap, process.
+    Memory,
+    /// How the loop spends its time.
+    Loop,
+    /// Read the configuration again. The shell does it; the answer then says how it went.
+    Reload,
+    /// The same, although the file has errors.
+    ReloadForce,
+    /// Name and version.
+    Version,
+}
+
+/// How the answer shall look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A command that was understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// What.
+    pub command: Command,
+    /// How.
+    pub format: Format,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) words: &'static [&'static str],
+    pub(super) help: &'static str,
+    pub(super) command: Command,
+    pub(super) text: Renderer,
+    pub(super) json: Renderer,
+}
+
+/// Behind every command.
+const JSON: &str = "json";
+
+/// All commands, in the order of `help`.
+#[rustfmt::skip]
+pub(super) static TABLE: [Row; 10] = [
+    Row { words: &["status"], help: "everything on one screen", command: Command::Status,
+          text: show::status::text, json: show::status::json },
+    Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
+          text: show::vrrp::text, json: show::vrrp::json },
+    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln", command: Command::Ipvs,
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "checks"], help: "real servers: last result, reason, next check", command: Command::Checks,
+          text: show::checks::text, json: show::checks::json },
+    Row { words: &["show", "memory"], help: "tables against their limits, heap, process", command: Command::Memory,
+          text: show::memory::text, json: show::memory::json },
+    Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
+          text: show::turns::text, json: show::turns::json },
+    Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
+          text: show::other::reload, json: show::other::reload_json },
+    Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
+          text: show::other::reload, json: show::other::reload_json },
+    Row { words: &["version"], help: "name and version", command: Command::Version,
+          text: show::other::version, json: show::other::version_json },
+    Row { words: &["help"], help: "this list", command: Command::Help,
+          text: show::other::help, json: show::other::help_json },
+];
+
+/// The row of a command.
+pub(super) fn row_of(command: Command) -> &'static Row {
+    let [first, ..] = &TABLE;
+    TABLE.iter().find(|row| row.command == command).unwrap_or(first)
+}
+
+/// Why a line is not a command. Displays as a sentence for the operator, safe for a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistake<'a> {
+    /// Nothing but blanks.
+    Empty,
+    /// Longer than [`MAX_COMMAND_BYTES`].
+    TooLong,
+    /// No command has this word there.
+    Unknown {
+        /// The word.
+        word: &'a [u8],
+        /// The known word that resembles it.
+        nearest: Option<&'static str>,
+    },
+    /// The word stands for several.
+    Ambiguous {
+        /// The word.
+        word: &'a [u8],
+        /// Rows of the table, as bits.
+        rows: Rows,
+    },
+    /// More words are needed.
+    Incomplete {
+        /// The rows that are still possible.
+        rows: Rows,
+    },
+}
+
+/// A set of rows that agree in their first words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rows {
+    bits: u16,
+    /// Which of their words is asked for.
+    depth: usize,
+}
+
+impl Rows {
+    fn iter(self) -> impl Iterator<Item = &'static Row> {
+        TABLE.iter().enumerate().filter(move |(place, _)| self.bits & 1 << place != 0).map(|(_, row)| row)
+    }
+
+    /// The words at the set's depth; neighbours that are equal count once.
+    fn words(self) -> impl Iterator<Item = &'static str> {
+        let mut last = None;
+        self.iter().filter_map(move |row| {
+            let word = row.words.get(self.depth).copied();
+            if core::mem::replace(&mut last, word) == word { None } else { word }
+        })
+    }
+
+    fn keep(self, wanted: impl Fn(&Row) -> bool) -> Self {
+        let bits = TABLE
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| wanted(row))
+            .fold(0, |bits, (place, _)| bits | 1 << place);
+        Self { bits: self.bits & bits, ..self }
+    }
+
+    fn is_empty(self) -> bool {
+        self.bits == 0
+    }
+}
+
+/// Understands a line.
+pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
+    if line.len() > MAX_COMMAND_BYTES {
+        return Err(Mistake::TooLong);
+    }
+    let mut rows = Rows { bits: u16::MAX, depth: 0 }.keep(|_| true);
+    let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut format = Format::Text;
+    for word in words {
+        let depth = rows.depth;
+        let begins = |row: &Row| row.words.get(depth).is_some_and(|known| known.as_bytes().starts_with(word));
+        let exact = rows.keep(|row| row.words.get(depth).is_some_and(|known| known.as_bytes() == word));
+        let fitting = if exact.is_empty() { rows.keep(begins) } else { exact };
+        if fitting.is_empty() {
+            let complete = rows.iter().any(|row| row.words.len() == depth);
+            if complete && JSON.as_bytes().starts_with(word) && format == Format::Text {
+                format = Format::Json;
+                continue;
+            }
+            let known = rows.words().chain((complete && format == Format::Text).then_some(JSON));
+            return Err(Mistake::Unknown { word, nearest: nearest(word, known) });
+        }
+        if fitting.words().nth(1).is_some() {
+            return Err(Mistake::Ambiguous { word, rows: fitting });
+        }
+        rows = Rows { depth: depth + 1, ..fitting };
+    }
+    if rows.depth == 0 {
+        return Err(Mistake::Empty);
+    }
+    match rows.iter().find(|row| row.words.len() == rows.depth) {
+        Some(row) => Ok(Request { command: row.command, format }),
+        None => Err(Mistake::Incomplete { rows }),
+    }
+}
+
+/// The known word with the fewest differences, if they are few.
+fn nearest(word: &[u8], known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let distances = known.map(|known| (distance(word, known.as_bytes()), known));
+    distances
+        .filter(|(distance, known)| *distance * 2 <= known.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// Insertions, deletions and replacements that lead from one word to the other. Long words are far from everything.
+fn distance(word: &[u8], known: &[u8]) -> usize {
+    const LONGEST: usize = 16;
+    if word.len() > LONGEST || known.len() >= LONGEST {
+        return usize::MAX / 2;
+    }
+    let mut row: [usize; LONGEST] = core::array::from_fn(|place| place);
+    for (count, byte) in word.iter().enumerate() {
+        let mut diagonal = core::mem::replace(&mut row[0], count + 1);
+        for (place, other) in known.iter().enumerate() {
+            let replaced = diagonal + usize::from(!byte.eq_ignore_ascii_case(other));
+            diagonal = row[place + 1];
+            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row[known.len()]
+}
+
+impl fmt::Display for Mistake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, rows: Rows| {
+            rows.words()
+                .enumerate()
+                .try_for_each(|(place, word)| write!(f, "{}{word}", if place == 0 { "" } else { ", " }))
+        };
+        match *self {
+            Self::Empty => f.write_str("no command; `help` lists them"),
+            Self::TooLong => write!(f, "longer than {MAX_COMMAND_BYTES} bytes"),
+            Self::Unknown { word, nearest: Some(nearest) } => {
+                write!(f, "unknown word `{}`: did you mean `{nearest}`?", Clean(word))
+            }
+            Self::Unknown { word, nearest: None } => {
+                write!(f, "unknown word `{}`; `help` lists the commands", Clean(word))
+            }
+            Self::Ambiguous { word, rows } => {
+                write!(f, "`{}` may be ", Clean(word))?;
+                list(f, rows)
+            }
+            Self::Incomplete { rows } => {
+                let known = rows.iter().next().and_then(|row| row.words.get(..rows.depth)).unwrap_or(&[]);
+                known.iter().try_for_each(|word| write!(f, "{word} "))?;
+                f.write_str("what? One of ")?;
+                list(f, rows)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn understood(line: &str) -> Request {
+        parse(line.as_bytes()).unwrap_or_else(|mistake| panic!("{line}: {mistake}"))
+    }
+
+    fn mistake(line: &[u8]) -> String {
+        parse(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_row_is_reached_by_its_words_and_json_follows_each() {
+        for row in &TABLE {
+            let line = row.words.join(" ");
+            assert_eq!(understood(&line), Request { command: row.command, format: Format::Text });
+            let json = understood(&format!(" {line}\tjson\r\n"));
+            assert_eq!(json, Request { command: row.command, format: Format::Json });
+        }
+    }
+
+    #[test]
+    fn unique_prefixes_suffice() {
+        assert_eq!(understood("sh v").command, Command::Vrrp);
+        assert_eq!(understood("sho che").command, Command::Checks);
+        assert_eq!(understood("st j"), Request { command: Command::Status, format: Format::Json });
+        assert_eq!(understood("h").command, Command::Help);
+    }
+
+    #[test]
+    fn mistakes_say_what_was_meant() {
+        assert_eq!(mistake(b"s"), "`s` may be status, show");
+        assert_eq!(mistake(b"show"), "show what? One of vrrp, ipvs, checks, memory, loop");
+        assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
+        assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");
+        assert_eq!(mistake(b"show vrrp jsno"), "unknown word `jsno`: did you mean `json`?");
+        assert_eq!(mistake(b"status json json"), "unknown word `json`; `help` lists the commands");
+        assert_eq!(mistake(b"xyzzy"), "unknown word `xyzzy`; `help` lists the commands");
+        assert_eq!(mistake(b" \r\n"), "no command; `help` lists them");
+        assert_eq!(mistake(&[b'x'; MAX_COMMAND_BYTES + 1]), "longer than 512 bytes");
+    }
+
+    #[test]
+    fn control_bytes_come_back_as_question_marks() {
+        assert_eq!(mistake(b"\x1b[2Jstat\xffus"), "unknown word `?[2Jstat?us`; `help` lists the commands");
+        let long = mistake(&[7; 100]);
+        assert!(long.len() < 80 && long.bytes().all(|byte| (32..127).contains(&byte)), "{long}");
+    }
+}

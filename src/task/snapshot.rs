@@ -1,0 +1,209 @@
+//! `show ipvs`: the kernel's own table, read for the occasion and printed as `ipvsadm -Ln` prints it.
+//!
+//! What the director believes is not asked: an operator wants to see what the kernel does, services of others
+//! included. It has a socket of its own, reads one datagram a step, so that nobody waits, and holds one list of
+//! services and one of destinations, which are freed with the answer.
+
+use super::answer::{STATUS_FAILED, STATUS_OK};
+use crate::console::{Buf, Format, ipvs};
+use crate::kernel::error;
+use crate::kernel::netlink::{Incoming, NetlinkSocket, Protocol};
+use crate::limits::{MAX_REAL_SERVERS, MAX_SERVICES};
+use crate::wire::genl_ipvs::{self, DestinationEntry, Info, Request, ServiceEntry};
+use crate::wire::netlink::{Content, Message, Writer, messages};
+
+/// Bytes of one datagram of a dump at most (`NLMSG_GOODSIZE` and the cap of `netlink_dump`).
+const DATAGRAM: usize = 32 << 10;
+/// Bytes of the longest row, with room to spare.
+const ROW: usize = 512;
+/// Services read at most: ours and as many of others.
+const MAX_ROWS: usize = 2 * MAX_SERVICES;
+
+/// A table that is being read and printed.
+pub(super) struct Snapshot {
+    family: u16,
+    /// Sequence number of the last request; answers to an earlier one are passed over.
+    seq: u32,
+    format: Format,
+    stage: Stage,
+    socket: Option<NetlinkSocket>,
+    buffer: Box<[u8]>,
+    services: Vec<ServiceEntry>,
+    destinations: Vec<DestinationEntry>,
+    scratch: Vec<DestinationEntry>,
+}
+
+/// What the next step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    Info,
+    Services,
+    /// Ask for the destinations of this service.
+    Ask(usize),
+    /// Read them.
+    Destinations(usize),
+    /// Print this row of them.
+    Print(usize, usize),
+    Close,
+}
+
+impl Snapshot {
+    /// Nothing read yet; `family` is the number of IPVS in this kernel.
+    pub(super) fn new(family: u16, format: Format) -> Self {
+        Self {
+            family,
+            seq: 0,
+            format,
+            stage: Stage::Open,
+            socket: None,
+            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+            services: Vec::new(),
+            destinations: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Does one step and may append rows to `out`, which is empty. A status when it is over.
+    pub(super) fn step(&mut self, out: &mut Buf) -> Option<u8> {
+        match self.advance(out) {
+            Ok(Some(stage)) => {
+                self.stage = stage;
+                None
+            }
+            Ok(None) => Some(STATUS_OK),
+            Err(errno) => {
+                let _ = match self.format {
+                    Format::Text => ipvs::unavailable(out, errno),
+                    Format::Json => ipvs::unavailable_json(out, errno),
+                };
+                Some(STATUS_FAILED)
+            }
+        }
+    }
+
+    fn advance(&mut self, out: &mut Buf) -> Result<Option<Stage>, u16> {
+        match self.stage {
+            Stage::Open => {
+                self.socket =
+                    Some(NetlinkSocket::open(Protocol::Generic, 0).map_err(|error| error.number())?);
+                self.ask(Request::GetInfo)?;
+                Ok(Some(Stage::Info))
+            }
+            Stage::Info => self.read_info(out),
+            Stage::Services => {
+                let mut found = core::mem::take(&mut self.services);
+                let ended = self.read(|payload| found.extend(genl_ipvs::parse_service(payload)))?;
+                self.services = found;
+                self.services.truncate(MAX_ROWS);
+                if !ended {
+                    return Ok(Some(Stage::Services));
+                }
+                let mut scratch = Vec::with_capacity(self.services.len());
+                ipvs::sort(&mut self.services, &mut scratch, &|a, b| ipvs::compare_services(&a.key, &b.key));
+                Ok(Some(Stage::Ask(0)))
+            }
+            Stage::Ask(row) => {
+                let Some(service) = self.services.get(row).copied() else { return Ok(Some(Stage::Close)) };
+                self.destinations.clear();
+                self.ask(Request::DumpDestinations(service.key))?;
+                Ok(Some(Stage::Destinations(row)))
+            }
+            Stage::Destinations(row) => self.read_destinations(row, out),
+            Stage::Print(row, from) => Ok(Some(self.print(row, from, out))),
+            Stage::Close => {
+                if self.format == Format::Json {
+                    let _ = ipvs::json_end(out);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn read_info(&mut self, out: &mut Buf) -> Result<Option<Stage>, u16> {
+        let mut info = None;
+        let ended = self.read(|payload| info = info.or(genl_ipvs::parse_info(payload).ok()))?;
+        let Some(info) = info else { return Ok((!ended).then_some(Stage::Info)) };
+        self.begin(&info, out);
+        self.ask(Request::DumpServices)?;
+        Ok(Some(Stage::Services))
+    }
+
+    fn begin(&self, info: &Info, out: &mut Buf) {
+        let _ = match self.format {
+            Format::Text => ipvs::header(out, info),
+            Format::Json => ipvs::json_begin(out, info),
+        };
+    }
+
+    fn read_destinations(&mut self, row: usize, out: &mut Buf) -> Result<Option<Stage>, u16> {
+        let Some(service) = self.services.get(row).copied() else { return Ok(Some(Stage::Close)) };
+        let mut found = core::mem::take(&mut self.destinations);
+        let family = service.key.family();
+        let ended = self.read(|payload| found.extend(genl_ipvs::parse_destination(payload, family)))?;
+        self.destinations = found;
+        self.destinations.truncate(MAX_REAL_SERVERS);
+        if !ended {
+            return Ok(Some(Stage::Destinations(row)));
+        }
+        ipvs::sort(&mut self.destinations, &mut self.scratch, &|a, b| {
+            ipvs::compare_destinations(&a.key, &b.key)
+        });
+        let _ = match self.format {
+            Format::Text => ipvs::service_line(out, &service),
+            Format::Json => ipvs::json_service(out, &service, row),
+        };
+        Ok(Some(self.print(row, 0, out)))
+    }
+
+    /// Prints destinations while there is room.
+    fn print(&self, row: usize, from: usize, out: &mut Buf) -> Stage {
+        for (place, entry) in self.destinations.iter().enumerate().skip(from) {
+            if out.capacity() - out.len() < ROW {
+                return Stage::Print(row, place);
+            }
+            let _ = match self.format {
+                Format::Text => ipvs::destination_line(out, entry),
+                Format::Json => ipvs::json_destination(out, entry, place),
+            };
+        }
+        if self.format == Format::Json {
+            let _ = ipvs::json_service_end(out);
+        }
+        Stage::Ask(row + 1)
+    }
+
+    fn ask(&mut self, request: Request) -> Result<(), u16> {
+        let mut bytes = [0; 256];
+        let mut writer = Writer::new(&mut bytes);
+        let socket = self.socket.as_ref().ok_or(0_u16)?;
+        self.seq += 1;
+        request.emit(&mut writer, self.family, self.seq).map_err(|_| 0_u16)?;
+        socket.send(writer.as_bytes()).map_err(error::number)
+    }
+
+    /// Reads one datagram and hands over its payloads. True at the end of a dump or of an answer.
+    fn read(&mut self, mut take: impl FnMut(&[u8])) -> Result<bool, u16> {
+        let socket = self.socket.as_ref().ok_or(0_u16)?;
+        let length = match socket.receive(&mut self.buffer).map_err(error::number)? {
+            Incoming::Datagram(length) => length,
+            // The kernel answers inside our calls: nothing there means nothing to come.
+            Incoming::Empty => return Ok(true),
+            Incoming::Stranger => return Ok(false),
+            Incoming::Cut | Incoming::Overrun => return Err(105),
+        };
+        for message in messages(self.buffer.get(..length).unwrap_or(&[])) {
+            let Ok(Message { content, seq, .. }) = message else { return Err(0) };
+            if seq != self.seq {
+                continue;
+            }
+            match content {
+                Content::Data(payload) => take(payload),
+                Content::Acknowledgement { errno: 0 } | Content::Done { errno: 0 } => return Ok(true),
+                Content::Acknowledgement { errno } | Content::Done { errno } => return Err(errno),
+                Content::Noop | Content::Overrun => {}
+            }
+        }
+        Ok(false)
+    }
+}
