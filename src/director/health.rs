@@ -285,3 +285,6 @@ fn spread(id: usize, window: Duration) -> Duration {
     let fraction = (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
     Duration::from_micros(window.as_micros().saturating_mul(fraction) >> 20)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@
 //! lines in `handle`, `fire`, `settle` and `poll_actions`. Read `event.rs`, `action.rs` and `bus.rs` first.
 
 pub mod action;
+mod answers;
 mod bus;
 mod dirty;
 pub mod event;
@@ -29,29 +30,26 @@ pub mod services;
 mod survey;
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
-mod tests;
 pub mod timers;
 pub mod track;
 mod view;
 pub mod vrrp;
 
-use action::{Action, Actions, Budget, Change, Dump, Epoch};
+use action::{Action, Actions, Budget, Dump, Epoch};
 use bus::{Bus, Timer};
-use event::{DumpError, Event};
+use event::Event;
 use garp::Announcements;
 use health::Health;
 use ipvs_plan::IpvsPlan;
 use journal::Reason;
 use links::Links;
 use net_plan::NetPlan;
-use reload::Reload;
 use services::Services;
 use survey::Survey;
 use track::Tracks;
 pub use view::{Frame, MAX_GROUPS, SocketSpec};
 pub use vrrp::packet::Datagram;
-use vrrp::{Predecessor, Surroundings, Vrrp};
+use vrrp::{Surroundings, Vrrp};
 
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, ServiceId};
@@ -156,52 +154,6 @@ impl Director {
         self.settle(now);
     }
 
-    fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), event::Errno>) {
-        let (config, Parts { bus, links, net_plan, ipvs_plan, .. }) = (&self.config, &mut self.parts);
-        match action {
-            Action::AddAddress { epoch, address } => {
-                net_plan.answered(now, (address, Change::Add, epoch), result, (config, links), bus);
-            }
-            Action::RemoveAddress { epoch, address } => {
-                net_plan.answered(now, (address, Change::Remove, epoch), result, (config, links), bus);
-            }
-            Action::OpenSocket { epoch, link } => links.socket_answered(now, link, epoch, result, bus),
-            Action::FindIpvs { .. }
-            | Action::FlushIpvs { .. }
-            | Action::SetTimeouts { .. }
-            | Action::Service { .. }
-            | Action::Destination { .. } => ipvs_plan.answered(now, action, result, config, bus),
-            Action::SendAdvert { .. }
-            | Action::Announce { .. }
-            | Action::CloseSocket { .. }
-            | Action::Dump { .. }
-            | Action::Probe { .. }
-            | Action::AbortProbe { .. } => debug_assert!(false, "{action:?} has no answer"),
-        }
-    }
-
-    fn handle_dumped(&mut self, now: Instant, action: Action, result: Result<(), DumpError>) {
-        let Action::Dump { epoch, what } = action else { return };
-        let (config, Parts { bus, links, vrrp, net_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
-        match what {
-            Dump::Links => {
-                if survey.handle_dumped(now, (epoch, what), result, bus) {
-                    links.end_dump(now, bus);
-                }
-            }
-            Dump::Addresses => {
-                if survey.handle_dumped(now, (epoch, what), result, bus) {
-                    links.end_address_dump(bus);
-                    net_plan.end_dump(now, (config, vrrp, links), bus);
-                }
-            }
-            Dump::Services | Dump::Destinations(_) => {
-                ipvs_plan.handle_dumped(now, (epoch, what), result, config, bus);
-            }
-        }
-    }
-
     /// Fires the timers that are due.
     fn fire(&mut self, now: Instant) {
         let (config, Parts { bus, links, vrrp, garp, health, net_plan, ipvs_plan, survey, .. }) =
@@ -277,60 +229,9 @@ impl Director {
         });
     }
 
-    /// True if a poll with an unbounded budget would give an action now.
-    pub fn has_work(&self) -> bool {
-        let parts = &self.parts;
-        parts.vrrp.has_work()
-            || parts.links.has_socket_work()
-            || parts.net_plan.has_work()
-            || parts.garp.has_work(&self.config, &parts.net_plan)
-            || parts.ipvs_plan.has_work()
-            || parts.health.has_work()
-            || parts.survey.has_work()
-    }
-
     /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
     pub fn next_deadline(&self) -> Instant {
         if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
-    }
-
-    /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
-    pub fn is_stopped(&self) -> bool {
-        !self.parts.vrrp.has_work() && self.parts.net_plan.is_done() && self.parts.ipvs_plan.is_done()
-    }
-
-    /// The moment before a reload is put in force: a MASTER that the new configuration does not have says farewell.
-    /// Poll and send, then call [`Self::adopt`].
-    pub fn announce_departures(&mut self, now: Instant, reload: &Reload) {
-        let staying: Vec<bool> = (0..self.config.instances.len())
-            .map(|id| reload.keeps(self, InstanceId::from_index(id)))
-            .collect();
-        let Parts { vrrp, bus, .. } = &mut self.parts;
-        vrrp.farewell_unless(now, |id| staying.get(id.index()) == Some(&true), bus);
-    }
-
-    /// Puts a prepared configuration in force. Everything asked before is of an old epoch: slots are to be stopped,
-    /// and readers of the journal must have read it, since ids change their meaning.
-    pub fn adopt(&mut self, now: Instant, reload: Reload) {
-        let (config, mut parts, maps) = reload.finish(self);
-        let old = &mut self.parts;
-        let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
-        parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
-        parts.links.adopt(&old.links, &self.config, &config);
-        parts.tracks.take_stock(&config, &parts.links, &mut parts.bus);
-        parts.vrrp.adopt(now, from, &config, &mut parts.bus);
-        parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);
-        parts.net_plan.adopt(&old.net_plan, from, &config, (&old.links, &parts.links));
-        parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
-        parts.health.begin(now, &config, &mut parts.bus);
-        parts.services.adopt(&old.services, &maps.services);
-        parts.ipvs_plan.adopt(&old.ipvs_plan, &maps, (&self.config, &config));
-        parts.bus.stale_total = old.bus.stale_total;
-        core::mem::swap(&mut parts.bus.journal, &mut old.bus.journal);
-        parts.bus.record(now, Reason::Reloaded);
-        parts.services.resume(now, &config, &parts.health, &mut parts.bus);
-        *self = Self { config, parts };
-        self.settle(now);
     }
 }
 

@@ -29,6 +29,8 @@ pub struct NetPlan {
     ledger: Ledger,
     /// What the kernel is believed to have.
     present: Box<[bool]>,
+    /// An answer was lost: `present` may be wrong, so whatever is wished is asked for.
+    unsure: Box<[bool]>,
     /// On which interface `present` and the request under way are meant: an index is never another interface's.
     place: Box<[LinkIndex]>,
     /// Which instances were MASTER when they were last looked at.
@@ -52,6 +54,7 @@ impl NetPlan {
         Self {
             ledger: Ledger::new(configured),
             present: vec![false; configured].into_boxed_slice(),
+            unsure: vec![false; configured].into_boxed_slice(),
             place: vec![LinkIndex::default(); configured].into_boxed_slice(),
             masters: vec![false; config.instances.len()].into_boxed_slice(),
             retired: Box::default(),
@@ -138,6 +141,9 @@ impl NetPlan {
         };
         let moved = core::mem::replace(place, index) != index;
         *present &= !moved;
+        if let (true, Some(unsure)) = (moved, self.unsure.get_mut(row)) {
+            *unsure = false;
+        }
         moved
     }
 
@@ -241,10 +247,11 @@ impl NetPlan {
                 continue;
             }
             let present = self.present.get(row).copied().unwrap_or(false);
-            let change = match (self.wish(row, config, vrrp, links), present) {
-                (Some(true), false) => Change::Add,
-                (Some(false), true) => Change::Remove,
-                (Some(true), true) | (Some(false), false) | (None, _) => continue,
+            let unsure = self.unsure.get(row).copied().unwrap_or(false);
+            let change = match self.wish(row, config, vrrp, links) {
+                Some(true) if unsure || !present => Change::Add,
+                Some(false) if unsure || present => Change::Remove,
+                Some(_) | None => continue,
             };
             if let (Some(place), Some(address)) = (self.place.get_mut(row), config.addresses.get(row)) {
                 *place = links.get(address.link).index;
@@ -302,9 +309,11 @@ impl NetPlan {
     ) {
         let row = row_of(address, config);
         if result == Err(Errno::LOST) {
-            // Compared again with what was known before: a request that was carried out meets its own work.
-            if self.ledger.answered(row, epoch, Ok(())) == Settled::Stale {
-                bus.stale_total += 1;
+            // Asked again, this way or the other: a request that was carried out meets its own work.
+            match (self.ledger.answered(row, epoch, Ok(())), self.unsure.get_mut(row)) {
+                (Settled::Stale, _) => bus.stale_total += 1,
+                (_, Some(unsure)) => *unsure = true,
+                (_, None) => {}
             }
             return;
         }
@@ -331,8 +340,8 @@ impl NetPlan {
         match settled {
             Settled::Stale => bus.stale_total += 1,
             Settled::Done => {
-                if let Some(present) = self.present.get_mut(row) {
-                    *present = change != Change::Remove;
+                if let (Some(present), Some(unsure)) = (self.present.get_mut(row), self.unsure.get_mut(row)) {
+                    (*present, *unsure) = (change != Change::Remove, false);
                 }
                 if let (AddressRef::Configured(id), true) = (address, change != Change::Remove) {
                     bus.address_installed(id);
@@ -371,9 +380,11 @@ impl NetPlan {
     ) {
         let is_present = |row: usize| old.present.get(row) == Some(&true);
         // A request that is under way may leave its address behind after all.
-        let is_flying = |row: usize| matches!(old.ledger.stage(row), Stage::InFlight(_));
+        let is_unsure = |row: usize| {
+            matches!(old.ledger.stage(row), Stage::InFlight(_)) || old.unsure.get(row) == Some(&true)
+        };
         let mut left = DirtySet::new(old.present.len());
-        for row in (0..old.present.len()).filter(|row| is_present(*row) || is_flying(*row)) {
+        for row in (0..old.present.len()).filter(|row| is_present(*row) || is_unsure(*row)) {
             left.insert(row);
         }
         for (row, address) in config.addresses.iter().enumerate() {
@@ -383,26 +394,33 @@ impl NetPlan {
                 *place = index;
                 *present = before.is_some_and(|row| is_present(row) && old.place.get(row) == Some(&index));
             }
-            if let Some(before) = before {
+            if let (Some(before), Some(unsure)) = (before, self.unsure.get_mut(row)) {
+                *unsure = is_unsure(before);
                 left.remove(before);
             }
         }
-        let configured = |spec: &AddressSpec| {
+        let configured = |index: &Index, spec: &AddressSpec| {
             let is_it = |id: u32| {
                 config.addresses.get(id as usize).is_some_and(|one| {
                     (one.address, one.prefix, links.get(one.link).index)
                         == (spec.address, spec.prefix, spec.link)
                 })
             };
-            self.index.find(&spec.address, is_it).is_some()
+            index.find(&spec.address, is_it)
         };
-        // A row that an earlier reload left behind may be configured again.
-        self.retired = core::iter::from_fn(|| left.pop())
-            .filter_map(|row| old.spec(reference(row, from.config), from.config, old_links))
-            .filter(|spec| !configured(spec))
-            .collect();
+        let mut retired = Vec::new();
+        while let Some(row) = left.pop() {
+            let Some(spec) = old.spec(reference(row, from.config), from.config, old_links) else { continue };
+            // A row that an earlier reload left behind may be configured again.
+            match configured(&self.index, &spec).and_then(|id| self.unsure.get_mut(id as usize)) {
+                Some(unsure) => *unsure = true,
+                None => retired.push(spec),
+            }
+        }
+        self.retired = retired.into();
         let rows = config.addresses.len() + self.retired.len();
         self.present = (0..rows).map(|row| self.present.get(row).copied().unwrap_or(true)).collect();
+        self.unsure = (0..rows).map(|row| self.unsure.get(row).copied().unwrap_or(false)).collect();
         self.ledger = Ledger::new(rows);
         self.ledger.mark_all();
     }
@@ -465,3 +483,6 @@ fn gravity(errno: Errno) -> Gravity {
         _ => Gravity::Transient,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,14 @@
 
 use core::hash::{Hash, Hasher};
 
+use super::action::Epoch;
 use super::index::Index;
+use super::journal::Reason;
+use super::vrrp::Predecessor;
 use super::{Director, Parts};
 use crate::check::Checker;
 use crate::config::Config;
-use crate::config::ids::Id;
+use crate::config::ids::{Id, InstanceId};
 use crate::config::model::Probe;
 use crate::time::Instant;
 
@@ -140,7 +143,7 @@ impl Reload {
     }
 
     /// True if the new configuration has the instance.
-    pub(crate) fn keeps(&self, running: &Director, id: crate::config::ids::InstanceId) -> bool {
+    pub(crate) fn keeps(&self, running: &Director, id: InstanceId) -> bool {
         let old = running.config();
         old.instances.get(id.index()).is_some_and(|before| {
             let link = old.link_name(before.link);
@@ -159,6 +162,42 @@ impl Reload {
     }
 }
 
+impl Director {
+    /// The moment before a reload is put in force: a MASTER that the new configuration does not have says farewell.
+    /// Poll and send, then call [`Self::adopt`].
+    pub fn announce_departures(&mut self, now: Instant, reload: &Reload) {
+        let staying: Vec<bool> = (0..self.config.instances.len())
+            .map(|id| reload.keeps(self, InstanceId::from_index(id)))
+            .collect();
+        let Parts { vrrp, bus, .. } = &mut self.parts;
+        vrrp.farewell_unless(now, |id| staying.get(id.index()) == Some(&true), bus);
+    }
+
+    /// Puts a prepared configuration in force. Everything asked before is of an old epoch: slots are to be stopped,
+    /// and readers of the journal must have read it, since ids change their meaning.
+    pub fn adopt(&mut self, now: Instant, reload: Reload) {
+        let (config, mut parts, maps) = reload.finish(self);
+        let old = &mut self.parts;
+        let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
+        parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
+        parts.links.adopt(&old.links, &self.config, &config);
+        parts.tracks.take_stock(&config, &parts.links, &mut parts.bus);
+        parts.vrrp.adopt(now, from, &config, &mut parts.bus);
+        parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);
+        parts.net_plan.adopt(&old.net_plan, from, &config, (&old.links, &parts.links));
+        parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
+        parts.health.begin(now, &config, &mut parts.bus);
+        parts.services.adopt(&old.services, &maps.services);
+        parts.ipvs_plan.adopt(&old.ipvs_plan, &maps, (&self.config, &config));
+        parts.bus.stale_total = old.bus.stale_total;
+        core::mem::swap(&mut parts.bus.journal, &mut old.bus.journal);
+        parts.bus.record(now, Reason::Reloaded);
+        parts.services.resume(now, &config, &parts.health, &mut parts.bus);
+        *self = Self { config, parts };
+        self.settle(now);
+    }
+}
+
 /// What a probe asks of whom; how often does not matter.
 struct Question<'a>(&'a Probe);
 
@@ -171,3 +210,6 @@ impl Hash for Question<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

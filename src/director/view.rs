@@ -103,6 +103,23 @@ impl Director {
         &self.parts.bus.journal
     }
 
+    /// True if a poll with an unbounded budget would give an action now.
+    pub fn has_work(&self) -> bool {
+        let parts = &self.parts;
+        parts.vrrp.has_work()
+            || parts.links.has_socket_work()
+            || parts.net_plan.has_work()
+            || parts.garp.has_work(&self.config, &parts.net_plan)
+            || parts.ipvs_plan.has_work()
+            || parts.health.has_work()
+            || parts.survey.has_work()
+    }
+
+    /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
+    pub fn is_stopped(&self) -> bool {
+        !self.parts.vrrp.has_work() && self.parts.net_plan.is_done() && self.parts.ipvs_plan.is_done()
+    }
+
     /// The epoch of the actions given now.
     pub fn epoch(&self) -> Epoch {
         self.parts.bus.epoch

@@ -18,6 +18,12 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What the promise allows on top of the protocol's bound.
 const SLACK: Duration = Duration::from_millis(2);
 
+/// `SIM_SEEDS` tells more stories than the usual number of each.
+fn seeds(usual: u64) -> core::ops::Range<u64> {
+    let more = std::env::var("SIM_SEEDS").ok().and_then(|text| text.parse().ok());
+    0..more.unwrap_or(usual)
+}
+
 fn vips(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("198.51.{}.{}/32", n / 250, n % 250 + 1)).collect()
 }
@@ -57,7 +63,7 @@ fn in_a_healthy_segment_exactly_one_is_master_after_master_down() {
 
 #[test]
 fn a_master_that_dies_is_replaced_within_the_protocols_bound_and_two_milliseconds() {
-    for seed in 0..50 {
+    for seed in seeds(50) {
         let count = 2 + u8::try_from(seed % 4).unwrap();
         let mut world = World::new(boxes(count, Preemption::Preempt), Lan::default(), seed);
         world.run_until(at(10_000 + seed * 37), |_| {});
@@ -84,7 +90,7 @@ fn a_master_that_leaves_is_replaced_after_the_skew_time() {
 
 #[test]
 fn two_masters_of_a_healed_partition_settle_within_two_intervals() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let mut world = World::new(boxes(5, Preemption::Preempt), Lan::default(), seed);
         world.run_until(at(5_000), |_| {});
@@ -106,7 +112,7 @@ fn two_masters_of_a_healed_partition_settle_within_two_intervals() {
 
 #[test]
 fn equal_priorities_settle_on_the_higher_address() {
-    for seed in 0..20 {
+    for seed in seeds(20) {
         let node = |n: u8| Node::new(pair_config(100, Preemption::Preempt), &format!("192.0.2.{}", 11 + n));
         let mut world = World::new((0..3).map(node).collect(), Lan { delay: 900, ..Lan::default() }, seed);
         world.run_until(at(8_000), |_| {});
@@ -136,7 +142,7 @@ fn with_nopreempt_the_one_that_works_stays() {
 
 #[test]
 fn on_a_bad_segment_someone_always_serves_and_a_good_one_brings_peace_back() {
-    for seed in 0..60 {
+    for seed in seeds(60) {
         let mut dice = Dice::new(seed);
         let count = 2 + u8::try_from(dice.below(4)).unwrap();
         let mut world = World::new(boxes(count, Preemption::Preempt), bad_lan(&mut dice), seed);
@@ -190,7 +196,7 @@ fn two_hundred_addresses_are_all_announced_five_times_twice_and_never_before_the
 
 fn services(count: usize, servers: usize) -> Vec<Vs> {
     let server = |service: usize, n: usize| Rs {
-        inhibit: n % 3 == 0,
+        inhibit: n.is_multiple_of(3),
         retry: u32::try_from(n % 3).unwrap(),
         urls: [Some(0), Some(1), Some(2), None][n % 4],
         weight: u32::try_from(n % 5).unwrap(),
@@ -198,20 +204,23 @@ fn services(count: usize, servers: usize) -> Vec<Vs> {
     };
     let service = |id: usize| Vs {
         quorum: u32::try_from(1 + id % 3).unwrap(),
-        sorry: (id % 2 == 0).then(|| Rs { inhibit: id % 4 == 0, ..Rs::new("10.9.9.9:80") }),
+        sorry: id.is_multiple_of(2).then(|| Rs { inhibit: id.is_multiple_of(4), ..Rs::new("10.9.9.9:80") }),
         ..Vs::new(format!("203.0.113.{}:80", id + 1), (0..servers).map(|n| server(id, n)).collect())
     };
     (0..count).map(service).collect()
 }
 
+/// The last kind of meddling: a service that we have not added, or not yet.
+const ADDS_SERVICES: u64 = 6;
+
 /// Something an operator, a script or a rival does to the table.
-fn meddle(node: &mut Node, dice: &mut Dice) {
+fn meddle(node: &mut Node, dice: &mut Dice, kinds: u64) {
     let services = node.director.config().services.clone();
     let service = &services[usize::try_from(dice.below(services.len() as u64)).unwrap()];
     let Some(table) = &mut node.kernel.ipvs else { return };
     let weight = u32::try_from(dice.below(9)).unwrap();
     let spec = DestinationSpec { method: ForwardingMethod::Masquerade, weight, upper: 0, lower: 0 };
-    match dice.below(6) {
+    match dice.below(kinds) {
         0 => table.clear(),
         1 => drop(table.remove(&service.key)),
         2 => {
@@ -229,10 +238,15 @@ fn meddle(node: &mut Node, dice: &mut Dice) {
                 pool.values_mut().for_each(|spec| spec.weight = weight);
             }
         }
-        _ => {
+        kind => {
             let port = u16::try_from(dice.below(99)).unwrap();
             let key = DestinationKey { address: "10.66.6.6".parse().unwrap(), port };
-            table.entry(service.key).or_insert((service.spec, Default::default())).1.insert(key, spec);
+            if kind == ADDS_SERVICES {
+                table.entry(service.key).or_insert((service.spec, Default::default()));
+            }
+            if let Some((_, pool)) = table.get_mut(&service.key) {
+                pool.insert(key, spec);
+            }
         }
     }
 }
@@ -251,18 +265,18 @@ fn unlucky(seed: u64, percent: u64) -> impl FnMut(&Action) -> Option<Fault> {
 
 #[test]
 fn tables_and_addresses_become_as_wished_whatever_hands_and_kernels_do() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let mut builder = Builder::new().instance(Vr { vips: vips(5), ..Vr::default() });
         builder.services = services(4, 6);
         let mut node = Node::new(builder.build(), "192.0.2.11");
         node.fault = Box::new(unlucky(seed, 20));
         for _ in 0..60 {
-            node.run_millis(dice.below(1_500));
+            node.run(Duration::from_micros(dice.below(1_500_000) >> dice.below(14)));
             let target = format!("10.0.{}.{}:80", dice.below(4), dice.below(6) + 1).parse().unwrap();
             let vip = format!("198.51.0.{}", dice.below(5) + 1);
             match dice.below(9) {
-                0..3 => meddle(&mut node, &mut dice),
+                0..3 => meddle(&mut node, &mut dice, ADDS_SERVICES + 1),
                 3 => drop(node.servers.insert(target, Server::Refuses)),
                 4 => drop(node.servers.insert(target, Server::Urls(1))),
                 5 => drop(node.servers.remove(&target)),
@@ -297,7 +311,7 @@ fn is_change(action: &Action) -> bool {
 
 #[test]
 fn reloads_in_the_middle_of_everything_lose_nothing() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let random = |dice: &mut Dice| {
             let mut builder = Builder::new();
@@ -326,7 +340,7 @@ fn reloads_in_the_middle_of_everything_lose_nothing() {
         for _ in 0..12 {
             node.run_until(node.now + Duration::from_micros(dice.below(6_000_000) >> dice.below(16)));
             if dice.percent(20) {
-                meddle(&mut node, &mut dice);
+                meddle(&mut node, &mut dice, ADDS_SERVICES);
             }
             seen.extend(node.director.config().addresses.iter().map(|one| one.address));
             node.reload(random(&mut dice));
@@ -348,7 +362,7 @@ fn reloads_in_the_middle_of_everything_lose_nothing() {
 
 #[test]
 fn a_stop_at_any_moment_takes_everything_down() {
-    for seed in 0..60 {
+    for seed in seeds(60) {
         let mut dice = Dice::new(seed);
         let mut builder = Builder::new().instance(Vr { vips: vips(5), ..Vr::default() });
         builder.services = services(4, 6);
@@ -363,7 +377,7 @@ fn a_stop_at_any_moment_takes_everything_down() {
 
 #[test]
 fn an_interface_that_is_replaced_takes_nothing_along_but_time() {
-    for seed in 0..40 {
+    for seed in seeds(40) {
         let mut dice = Dice::new(seed);
         let mut node = Node::new(pair_config(100, Preemption::Preempt), "192.0.2.11");
         node.run_until(Instant::from_micros(3_600_000 + dice.below(12_000)));

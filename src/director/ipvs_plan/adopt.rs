@@ -1,5 +1,6 @@
 //! What a reload takes over of the kernel's table.
 
+use super::answer::unlike;
 use super::{Availability, IpvsPlan, Setup, Stranger};
 use crate::config::Config;
 use crate::config::ids::Id;
@@ -34,11 +35,15 @@ impl IpvsPlan {
             None => before.services.get(row).map(|service| service.key),
             Some(retired) => old.retired.get(retired).copied(),
         };
-        // A service that an earlier reload left behind may be configured again.
-        let retired: Box<[(usize, ServiceKey)]> = core::iter::from_fn(|| left.pop())
-            .filter_map(|row| Some((row, key(row)?)))
-            .filter(|(_, key)| self.find_service(key, config).is_none())
-            .collect();
+        let mut retired: Vec<(usize, ServiceKey)> = Vec::new();
+        while let Some(row) = left.pop() {
+            let Some(key) = key(row) else { continue };
+            match self.find_service(&key, config).and_then(|id| self.service_mirror.get_mut(id.index())) {
+                // Left behind by an earlier reload and configured again, while its removal is perhaps under way.
+                Some(mirror) => *mirror = old.service_mirror.get(row).copied().flatten().map(unlike),
+                None => retired.push((row, key)),
+            }
+        }
         self.service_mirror = self
             .service_mirror
             .iter()

@@ -58,6 +58,7 @@ impl IpvsPlan {
         match result {
             Ok(()) => {
                 bus.record(now, Reason::IpvsFound);
+                self.absence_told = false;
                 let first = if core::mem::take(&mut self.flush) { Setup::Flush } else { Setup::Timeouts };
                 self.availability = Availability::Present(first);
                 // Another kernel module, another chance.
@@ -86,7 +87,6 @@ impl IpvsPlan {
             bus.stale_total += 1;
             return;
         }
-        self.absence_told = false;
         if result == Err(Errno::LOST) {
             self.availability = Availability::Present(match next {
                 Next::Timeouts => Setup::Flush,
@@ -123,8 +123,8 @@ impl IpvsPlan {
         let (outcome, mirror) = match (change, result) {
             (Change::Remove, Ok(()) | Err(Errno::ESRCH)) => (Ok(()), None),
             (Change::Add | Change::Set, Ok(())) => (Ok(()), asked),
-            (Change::Add, Err(Errno::LOST)) => (Ok(()), None),
-            (Change::Set | Change::Remove, Err(Errno::LOST)) => (Ok(()), asked.map(unlike)),
+            // Carried out or not: as long as nobody knows it counts as there, since what is forgotten is never removed.
+            (_, Err(Errno::LOST)) => (Ok(()), asked.map(unlike)),
             // There already, in what shape the next comparison shows: a changed spec, then a dump of its destinations.
             (Change::Add, Err(Errno::EEXIST)) => (Ok(()), asked.map(unlike)),
             (Change::Set, Err(Errno::ESRCH)) => (Ok(()), None),
@@ -188,8 +188,7 @@ impl IpvsPlan {
         let (outcome, mirror) = match (change, result) {
             (Change::Remove, Ok(()) | Err(Errno::ENOENT | Errno::ESRCH)) => (Ok(()), None),
             (Change::Add | Change::Set, Ok(())) => (Ok(()), asked),
-            (Change::Add, Err(Errno::LOST)) => (Ok(()), None),
-            (Change::Set | Change::Remove, Err(Errno::LOST)) => (Ok(()), unknown),
+            (_, Err(Errno::LOST)) => (Ok(()), unknown),
             (Change::Add, Err(Errno::EEXIST)) => (Ok(()), unknown),
             (Change::Set, Err(Errno::ENOENT)) => (Ok(()), None),
             (Change::Add, Err(errno)) => (Err((errno, gravity(errno))), None),
@@ -241,7 +240,7 @@ fn climb_later(now: Instant, settled: Settled, bus: &mut Bus) {
 }
 
 /// A spec that differs from `spec`, so that the next comparison sets it.
-fn unlike(spec: ServiceSpec) -> ServiceSpec {
+pub(super) fn unlike(spec: ServiceSpec) -> ServiceSpec {
     ServiceSpec { flags: !spec.flags, ..spec }
 }
 

@@ -138,6 +138,10 @@ impl IpvsPlan {
             let id = ServiceId::from_index(row);
             self.drift(now, Reason::ServiceDiffers(id), bus);
         }
+        if before.is_none() && row < config.services.len() {
+            // Somebody else added it: its destinations have waited for it.
+            self.service_settled(ServiceId::from_index(row), (Change::Add, true), config);
+        }
         self.allow(row, None);
     }
 

@@ -4,6 +4,7 @@
 //! BACKUP, a MASTER answers a lesser advert at once, and equal priorities are settled by address only between two
 //! masters. What is received is judged in `judge.rs`; what is sent is made in `packet.rs`.
 
+mod condition;
 mod handover;
 mod judge;
 pub mod packet;
@@ -17,12 +18,13 @@ use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
 use super::journal::{Entry, Reason, Rival};
-use super::links::{Links, Socket};
+use super::links::Links;
 use super::track::Tracks;
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId, LinkId};
 use crate::config::model::{Instance, Preemption, Transport};
 use crate::time::{Duration, Instant};
+use condition::{Condition, condition};
 pub(crate) use handover::Predecessor;
 pub use judge::{Reject, Rejects};
 
@@ -493,36 +495,5 @@ impl Vrrp {
             router.send_reported = true;
             bus.record(now, Reason::AdvertFailed(id, errno));
         }
-    }
-}
-
-/// Whether an instance can take part.
-enum Condition {
-    Good,
-    Bad(Fault),
-    /// Not known yet.
-    Pending,
-}
-
-fn condition(id: InstanceId, instance: &Instance, around: Surroundings<'_>) -> Condition {
-    // The own interface is always one of the tracked ones.
-    let trackers = around.config.trackers_of(instance);
-    if !around.links.get(instance.link).is_known()
-        || trackers.iter().any(|tracker| !around.links.get(tracker.link).is_known())
-    {
-        return Condition::Pending;
-    }
-    if let Some(down) = around.tracks.get(id).down {
-        let absent = !around.links.get(down).exists();
-        return Condition::Bad(if absent { Fault::LinkAbsent(down) } else { Fault::LinkDown(down) });
-    }
-    let link = around.links.get(instance.link);
-    if instance.source.is_none() && link.primary.is_none() {
-        return Condition::Bad(Fault::NoAddress(instance.link));
-    }
-    match link.socket {
-        Socket::Open(_) => Condition::Good,
-        Socket::Failed(errno) => Condition::Bad(Fault::Socket(instance.link, errno)),
-        Socket::Closed | Socket::Opening(_) => Condition::Pending,
     }
 }

@@ -30,7 +30,9 @@ pub(crate) struct Kernel {
     /// `None`: no such module.
     pub(crate) ipvs: Option<BTreeMap<ServiceKey, Pool>>,
     pub(crate) timeouts: (Option<u32>, Option<u32>, Option<u32>),
-    next_index: u32,
+    /// Counts changes of interfaces and addresses: a dump that meets one says so.
+    pub(crate) generation: u64,
+    pub(crate) next_index: u32,
 }
 
 impl Kernel {
@@ -55,12 +57,14 @@ impl Kernel {
             mtu: 1500,
         };
         self.links.push(entry);
+        self.generation += 1;
         entry
     }
 
     /// Removes an interface with its addresses; what the kernel reports.
     pub(crate) fn remove_link(&mut self, name: &str) -> (LinkEntry, Vec<AddressEntry>) {
         let place = self.links.iter().position(|link| link.name.as_str() == name).unwrap();
+        self.generation += 1;
         let link = self.links.remove(place);
         let gone = self.addresses.extract_if(.., |one| one.link == link.index).collect();
         (link, gone)
@@ -73,6 +77,7 @@ impl Kernel {
     pub(crate) fn add_address(&mut self, link: &str, address: IpAddr, prefix: u8) -> AddressEntry {
         let entry = self.entry(self.link(link).index, address, prefix);
         self.addresses.push(entry);
+        self.generation += 1;
         entry
     }
 
@@ -87,6 +92,7 @@ impl Kernel {
     /// Takes an address out, if it is there.
     pub(crate) fn remove_address(&mut self, address: IpAddr) -> Option<AddressEntry> {
         let place = self.addresses.iter().position(|one| one.address == address)?;
+        self.generation += 1;
         Some(self.addresses.remove(place))
     }
 
@@ -113,6 +119,7 @@ impl Kernel {
                 }
                 let entry = self.entry(spec.link, spec.address, spec.prefix);
                 self.addresses.push(entry);
+                self.generation += 1;
                 Ok(Some((entry, true)))
             }
             rtnetlink::Request::RemoveAddress(spec) => {
@@ -123,6 +130,7 @@ impl Kernel {
                     (one.link, one.address, one.prefix) == (spec.link, spec.address, spec.prefix)
                 };
                 let place = self.addresses.iter().position(same).ok_or(Errno::EADDRNOTAVAIL)?;
+                self.generation += 1;
                 Ok(Some((self.addresses.remove(place), false)))
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Used by the tests beside the code and by the simulation; each uses a part of it.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports, reason = "each user takes a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod build;
 mod kernel;

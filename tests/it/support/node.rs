@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use lvsbox::check::{Failure, Verdict};
 use lvsbox::config::Config;
-use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId};
+use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
 use lvsbox::director::Director;
-use lvsbox::director::action::{Action, Actions, Budget, Dump, Epoch, SlotId};
+use lvsbox::director::action::{Action, Actions, AdvertKind, Budget, Dump, Epoch, SlotId};
 use lvsbox::director::event::{DumpError, Errno, Event, Keep, Source};
 use lvsbox::director::journal::{Cursor, Reason, Record};
 use lvsbox::director::reload::Reload;
@@ -49,11 +49,25 @@ pub(crate) struct Heard {
 enum Coming {
     Applied(Action, Result<(), Errno>),
     Dump(Action, Result<(), DumpError>),
+    Row(Row, Epoch),
+    Dumped(Action, Result<(), DumpError>, u64),
     Link(LinkEntry),
     LinkGone(LinkEntry),
     Address(AddressEntry, bool, Source),
     Probed(SlotId, Epoch, Verdict),
     SendFailed(Action),
+}
+
+/// Decides about every request.
+pub(crate) type Luck = Box<dyn FnMut(&Action) -> Option<Fault>>;
+
+/// A row of a dump.
+#[derive(Debug, Clone, Copy)]
+enum Row {
+    Link(LinkEntry),
+    Address(AddressEntry),
+    Service(ServiceEntry),
+    Destination(DestinationEntry),
 }
 
 /// One box.
@@ -65,12 +79,14 @@ pub(crate) struct Node {
     /// Answers, in order; notifications, in order; results of probes.
     answers: VecDeque<(Instant, Coming)>,
     news: VecDeque<(Instant, Coming)>,
+    /// Rows of the dumps under way: of interfaces and addresses, of IPVS.
+    dumps: [VecDeque<(Instant, Coming)>; 2],
     probes: Vec<(Instant, Coming)>,
     busy_slots: BTreeSet<u16>,
     sockets: BTreeSet<String>,
     pub(crate) servers: BTreeMap<SocketAddr, Server>,
     /// Asked about every request; `None`: the usual.
-    pub(crate) fault: Box<dyn FnMut(&Action) -> Option<Fault>>,
+    pub(crate) fault: Luck,
     /// From request to answer.
     pub(crate) latency: Duration,
     /// From change to notification.
@@ -105,6 +121,7 @@ impl Node {
             primary,
             answers: VecDeque::new(),
             news: VecDeque::new(),
+            dumps: Default::default(),
             probes: Vec::new(),
             busy_slots: BTreeSet::new(),
             sockets: BTreeSet::new(),
@@ -126,7 +143,8 @@ impl Node {
 
     /// When something happens next without anything from outside.
     pub(crate) fn next(&self) -> Instant {
-        let queued = [self.answers.front(), self.news.front()].into_iter().flatten().map(|(at, _)| *at);
+        let queues = [&self.answers, &self.news, &self.dumps[0], &self.dumps[1]];
+        let queued = queues.into_iter().filter_map(VecDeque::front).map(|(at, _)| *at);
         let probes = self.probes.iter().map(|(at, _)| *at);
         queued.chain(probes).chain([self.director.next_deadline()]).min().unwrap().max(self.now)
     }
@@ -158,6 +176,8 @@ impl Node {
             self.answers.pop_front()
         } else if due(&self.news) {
             self.news.pop_front()
+        } else if let Some(dump) = self.dumps.iter().position(due) {
+            self.dumps[dump].pop_front()
         } else {
             let place = self.probes.iter().position(|(at, _)| *at <= now);
             place.map(|place| self.probes.swap_remove(place))
@@ -172,6 +192,20 @@ impl Node {
         match coming {
             Coming::Applied(action, result) => self.handle(Event::Applied { action, result }),
             Coming::Dump(action, result) => self.dump(action, result),
+            // The shell hands over no row of a dump of an earlier epoch.
+            Coming::Row(row, epoch) if epoch == self.director.epoch() => match row {
+                Row::Link(entry) => self.handle(Event::Link(&entry)),
+                Row::Address(entry) => self.handle(Event::Address { entry: &entry, source: Source::Dump }),
+                Row::Service(entry) => self.handle(Event::Service(&entry)),
+                Row::Destination(entry) => self.handle(Event::Destination(&entry)),
+            },
+            Coming::Row(..) => {}
+            Coming::Dumped(action, result, generation) => {
+                let route = matches!(action, Action::Dump { what: Dump::Links | Dump::Addresses, .. });
+                let changed = route && generation != self.kernel.generation;
+                let result = if changed { Err(DumpError::Interrupted) } else { result };
+                self.handle(Event::Dumped { action, result });
+            }
             Coming::Link(entry) => self.handle(Event::Link(&entry)),
             Coming::LinkGone(entry) => self.handle(Event::LinkGone(&entry)),
             Coming::Address(entry, true, source) => self.handle(Event::Address { entry: &entry, source }),
@@ -188,40 +222,41 @@ impl Node {
         }
     }
 
-    /// The kernel lists what it has when it is read, not when it was asked.
+    /// The kernel lists what it has when it is read, not when it was asked; reading takes its time.
     fn dump(&mut self, action: Action, result: Result<(), DumpError>) {
         let Action::Dump { epoch, what } = action else { panic!("{action:?}") };
-        // The shell hands over no row of a dump of an earlier epoch.
-        if epoch == self.director.epoch() {
-            match what {
-                Dump::Links => {
-                    for entry in self.kernel.links.clone() {
-                        self.handle(Event::Link(&entry));
-                    }
-                }
-                Dump::Addresses => {
-                    for entry in self.kernel.addresses.clone() {
-                        self.handle(Event::Address { entry: &entry, source: Source::Dump });
-                    }
-                }
-                Dump::Services => {
-                    let rows = self.kernel.ipvs.iter().flatten().map(|(key, (spec, _))| (*key, *spec));
-                    for (key, spec) in rows.collect::<Vec<_>>() {
-                        self.handle(Event::Service(&ServiceEntry { key, spec }));
-                    }
-                }
-                Dump::Destinations(id) => {
-                    let key = self.director.config().services[id.index()].key;
-                    let pool = self.kernel.ipvs.iter().filter_map(|table| table.get(&key));
-                    let rows = pool.flat_map(|(_, pool)| pool.iter().map(|(key, spec)| (*key, *spec)));
-                    for (key, spec) in rows.collect::<Vec<_>>() {
-                        let entry = DestinationEntry { key, spec, active: 0, inactive: 0, persistent: 0 };
-                        self.handle(Event::Destination(&entry));
-                    }
-                }
+        let kernel = &self.kernel;
+        let rows: Vec<Row> = match what {
+            Dump::Links => kernel.links.iter().map(|entry| Row::Link(*entry)).collect(),
+            Dump::Addresses => kernel.addresses.iter().map(|entry| Row::Address(*entry)).collect(),
+            Dump::Services => {
+                let entry =
+                    |(key, (spec, _)): (&_, &super::kernel::Pool)| ServiceEntry { key: *key, spec: *spec };
+                kernel.ipvs.iter().flatten().map(|row| Row::Service(entry(row))).collect()
             }
+            Dump::Destinations(_) if epoch != self.director.epoch() => Vec::new(),
+            Dump::Destinations(id) => {
+                let key = self.director.config().services[id.index()].key;
+                let pool = kernel.ipvs.iter().filter_map(|table| table.get(&key));
+                let entry = |(key, spec): (&_, &_)| DestinationEntry {
+                    key: *key,
+                    spec: *spec,
+                    active: 0,
+                    inactive: 0,
+                    persistent: 0,
+                };
+                pool.flat_map(|(_, pool)| pool.iter().map(|row| Row::Destination(entry(row)))).collect()
+            }
+        };
+        let generation = self.kernel.generation;
+        let family = usize::from(matches!(what, Dump::Services | Dump::Destinations(_)));
+        let queue = &mut self.dumps[family];
+        let mut due = self.now;
+        for row in rows {
+            queue.push_back((due, Coming::Row(row, epoch)));
+            due = due + Duration::from_micros(7);
         }
-        self.handle(Event::Dumped { action, result });
+        queue.push_back((due, Coming::Dumped(action, result, generation)));
     }
 
     /// Tells the director and does what it wants.
@@ -264,19 +299,7 @@ impl Node {
     fn execute(&mut self, action: Action) {
         let due = self.now + self.latency;
         match action {
-            Action::SendAdvert { instance, peer, kind } => {
-                let mut bytes = [0; 1_056];
-                let link = self.director.config().instances[instance.index()].link;
-                let datagram = self.director.advert(instance, peer, kind, &mut bytes);
-                let up = self.is_up(link) && self.sockets.contains(self.director.config().link_name(link));
-                match datagram.filter(|_| up) {
-                    None => self.answers.push_back((due, Coming::SendFailed(action))),
-                    Some(datagram) => self.outbox.push(Heard {
-                        bytes: bytes[..datagram.len].to_vec(),
-                        destination: datagram.destination,
-                    }),
-                }
-            }
+            Action::SendAdvert { instance, peer, kind } => self.send((instance, peer, kind), action),
             Action::Announce { address } => {
                 let mut bytes = [0; 128];
                 assert!(self.director.announcement(address, &mut bytes).is_some());
@@ -321,33 +344,57 @@ impl Node {
                 let result = self.faulty(&action, |kernel| kernel.ipvs(request));
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
-            Action::Dump { .. } => {
-                let ipvs =
-                    matches!(action, Action::Dump { what: Dump::Services | Dump::Destinations(_), .. });
-                let result = match (self.fault)(&action) {
-                    _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
-                    Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),
-                    Some(Fault::LoseAnswer | Fault::LoseRequest) => Err(DumpError::Interrupted),
-                    None => Ok(()),
-                };
-                self.answers.push_back((due, Coming::Dump(action, result)));
-            }
-            Action::Probe { epoch, slot, probe, step } => {
-                assert!(self.busy_slots.insert(slot.0), "slot {slot:?} is busy");
-                let target = self.director.probe(probe).unwrap().target;
-                let verdict = match self.servers.get(&target).copied().unwrap_or(Server::Good) {
-                    Server::Good => Verdict::Pass { status: 200 },
-                    Server::Refuses => Verdict::Fail(Failure::Connect { errno: 111 }),
-                    Server::Urls(good) if good & (1 << step) != 0 => Verdict::Pass { status: 200 },
-                    Server::Urls(_) => Verdict::Fail(Failure::Status(503)),
-                    Server::Hindered => Verdict::Local { errno: 99 },
-                };
-                self.probes.push((self.now + Duration::from_millis(1), Coming::Probed(slot, epoch, verdict)));
-            }
+            Action::Dump { epoch, what } => self.list(action, epoch, what),
+            Action::Probe { epoch, slot, probe, step } => self.check((epoch, slot), probe, step),
             Action::AbortProbe { slot } => {
                 self.busy_slots.remove(&slot.0);
             }
         }
+    }
+
+    fn send(&mut self, (instance, peer, kind): (InstanceId, u16, AdvertKind), action: Action) {
+        let due = self.now + self.latency;
+        let mut bytes = [0; 1_056];
+        let link = self.director.config().instances[instance.index()].link;
+        let datagram = self.director.advert(instance, peer, kind, &mut bytes);
+        let up = self.is_up(link) && self.sockets.contains(self.director.config().link_name(link));
+        match datagram.filter(|_| up) {
+            None => self.answers.push_back((due, Coming::SendFailed(action))),
+            Some(datagram) => self
+                .outbox
+                .push(Heard { bytes: bytes[..datagram.len].to_vec(), destination: datagram.destination }),
+        }
+    }
+
+    fn list(&mut self, action: Action, epoch: Epoch, what: Dump) {
+        let due = self.now + self.latency;
+        let ipvs = matches!(what, Dump::Services | Dump::Destinations(_));
+        let result = match (self.fault)(&action) {
+            _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
+            Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),
+            Some(Fault::LoseAnswer | Fault::LoseRequest) => Err(DumpError::Interrupted),
+            None => Ok(()),
+        };
+        let running = self.dumps[usize::from(ipvs)].iter().any(|(_, coming)| {
+            matches!(coming, Coming::Dump(Action::Dump { epoch: of, .. }, _)
+                | Coming::Dumped(Action::Dump { epoch: of, .. }, _, _) if *of == epoch)
+        });
+        assert!(!running, "two dumps at once");
+        let when = self.dumps[usize::from(ipvs)].back().map_or(due, |(at, _)| due.max(*at));
+        self.dumps[usize::from(ipvs)].push_back((when, Coming::Dump(action, result)));
+    }
+
+    fn check(&mut self, (epoch, slot): (Epoch, SlotId), probe: ProbeId, step: u16) {
+        assert!(self.busy_slots.insert(slot.0), "slot {slot:?} is busy");
+        let target = self.director.probe(probe).unwrap().target;
+        let verdict = match self.servers.get(&target).copied().unwrap_or(Server::Good) {
+            Server::Good => Verdict::Pass { status: 200 },
+            Server::Refuses => Verdict::Fail(Failure::Connect { errno: 111 }),
+            Server::Urls(good) if good & (1 << step) != 0 => Verdict::Pass { status: 200 },
+            Server::Urls(_) => Verdict::Fail(Failure::Status(503)),
+            Server::Hindered => Verdict::Local { errno: 99 },
+        };
+        self.probes.push((self.now + Duration::from_millis(1), Coming::Probed(slot, epoch, verdict)));
     }
 
     fn faulty(
@@ -427,6 +474,7 @@ impl Node {
         let names: Vec<String> = reload.config().links.iter().map(|name| name.as_str().to_owned()).collect();
         self.sockets.retain(|name| names.contains(name));
         self.busy_slots.clear();
+        self.dumps = Default::default();
         self.director.adopt(self.now, reload);
         self.poll();
     }
@@ -478,7 +526,7 @@ impl Node {
                 }
             }
             let found: BTreeMap<_, _> = pool.iter().map(|(key, spec)| (*key, spec.weight)).collect();
-            assert_eq!(found, wished, "of {}", service.key);
+            assert_eq!(found, wished, "of {} at {:?}", service.key, self.now);
         }
     }
 

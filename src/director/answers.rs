@@ -1,0 +1,54 @@
+//! Which subsystem an answer of the kernel belongs to.
+
+use super::action::{Action, Change, Dump};
+use super::event::{DumpError, Errno};
+use super::{Director, Parts};
+use crate::time::Instant;
+
+impl Director {
+    pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
+        let (config, Parts { bus, links, net_plan, ipvs_plan, .. }) = (&self.config, &mut self.parts);
+        match action {
+            Action::AddAddress { epoch, address } => {
+                net_plan.answered(now, (address, Change::Add, epoch), result, (config, links), bus);
+            }
+            Action::RemoveAddress { epoch, address } => {
+                net_plan.answered(now, (address, Change::Remove, epoch), result, (config, links), bus);
+            }
+            Action::OpenSocket { epoch, link } => links.socket_answered(now, link, epoch, result, bus),
+            Action::FindIpvs { .. }
+            | Action::FlushIpvs { .. }
+            | Action::SetTimeouts { .. }
+            | Action::Service { .. }
+            | Action::Destination { .. } => ipvs_plan.answered(now, action, result, config, bus),
+            Action::SendAdvert { .. }
+            | Action::Announce { .. }
+            | Action::CloseSocket { .. }
+            | Action::Dump { .. }
+            | Action::Probe { .. }
+            | Action::AbortProbe { .. } => debug_assert!(false, "{action:?} has no answer"),
+        }
+    }
+
+    pub(super) fn handle_dumped(&mut self, now: Instant, action: Action, result: Result<(), DumpError>) {
+        let Action::Dump { epoch, what } = action else { return };
+        let (config, Parts { bus, links, vrrp, net_plan, ipvs_plan, survey, .. }) =
+            (&self.config, &mut self.parts);
+        match what {
+            Dump::Links => {
+                if survey.handle_dumped(now, (epoch, what), result, bus) {
+                    links.end_dump(now, bus);
+                }
+            }
+            Dump::Addresses => {
+                if survey.handle_dumped(now, (epoch, what), result, bus) {
+                    links.end_address_dump(bus);
+                    net_plan.end_dump(now, (config, vrrp, links), bus);
+                }
+            }
+            Dump::Services | Dump::Destinations(_) => {
+                ipvs_plan.handle_dumped(now, (epoch, what), result, config, bus);
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Health checks: when they are made, what their results mean, what the pools make of them.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for a few kinds among many")]
+
+use core::net::SocketAddr;
+
+use crate::config::ids::{DestinationId, ProbeId, ServiceId};
+use crate::director::action::Action;
+use crate::director::health::Belief;
+use crate::director::journal::Reason;
+use crate::director::services::{Quorum, wish};
+use crate::director::testing::{Builder, Node, Rs, Server, Vs, at};
+use crate::time::Duration;
+
+const RS: &str = "10.0.0.1:80";
+
+fn node_of(rs: Rs) -> Node {
+    Node::new(Builder::new().service(Vs::new("203.0.113.1:80", vec![rs])).build(), "192.0.2.11")
+}
+
+fn set(node: &mut Node, server: Server) {
+    node.servers.insert(RS.parse::<SocketAddr>().unwrap(), server);
+}
+
+/// Milliseconds between the next `count` checks and the one before each; which of the urls each asked.
+fn gaps(node: &mut Node, count: usize) -> Vec<(u64, u16)> {
+    let probes = |node: &Node| {
+        let probe = |(at, action): &_| match action {
+            Action::Probe { step, .. } => Some((*at, *step)),
+            _ => None,
+        };
+        node.actions.iter().filter_map(probe).collect::<Vec<_>>()
+    };
+    let from = probes(node).len();
+    while probes(node).len() < from + count {
+        node.run_millis(100);
+    }
+    let all = probes(node);
+    let gap =
+        |pair: &[(crate::time::Instant, u16)]| (pair[1].0.since(pair[0].0).as_micros() / 1_000, pair[1].1);
+    all[from - 1..].windows(2).map(gap).collect()
+}
+
+fn belief(node: &Node) -> Belief {
+    node.director.health().get(ProbeId(0)).unwrap().belief
+}
+
+/// A check takes one millisecond here.
+#[test]
+fn tcp_retries_on_the_way_down_only_and_one_success_is_enough() {
+    let mut node = node_of(Rs { retry: 2, interval: 5, retry_delay: 1, ..Rs::new(RS) });
+    assert_eq!(belief(&node), Belief::Unproven);
+    node.run_until(at(5_100));
+    assert_eq!(belief(&node), Belief::Up);
+    assert_eq!(gaps(&mut node, 2), [(5_001, 0), (5_001, 0)]);
+    set(&mut node, Server::Refuses);
+    assert_eq!(gaps(&mut node, 3), [(5_001, 0), (1_001, 0), (1_001, 0)]);
+    assert_eq!(belief(&node), Belief::Down);
+    let records = node.take_records();
+    let down = |one: &&Reason| matches!(one, Reason::ProbeDown(_, _, 2));
+    assert_eq!(records.iter().filter(down).count(), 1);
+    assert!(records.contains(&Reason::DestinationDown(DestinationId(0))));
+    assert!(records.contains(&Reason::QuorumLost(ServiceId(0), 0)));
+    assert_eq!(gaps(&mut node, 2), [(5_001, 0), (5_001, 0)], "down: no retries");
+    set(&mut node, Server::Good);
+    assert_eq!(gaps(&mut node, 1), [(5_001, 0)]);
+    node.run_millis(2);
+    assert_eq!(belief(&node), Belief::Up);
+}
+
+#[test]
+fn the_retries_start_anew_after_each_success() {
+    let mut node = node_of(Rs { retry: 1, interval: 3, retry_delay: 1, ..Rs::new(RS) });
+    node.run_until(at(3_100));
+    for _ in 0..5 {
+        set(&mut node, Server::Refuses);
+        gaps(&mut node, 1);
+        set(&mut node, Server::Good);
+        assert_eq!(gaps(&mut node, 1), [(1_001, 0)]);
+        node.run_millis(2);
+        assert_eq!(belief(&node), Belief::Up);
+    }
+}
+
+#[test]
+fn the_first_failure_after_the_start_is_final() {
+    for urls in [0, 1] {
+        let mut node = node_of(Rs { retry: 5, urls: Some(urls), ..Rs::new(RS) });
+        set(&mut node, Server::Refuses);
+        node.run_until(at(1_000));
+        assert_eq!(node.director.health().checks_total(), 1);
+        assert_eq!(belief(&node), Belief::Down);
+    }
+}
+
+#[test]
+fn http_asks_one_url_a_round_and_needs_the_failed_one_and_a_full_pass_to_come_back() {
+    let rs = Rs { urls: Some(3), retry: 1, interval: 2, retry_delay: 4, ..Rs::new(RS) };
+    let mut node = node_of(rs);
+    node.run_until(at(2_100));
+    let steps = gaps(&mut node, 6);
+    assert!(steps.windows(2).all(|pair| pair[1].1 == (pair[0].1 + 1) % 3), "{steps:?}");
+    assert!(steps.iter().all(|(gap, _)| *gap == 2_001));
+    set(&mut node, Server::Urls(0b101));
+    while belief(&node) != Belief::Down {
+        node.run_millis(100);
+    }
+    assert_eq!(
+        gaps(&mut node, 2),
+        [(4_001, 1), (4_001, 1)],
+        "the longer of delay_loop and delay_before_retry"
+    );
+    set(&mut node, Server::Good);
+    assert_eq!(gaps(&mut node, 3), [(4_001, 1), (2_001, 0), (2_001, 1)]);
+    node.run_millis(100);
+    assert_eq!(belief(&node), Belief::Down, "one url is still to come");
+    assert_eq!(gaps(&mut node, 1), [(2_001, 2)]);
+    node.run_millis(2);
+    assert_eq!(belief(&node), Belief::Up);
+}
+
+#[test]
+fn a_relapse_during_the_full_pass_starts_it_anew_and_fast_recovery_skips_it() {
+    let mut node = node_of(Rs { urls: Some(2), ..Rs::new(RS) });
+    set(&mut node, Server::Urls(0b10));
+    node.run_until(at(2_100));
+    assert_eq!(belief(&node), Belief::Down);
+    set(&mut node, Server::Good);
+    gaps(&mut node, 2);
+    set(&mut node, Server::Urls(0b01));
+    gaps(&mut node, 1);
+    set(&mut node, Server::Good);
+    let steps: Vec<u16> = gaps(&mut node, 3).into_iter().map(|(_, step)| step).collect();
+    assert_eq!(steps, [1, 0, 1]);
+    let mut fast = node_of(Rs { urls: Some(2), fast: true, ..Rs::new(RS) });
+    set(&mut fast, Server::Refuses);
+    fast.run_until(at(2_100));
+    set(&mut fast, Server::Good);
+    gaps(&mut fast, 1);
+    fast.run_millis(2);
+    assert_eq!(belief(&fast), Belief::Up);
+}
+
+#[test]
+fn an_error_of_our_own_is_no_verdict_and_is_said_once() {
+    let mut node = node_of(Rs::new(RS));
+    node.run_until(at(2_100));
+    node.take_records();
+    set(&mut node, Server::Hindered);
+    gaps(&mut node, 1);
+    assert_eq!(gaps(&mut node, 3), [(1_001, 0); 3]);
+    assert_eq!(belief(&node), Belief::Up);
+    assert_eq!(node.take_records().len(), 1);
+}
+
+#[test]
+fn more_probes_than_slots_all_get_their_turn_and_no_slot_is_lost() {
+    let servers = (0..1_500).map(|n| Rs::new(format!("10.1.{}.{}:80", n / 250, n % 250 + 1))).collect();
+    let mut node =
+        Node::new(Builder::new().service(Vs::new("203.0.113.1:80", servers)).build(), "192.0.2.11");
+    node.run_until(at(20_000));
+    let health = node.director.health();
+    assert!((0..1_500).all(|id| health.get(ProbeId(id)).unwrap().belief == Belief::Up));
+    assert!(health.checks_total() >= 1_500 * 9);
+    assert!(health.slots().0 < 100 && health.slots().1 == 1_024, "{:?}", health.slots());
+}
+
+#[test]
+fn equal_probes_are_made_once_and_concern_all() {
+    let service = |n: u32| Vs::new(format!("203.0.113.{n}:80"), vec![Rs::new(RS)]);
+    let mut node = Node::new(Builder::new().service(service(1)).service(service(2)).build(), "192.0.2.11");
+    node.run_until(at(2_100));
+    set(&mut node, Server::Refuses);
+    node.run_until(at(4_200));
+    let down = |one: &&Reason| matches!(one, Reason::DestinationDown(_));
+    assert_eq!(node.take_records().iter().filter(down).count(), 2);
+    assert_eq!(node.director.health().failures_total(), 1);
+}
+
+#[test]
+fn the_wish_follows_quorum_life_inhibition_and_the_sorry_server() {
+    const OUT: Option<u32> = None;
+    // quorum met, sorry server, alive, inhibit: real server (weight 7), sorry server, sorry server to be inhibited.
+    let table = [
+        (true, false, true, false, Some(7), OUT, OUT),
+        (true, false, false, false, OUT, OUT, OUT),
+        (true, false, true, true, Some(7), OUT, OUT),
+        (true, false, false, true, Some(0), OUT, OUT),
+        (true, true, true, false, Some(7), OUT, Some(0)),
+        (true, true, false, false, OUT, OUT, Some(0)),
+        (true, true, true, true, Some(7), OUT, Some(0)),
+        (true, true, false, true, Some(0), OUT, Some(0)),
+        (false, false, true, false, Some(7), OUT, OUT),
+        (false, false, false, false, OUT, OUT, OUT),
+        (false, false, true, true, Some(7), OUT, OUT),
+        (false, false, false, true, Some(0), OUT, OUT),
+        (false, true, true, false, OUT, Some(1), Some(1)),
+        (false, true, false, false, OUT, Some(1), Some(1)),
+        (false, true, true, true, Some(0), Some(1), Some(1)),
+        (false, true, false, true, Some(0), Some(1), Some(1)),
+    ];
+    for (row, (met, sorry, alive, inhibit, real, plain, inhibited)) in table.into_iter().enumerate() {
+        for sorry_inhibit in [false, true] {
+            let other = Rs { urls: None, ..Rs::new("10.0.0.2:80") };
+            let vs = Vs {
+                quorum: if met { 1 } else { 100 },
+                sorry: sorry.then(|| Rs { inhibit: sorry_inhibit, ..Rs::new("10.9.9.9:80") }),
+                ..Vs::new("203.0.113.1:80", vec![Rs { weight: 7, inhibit, ..Rs::new(RS) }, other])
+            };
+            let mut node = Node::new(Builder::new().service(vs).build(), "192.0.2.11");
+            set(&mut node, if alive { Server::Good } else { Server::Refuses });
+            node.run_until(at(3_000));
+            let (config, services) = (node.director.config(), node.director.services());
+            let quorum = services.pool(ServiceId(0)).unwrap().quorum;
+            assert_eq!(quorum, if met { Quorum::Met } else { Quorum::Lost });
+            assert_eq!(wish(config, services, DestinationId(0)), real, "row {row}");
+            if sorry {
+                let wished = if sorry_inhibit { inhibited } else { plain };
+                assert_eq!(wish(config, services, DestinationId(2)), wished, "row {row} {sorry_inhibit}");
+            }
+            node.assert_table_as_wished();
+        }
+    }
+}
+
+#[test]
+fn the_quorum_has_a_dead_band_of_twice_the_hysteresis() {
+    let servers = (1..=6).map(|n| Rs::new(format!("10.0.0.{n}:80"))).collect();
+    let vs = Vs { quorum: 3, hysteresis: 1, ..Vs::new("203.0.113.1:80", servers) };
+    let mut node = Node::new(Builder::new().service(vs).build(), "192.0.2.11");
+    let mut alive = |count: u32| {
+        for n in 1..=6 {
+            let server = if n <= count { Server::Good } else { Server::Refuses };
+            node.servers.insert(format!("10.0.0.{n}:80").parse().unwrap(), server);
+        }
+        node.run(Duration::from_secs(5));
+        node.director.services().pool(ServiceId(0)).unwrap().quorum == Quorum::Met
+    };
+    let seen: Vec<bool> = [6, 3, 2, 1, 2, 3, 4, 2, 0, 3, 4].into_iter().map(&mut alive).collect();
+    assert_eq!(seen, [true, true, true, false, false, false, true, true, false, false, true]);
+}

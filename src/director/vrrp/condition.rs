@@ -1,0 +1,37 @@
+//! Whether an instance can take part in the election: its interfaces, its address, its socket.
+
+use super::{Fault, Surroundings};
+use crate::config::ids::InstanceId;
+use crate::config::model::Instance;
+use crate::director::links::Socket;
+
+/// Whether an instance can take part.
+pub(super) enum Condition {
+    Good,
+    Bad(Fault),
+    /// Not known yet.
+    Pending,
+}
+
+pub(super) fn condition(id: InstanceId, instance: &Instance, around: Surroundings<'_>) -> Condition {
+    // The own interface is always one of the tracked ones.
+    let trackers = around.config.trackers_of(instance);
+    if !around.links.get(instance.link).is_known()
+        || trackers.iter().any(|tracker| !around.links.get(tracker.link).is_known())
+    {
+        return Condition::Pending;
+    }
+    if let Some(down) = around.tracks.get(id).down {
+        let absent = !around.links.get(down).exists();
+        return Condition::Bad(if absent { Fault::LinkAbsent(down) } else { Fault::LinkDown(down) });
+    }
+    let link = around.links.get(instance.link);
+    if instance.source.is_none() && link.primary.is_none() {
+        return Condition::Bad(Fault::NoAddress(instance.link));
+    }
+    match link.socket {
+        Socket::Open(_) => Condition::Good,
+        Socket::Failed(errno) => Condition::Bad(Fault::Socket(instance.link, errno)),
+        Socket::Closed | Socket::Opening(_) => Condition::Pending,
+    }
+}
