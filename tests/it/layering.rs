@@ -21,7 +21,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["wire", "syntax", "check"]),
     ("import", &["syntax", "config"]),
     ("director", &["wire", "check", "config"]),
-    ("console", &["config", "director"]),
+    // What the director shows are keys of `wire` and verdicts of `check`: whoever renders them must name them.
+    ("console", &["wire", "check", "config", "director"]),
     ("kernel", &["wire"]),
     ("observe", &["kernel"]),
     ("task", &["wire", "syntax", "check", "config", "import", "director", "console", "kernel", "observe"]),

@@ -277,7 +277,7 @@ fn drift_and_refusals_of_the_kernel_say_what_happens_next() {
         (
             Reason::IpvsAbsent(Errno::ENOENT),
             &[
-                "IPVS is not available: no such entry (is the module ip_vs loaded?)",
+                "IPVS is not available: no such file or entry (is the module ip_vs loaded?)",
                 "No virtual server is installed until it is; VRRP goes on, next look in 5 s",
             ],
         ),
