@@ -50,3 +50,31 @@ fn repaired_address_is_announced() {
     pair.first.ip("addr del 10.9.0.100/24 dev eth0");
     wait::until("an announcement", secs(5), || (announced() > 10).then_some(()));
 }
+
+/// Going down takes an interface's IPv6 addresses away and leaves the IPv4 ones: both must be there again.
+#[test]
+fn ipv6_address_that_went_with_its_interface_is_back_with_it_and_announced() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("six");
+    let text = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    let (body, _) = text.rsplit_once('}').unwrap();
+    let text = format!("{body}    virtual_ipaddress_excluded {{\n        2001:db8::100/64\n    }}\n}}\n");
+    let director = Make::Lvsbox.start(&pair.first, &text, &scratch);
+    let holds = |address: &str| pair.first.has_address("eth0", address);
+    let both = || (holds("10.9.0.100") && holds("2001:db8::100")).then_some(());
+    director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    wait::until("both addresses", secs(2), both);
+    pair.first.ip("link set eth0 down");
+    director.wait_line("(VI_1) Entering FAULT STATE", secs(3));
+    wait::until("no address", secs(3), || (!holds("10.9.0.100") && !holds("2001:db8::100")).then_some(()));
+    // An unsolicited neighbour advertisement goes to the multicast address of all nodes.
+    let announced = || {
+        let frames = pair.capture.frames();
+        frames.iter().filter(|frame| frame.bytes.starts_with(&[0x33, 0x33, 0, 0, 0, 1])).count()
+    };
+    let before = announced();
+    pair.first.ip("link set eth0 up");
+    director.wait_lines("(VI_1) Entering MASTER STATE", 2, secs(10));
+    wait::until("both addresses again", secs(3), both);
+    wait::until("five advertisements", secs(3), || (announced() >= before + 5).then_some(()));
+}
