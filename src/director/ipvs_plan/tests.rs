@@ -265,7 +265,7 @@ fn a_request_says_what_was_asked_for_even_if_the_wish_changes_before_it_is_writt
     let spec = pool(&mut node)[&rs("10.0.0.2")];
     let director = &mut node.director;
     let (now, budget) = (at(10_000), Budget { route: 0, ipvs: 1, announcements: 0, probes: 0 });
-    let mut ask = |director: &mut Director| {
+    let ask = |director: &mut Director| {
         let mut out = Actions::new();
         director.poll_actions(now, budget, &mut out);
         out.into_iter().find(|one| !matches!(one, Action::SendAdvert { .. })).unwrap()
