@@ -144,6 +144,19 @@ mod tests {
         assert_eq!((set.pop(), set.pop(), set.pop(), set.pop()), (Some(4_097), Some(9_999), Some(0), None));
     }
 
+    #[test]
+    fn peek_goes_on_where_pop_stopped_and_skips_what_is_not_accepted() {
+        let mut set = DirtySet::new(10_000);
+        [1, 2, 3, 5_000].into_iter().for_each(|id| set.insert(id));
+        assert_eq!((set.pop(), set.peek(|_| Ok(()))), (Some(1), Some(2)));
+        assert_eq!(set.peek(|id| if id >= 5_000 { Ok(()) } else { Err(4) }), Some(5_000));
+        set.take(5_000);
+        assert_eq!(set.peek(|id| if id == 3 { Ok(()) } else { Err(0) }), Some(3), "around the end");
+        assert_eq!(set.peek(|_| Err(0)), None);
+        set.take(2);
+        assert_eq!((set.pop(), set.pop()), (Some(3), None));
+    }
+
     proptest! {
         #[test]
         fn it_is_a_set(steps in proptest::collection::vec((0_usize..65_536, 0..3_u8), 0..300)) {

@@ -37,7 +37,8 @@ pub enum Event<'a> {
         /// How we come to know.
         source: Source,
     },
-    /// A service in a dump.
+    /// A service in a dump. Rows of a dump of an earlier epoch are not handed over, whatever they are of: nobody could
+    /// tell them from those of the dump under way.
     Service(&'a ServiceEntry),
     /// A destination in a dump of the service being dumped.
     Destination(&'a DestinationEntry),

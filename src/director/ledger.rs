@@ -305,3 +305,99 @@ impl RepairLimit {
         self.held
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Epoch = Epoch(7);
+    const NO_MEMORY: (Errno, Gravity) = (Errno(12), Gravity::Transient);
+
+    #[test]
+    fn an_answer_of_another_epoch_or_to_no_question_is_stale() {
+        let mut ledger = Ledger::new(2);
+        ledger.sent(0, NOW);
+        assert_eq!(ledger.answered(0, Epoch(6), Ok(())), Settled::Stale);
+        assert_eq!(ledger.answered(1, NOW, Ok(())), Settled::Stale);
+        assert!(!ledger.is_answered() && ledger.is_busy(0..1) && !ledger.is_busy(1..2));
+        assert_eq!(ledger.answered(0, NOW, Ok(())), Settled::Done);
+        assert_eq!(ledger.answered(0, NOW, Ok(())), Settled::Stale, "once");
+        assert!(ledger.is_answered());
+    }
+
+    #[test]
+    fn each_failure_climbs_a_rung_up_to_64_seconds_and_a_success_starts_anew() {
+        let mut ledger = Ledger::new(1);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            ledger.sent(0, NOW);
+            let Settled::Waiting(rung) = ledger.answered(0, NOW, Err(NO_MEMORY)) else {
+                panic!("not waiting")
+            };
+            ledger.mark(0);
+            assert!(ledger.dirty.is_empty(), "a waiting object is not asked for");
+            waits.push(rung_delay(rung).as_secs());
+            ledger.climb(rung);
+            assert_eq!(ledger.dirty.pop(), Some(0));
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
+        ledger.sent(0, NOW);
+        ledger.answered(0, NOW, Ok(()));
+        assert_eq!(ledger.error(0), None);
+        ledger.sent(0, NOW);
+        assert_eq!(ledger.answered(0, NOW, Err(NO_MEMORY)), Settled::Waiting(0));
+    }
+
+    #[test]
+    fn what_is_parked_stays_so_until_it_is_released() {
+        let mut ledger = Ledger::new(1);
+        ledger.sent(0, NOW);
+        let refused = Err((Errno::EPERM, Gravity::Permanent));
+        assert_eq!(ledger.answered(0, NOW, refused), Settled::Parked);
+        (0..RUNGS).for_each(|rung| ledger.climb(rung));
+        ledger.mark(0);
+        assert!(ledger.dirty.is_empty());
+        assert_eq!((ledger.error(0), ledger.troubled()), (Some(Errno::EPERM), 1));
+        ledger.release(0);
+        assert_eq!((ledger.dirty.pop(), ledger.stage(0)), (Some(0), Stage::Ready));
+    }
+
+    #[test]
+    fn a_dump_has_no_say_about_what_changed_since_it_began() {
+        let mut ledger = Ledger::new(4);
+        ledger.sent(0, NOW);
+        ledger.begin_dump(0..4);
+        ledger.answered(0, NOW, Ok(()));
+        ledger.touch(1);
+        assert!(!ledger.see(1) && ledger.see(2));
+        let absent: Vec<bool> = (0..4).map(|id| ledger.proven_absent(id)).collect();
+        assert_eq!(absent, [false, false, false, true]);
+        ledger.begin_dump(0..4);
+        assert!(ledger.see(0), "the next dump has");
+    }
+
+    #[test]
+    fn a_change_by_someone_else_while_we_ask_is_remembered_once() {
+        let mut ledger = Ledger::new(1);
+        ledger.doubt(0);
+        ledger.sent(0, NOW);
+        assert!(!ledger.take_doubt(0), "what was before the question does not count");
+        ledger.doubt(0);
+        ledger.answered(0, NOW, Ok(()));
+        assert!(ledger.take_doubt(0) && !ledger.take_doubt(0));
+    }
+
+    #[test]
+    fn five_repairs_of_one_object_in_ten_seconds_are_enough() {
+        let at = |seconds: u64| Instant::ZERO + Duration::from_secs(seconds);
+        let mut limit = RepairLimit::new(2);
+        (0..5).for_each(|n| assert_eq!(limit.ask(at(20 + n), 0), Permit::Granted));
+        let refused = |first| Permit::Refused { until: at(30), first };
+        assert_eq!(limit.ask(at(26), 0), refused(true));
+        assert_eq!(limit.ask(at(27), 0), refused(false));
+        assert_eq!(limit.ask(at(27), 1), Permit::Granted, "another object has its own count");
+        assert!(!limit.lapse(at(29)) && limit.is_held());
+        assert!(limit.lapse(at(30)) && !limit.lapse(at(30)));
+        assert_eq!(limit.ask(at(31), 0), Permit::Granted);
+    }
+}

@@ -26,7 +26,10 @@ impl IpvsPlan {
             Action::Destination { destination: DestinationRef::Configured(id), change, .. } => {
                 let destination = config.destinations.get(id.index())?;
                 let service = config.services.get(destination.service.index())?.key;
-                let spec = || self.destination_wish(id.index(), config, services);
+                // The mirror holds what was asked for; the wish may be another one by now, which is compared again
+                // when this is answered.
+                let spec =
+                    || self.destination(id).or_else(|| self.destination_wish(id.index(), config, services));
                 Some(match change {
                     Change::Add => Request::NewDestination(service, destination.key, spec()?),
                     Change::Set => Request::SetDestination(service, destination.key, spec()?),

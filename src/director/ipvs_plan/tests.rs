@@ -3,13 +3,16 @@
 
 use crate::config::ids::{DestinationId, ServiceId};
 use crate::config::model::Timeouts;
-use crate::director::action::{Action, Change, DestinationRef, Dump, ServiceRef};
-use crate::director::event::{Errno, Keep};
+use crate::director::Director;
+use crate::director::action::{Action, Actions, Budget, Change, DestinationRef, Dump, ServiceRef};
+use crate::director::event::{Errno, Event, Keep};
 use crate::director::ipvs_plan::Availability;
 use crate::director::journal::Reason;
 use crate::director::testing::{Builder, Fault, Kernel, Node, Rs, Server, Vs, at, ip, tcp_key};
 use crate::time::{Duration, Instant};
-use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ForwardingMethod};
+use crate::wire::genl_ipvs::{
+    DestinationEntry, DestinationKey, DestinationSpec, ForwardingMethod, Request, ServiceEntry,
+};
 
 const VS: &str = "203.0.113.1:80";
 
@@ -254,4 +257,31 @@ fn a_dump_that_always_fails_is_said_once_and_tried_again() {
     node.fault = Box::new(|_| None);
     node.run_until(at(62_000));
     assert_eq!(node.kernel.table(), AS_WISHED);
+}
+
+#[test]
+fn a_request_says_what_was_asked_for_even_if_the_wish_changes_before_it_is_written() {
+    let mut node = settled();
+    let spec = pool(&mut node)[&rs("10.0.0.2")];
+    let director = &mut node.director;
+    let (now, budget) = (at(10_000), Budget { route: 0, ipvs: 1, announcements: 0, probes: 0 });
+    let ask = |director: &mut Director| {
+        let mut out = Actions::new();
+        director.poll_actions(now, budget, &mut out);
+        out.into_iter().find(|one| !matches!(one, Action::SendAdvert { .. })).unwrap()
+    };
+    director.handle(now, Event::Tick);
+    let dump = ask(director);
+    let service = ServiceEntry { key: tcp_key(VS), spec: director.config().services[0].spec };
+    director.handle(now, Event::Service(&service));
+    director.handle(now, Event::Dumped { action: dump, result: Ok(()) });
+    let dump = ask(director);
+    let entry = DestinationEntry { key: rs("10.0.0.2"), spec, active: 0, inactive: 0, persistent: 0 };
+    director.handle(now, Event::Destination(&entry));
+    director.handle(now, Event::Dumped { action: dump, result: Ok(()) });
+    let action = ask(director);
+    assert!(matches!(action, Action::Destination { change: Change::Add, .. }), "{action:?}");
+    director.handle(now, Event::Stop { keep: Keep::default() });
+    let wanted = Request::NewDestination(tcp_key(VS), rs("10.0.0.1"), DestinationSpec { weight: 3, ..spec });
+    assert_eq!(director.ipvs_request(action), Some(wanted));
 }
