@@ -126,6 +126,8 @@ fn answer(shell: &Shell, channel: &Channel, message: &Message<'_>) {
                 action.into_iter().for_each(|action| shell.handle(Event::Applied { action, result }));
             }
         }
+        // Rows of a dump that an earlier configuration asked for: its ids mean other objects now.
+        Content::Data(_) if is_old(shell, requests, message.seq) => {}
         Content::Data(payload) => match (channel.show)(shell, message, payload) {
             // What this program has no name for, it has not made and does not follow.
             Ok(()) | Err(Malformed::Unknown) => {}
@@ -136,6 +138,11 @@ fn answer(shell: &Shell, channel: &Channel, message: &Message<'_>) {
             }
         },
     }
+}
+
+fn is_old(shell: &Shell, requests: &RefCell<Requests>, seq: u32) -> bool {
+    let asked = requests.borrow_mut().outstanding.dump(seq).map(|dump| dump.action);
+    matches!(asked, Some(Action::Dump { epoch, .. }) if epoch != shell.director.borrow().epoch())
 }
 
 fn end_dump(shell: &Shell, channel: &Channel, errno: Errno) {
