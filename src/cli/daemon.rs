@@ -3,7 +3,7 @@
 use super::arguments::Run;
 use super::{FAILED, OK};
 use crate::director::event::Keep;
-use crate::kernel::output::{standard_error, write_now};
+use crate::kernel::output::{own_standard_error, standard_error, write_now};
 use crate::observe::{log as logger, panic};
 use crate::syntax::Severity;
 use crate::task::shell::Options;
@@ -11,6 +11,7 @@ use crate::task::{load, run};
 
 /// Runs until a signal stops it.
 pub(super) fn run(arguments: &Run) -> u8 {
+    own_standard_error();
     panic::install();
     logger::install(log::LevelFilter::Info);
     let loaded = match load::read(&arguments.file) {

@@ -33,6 +33,8 @@ pub struct Link {
     pub primary: Option<Ipv4Addr>,
     /// Candidate for `primary` of the running address dump.
     candidate: Option<Ipv4Addr>,
+    /// Some other address: serves when the primary one goes.
+    spare: Option<Ipv4Addr>,
     /// The kernel has been asked for this interface and its addresses.
     known: bool,
     /// Where the socket that is being opened belongs.
@@ -186,21 +188,28 @@ impl Links {
     /// An address that is not one of ours appeared.
     pub(crate) fn handle_address(&mut self, entry: &AddressEntry, bus: &mut Bus) {
         let (Some(id), IpAddr::V4(address)) = (self.by_index(entry.link), entry.address) else { return };
-        let Some(link) = self.table.get_mut(id.index()).filter(|_| !entry.secondary) else { return };
-        link.candidate = link.candidate.or(Some(address));
-        if link.primary.is_none() {
-            link.primary = Some(address);
-            bus.link_changed(id);
+        let Some(link) = self.table.get_mut(id.index()) else { return };
+        if !entry.secondary {
+            link.candidate = link.candidate.or(Some(address));
+            if link.primary.is_none() {
+                link.primary = Some(address);
+                bus.link_changed(id);
+            }
+        }
+        if link.primary != Some(address) {
+            link.spare = link.spare.or(Some(address));
         }
     }
 
-    /// An address that is not one of ours went away. Which one comes next only the kernel's list can tell.
+    /// An address that is not one of ours went away. Which one comes next only the kernel's list can tell; until it
+    /// does, another of the interface serves, so that a director that is renumbered stays MASTER.
     pub(crate) fn handle_address_gone(&mut self, now: Instant, entry: &AddressEntry, bus: &mut Bus) {
         let Some(id) = self.by_index(entry.link) else { return };
         let Some(link) = self.table.get_mut(id.index()) else { return };
-        link.candidate = link.candidate.filter(|one| IpAddr::V4(*one) != entry.address);
+        let stays = |one: &Ipv4Addr| IpAddr::V4(*one) != entry.address;
+        (link.candidate, link.spare) = (link.candidate.filter(stays), link.spare.filter(stays));
         if link.primary.map(IpAddr::V4) == Some(entry.address) {
-            link.primary = None;
+            link.primary = link.spare.take();
             bus.link_changed(id);
             bus.set(Timer::RouteAudit, now);
         }
@@ -208,14 +217,16 @@ impl Links {
 
     /// A dump of addresses begins.
     pub(crate) fn begin_address_dump(&mut self) {
-        self.table.iter_mut().for_each(|link| link.candidate = None);
+        self.table.iter_mut().for_each(|link| (link.candidate, link.spare) = (None, None));
     }
 
-    /// A whole dump of addresses ended: the first address it showed is the primary one.
+    /// A whole dump of addresses ended: the first address it showed is the primary one, a secondary only without any
+    /// other.
     pub(crate) fn end_address_dump(&mut self, bus: &mut Bus) {
         for (index, link) in self.table.iter_mut().enumerate() {
-            if link.primary != link.candidate {
-                link.primary = link.candidate;
+            let first = link.candidate.or(link.spare);
+            if link.primary != first {
+                link.primary = first;
                 bus.link_changed(LinkId::from_index(index));
             }
             if !core::mem::replace(&mut link.known, true) {

@@ -1,10 +1,12 @@
 //! Writing to standard error (or output) without ever waiting for the reader, and without changing flags that other
-//! processes share: a terminal or a pipe is asked by `poll` whether it has room, a socket is sent to with
-//! `MSG_DONTWAIT`.
+//! processes share: a terminal or a pipe is opened once more for ourselves, non-blocking, and asked by `poll` whether
+//! it has room; a socket is sent to with `MSG_DONTWAIT`.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
@@ -59,15 +61,36 @@ pub fn standard_output() -> BorrowedFd<'static> {
     super::sys::stdio::output()
 }
 
-/// Standard error.
+/// Standard error; our own opening of it after [`own_standard_error`].
 pub fn standard_error() -> BorrowedFd<'static> {
-    super::sys::stdio::error()
+    OWN.get().map_or_else(super::sys::stdio::error, AsFd::as_fd)
+}
+
+/// Standard error, opened once more.
+static OWN: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Opens standard error once more, non-blocking, if it is a terminal, a device or a pipe. A terminal polls writable
+/// as long as it has room for one byte, and a longer write then waits for its reader: a stopped terminal would stop
+/// the adverts. Without `/proc`, or if it may not be opened, everything stays as it was.
+pub fn own_standard_error() {
+    if let Ok(own) = reopen(super::sys::stdio::error()) {
+        // A second call finds the first one's.
+        let _ = OWN.set(own);
+    }
+}
+
+/// A descriptor of our own for the device or pipe behind `to`. Not for files: it would have a position of its own.
+fn reopen(to: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(to)?.st_mode);
+    if !kind.is_char_device() && !kind.is_fifo() {
+        return Err(Errno::NOTSUP);
+    }
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(format!("/proc/self/fd/{}", to.as_raw_fd()), flags, Mode::empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
 
     #[test]
@@ -92,5 +115,31 @@ mod tests {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         assert_eq!(write_now(writer.as_fd(), b"x"), Err(Errno::PIPE));
+    }
+
+    #[test]
+    fn a_terminal_that_nobody_reads_is_not_waited_for() {
+        let (_reader, terminal) = crate::kernel::sys::stdio::pseudo_terminal();
+        let own = reopen(terminal.as_fd()).unwrap();
+        let line = [b'x'; 1_000];
+        let mut written = 0;
+        let refused = loop {
+            match write_now(own.as_fd(), &line) {
+                Ok(taken) => written += taken,
+                Err(errno) => break errno,
+            }
+        };
+        assert_eq!(refused, Errno::AGAIN);
+        assert!(written >= 1_000);
+    }
+
+    #[test]
+    fn flags_that_others_share_stay_as_they_are_and_a_file_keeps_its_position() {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let own = reopen(writer.as_fd()).unwrap();
+        let non_blocking = |fd| rustix::fs::fcntl_getfl(fd).unwrap().contains(OFlags::NONBLOCK);
+        assert!(non_blocking(own.as_fd()) && !non_blocking(writer.as_fd()));
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        assert_eq!(reopen(file.as_fd()).unwrap_err(), Errno::NOTSUP);
     }
 }

@@ -48,6 +48,13 @@ pub fn raise_descriptor_limit(need: u64) -> Result<u64, Error> {
     Err(Error::new("raise the limit of open files to", need, Errno::PERM))
 }
 
+/// Asks for timers without slack (`PR_SET_TIMERSLACK`, prctl(2)): by default the kernel may wake us 50 us late to
+/// save a wake-up, and every advert would be.
+pub fn wake_on_time() {
+    // A kernel without it wakes as it did.
+    let _ = rustix::thread::set_current_timer_slack(Some(core::num::NonZeroU64::MIN));
+}
+
 /// This process.
 pub fn id() -> u32 {
     std::process::id()
@@ -77,6 +84,12 @@ mod tests {
         let status = status().unwrap();
         assert!(status.resident_kib > 100);
         assert!(status.threads >= 1);
+    }
+
+    #[test]
+    fn timers_have_no_slack_once_it_was_asked_for() {
+        wake_on_time();
+        assert_eq!(rustix::thread::current_timer_slack(), Ok(1));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) struct Ports(Vec<Port>);
 struct Port {
     socket: Option<Source<RawSocket>>,
     reader: Option<Waker>,
+    /// Why it could not be opened the last time: the director tries again and again, and it is told once.
+    told: Option<Error>,
 }
 
 /// Starts a reader for every interface that has none yet. To be called while a configuration is loaded.
@@ -105,17 +107,17 @@ pub(super) fn open(shell: &Shell, action: Action, link: LinkId) {
     close(shell, link);
     let opened = open_socket(shell, link);
     let result = opened.as_ref().map(|_| ()).map_err(|error| Errno(error.number()));
-    match opened {
-        Ok(socket) => {
-            let mut ports = shell.ports.borrow_mut();
-            if let Some(port) = ports.0.get_mut(link.index()) {
-                port.socket = Some(socket);
-                let reader = port.reader.take();
-                drop(ports);
-                reader.into_iter().for_each(Waker::wake);
-            }
+    let mut ports = shell.ports.borrow_mut();
+    if let Some(port) = ports.0.get_mut(link.index()) {
+        let told = core::mem::replace(&mut port.told, opened.as_ref().err().copied());
+        match opened {
+            Ok(socket) => port.socket = Some(socket),
+            Err(error) if told != Some(error) => log::warn!("{error}"),
+            Err(_) => {}
         }
-        Err(error) => log::warn!("{error}"),
+        let reader = port.reader.take();
+        drop(ports);
+        reader.into_iter().for_each(Waker::wake);
     }
     shell.handle(Event::Applied { action, result });
 }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use rustix::io::Errno as Code;
 
-use super::answer::{Answer, Step};
+use super::answer::{Answer, STATUS_USAGE, Step};
 use super::meter::Work;
 use super::reactor::{Source, Timer, store};
 use super::shell::{Priority, Shell};
@@ -32,6 +32,8 @@ pub const MAX_MESSAGE: usize = 4_096;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// When to try again after the name was taken or no descriptor was left.
 const RETRY: Duration = Duration::from_secs(5);
+/// How long further clients that are not root are only counted.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Connections on their way from the task that accepts to those that serve.
 #[derive(Default)]
@@ -91,13 +93,44 @@ pub(super) fn start(shell: &Rc<Shell>, listener: Option<Listener>) -> Result<(),
 
 async fn accept(shell: Rc<Shell>, desks: Rc<Desks>, listener: Option<Listener>, timer: Timer) {
     let listener = listen(&shell, listener, &timer).await;
+    let mut strangers = Strangers::default();
     loop {
         let row = poll_fn(|context| desks.poll_free(context)).await;
-        match listener.read(Listener::accept).await {
-            Ok(connection) if is_root(&connection) => desks.seat(row, connection),
-            Ok(_) | Err(Code::CONNABORTED) => {}
+        match listener.read(|listener| shell.meter.measure(Work::Control, || listener.accept())).await {
+            Ok(connection) => match connection.peer() {
+                Ok(peer) if peer.uid == 0 => desks.seat(row, connection),
+                Ok(peer) => strangers.refuse(clock::now(), peer),
+                Err(_) => {}
+            },
+            Err(Code::CONNABORTED) => {}
             Err(_) => timer.until(clock::now() + RETRY).await,
         }
+        // Whoever connects without end, as every user may, must not hold the loop.
+        smol::future::yield_now().await;
+    }
+}
+
+/// Clients that are not root: said once in [`QUIET`], because any user can make any number of them.
+#[derive(Default)]
+struct Strangers {
+    quiet_until: Instant,
+    unsaid: u64,
+}
+
+impl Strangers {
+    fn refuse(&mut self, now: Instant, Peer { pid, uid }: Peer) {
+        if now < self.quiet_until {
+            self.unsaid += 1;
+            return;
+        }
+        let unsaid = core::mem::take(&mut self.unsaid);
+        match unsaid {
+            0 => log::warn!("control socket: process {pid} of user {uid} was refused"),
+            _ => {
+                log::warn!("control socket: process {pid} of user {uid} was refused, and {unsaid} before it")
+            }
+        }
+        self.quiet_until = now + QUIET;
     }
 }
 
@@ -114,17 +147,6 @@ async fn listen(shell: &Shell, mut listener: Option<Listener>, timer: &Timer) ->
 /// Who listens on a name, if anybody can be asked.
 fn holder(name: &str) -> Option<Peer> {
     Connection::open(name, Mode::NonBlocking).ok()?.peer().ok()
-}
-
-fn is_root(connection: &Connection) -> bool {
-    match connection.peer() {
-        Ok(peer) if peer.uid == 0 => true,
-        Ok(peer) => {
-            log::warn!("control socket: process {} of user {} was refused", peer.pid, peer.uid);
-            false
-        }
-        Err(_) => false,
-    }
 }
 
 impl Desks {
@@ -189,7 +211,12 @@ async fn converse(
 ) -> Result<(), Code> {
     let mut line = [0; MAX_COMMAND_BYTES];
     let length = receive(connection, timer, &mut line).await?;
-    let line = line.get(..length).unwrap_or(&[]);
+    let Some(line) = line.get(..length) else {
+        let text = b"+a command has at most 512 bytes\n";
+        const { assert!(MAX_COMMAND_BYTES == 512, "the text says so") };
+        send(connection, timer, text).await?;
+        return send(connection, timer, &[END, STATUS_USAGE]).await;
+    };
     let mut answer = shell.meter.measure(Work::Control, || Answer::new(shell, line));
     loop {
         let Some((kind, text)) = message.split_first_mut() else { return Err(Code::NOMEM) };

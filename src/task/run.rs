@@ -21,6 +21,7 @@ use crate::kernel::clock;
 use crate::kernel::error::Error;
 use crate::kernel::netlink::{GROUPS_LINK_ADDRESS, NetlinkSocket, Protocol};
 use crate::kernel::packet::PacketSocket;
+use crate::kernel::process;
 use crate::kernel::signals::Signals;
 use crate::kernel::unix::Listener;
 use crate::time::{Duration, Instant};
@@ -39,6 +40,7 @@ struct Executors {
 /// # Errors
 /// What is needed to start and not there: epoll, signals, the routing sockets. What can be missing is logged.
 pub fn run(config: Config, options: Options) -> Result<(), Error> {
+    process::wake_on_time();
     let signals = Signals::open()?;
     let listener = control::claim(&options.control)?;
     let executors = Executors { urgent: Rc::default(), ordinary: Rc::default() };
@@ -113,6 +115,9 @@ fn turn_until_stopped(shell: &Rc<Shell>, executors: &Executors) -> Result<(), Er
         }
     }
     journal::drain_all(shell);
+    if !shell.director.borrow().is_stopped() {
+        log::warn!("Stopped before everything was taken down: addresses or virtual servers may be left");
+    }
     Ok(())
 }
 

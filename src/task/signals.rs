@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use smol::future::yield_now;
+
 use super::reactor::Source;
 use super::reload::Force;
 use super::shell::Shell;
@@ -22,5 +24,7 @@ pub(super) async fn run(shell: Rc<Shell>, signals: Source<Signals>) {
             // The descriptor cannot fail once it is open.
             Err(_) => return,
         }
+        // Signals that come faster than they are read are no reason to hold the loop.
+        yield_now().await;
     }
 }

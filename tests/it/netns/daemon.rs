@@ -1,14 +1,17 @@
 //! The daemon as an operator meets it: signals, reloads, limits, and trouble that has a name.
 
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use lab::frames::Forged;
 use lab::process::Process;
 use lab::scratch::Scratch;
 use lab::wait::{self, secs};
 use rustix::process::Signal;
 
-use super::{FIRST, Pair};
+use super::{FIRST, Pair, SECOND};
 use crate::rig::{Instance, Make, configuration, ctl, lvsbox_run};
 
 const MASTER: &str = "(VI_1) Entering MASTER STATE";
@@ -62,6 +65,72 @@ fn reload_of_a_file_with_an_error_changes_nothing_and_is_reported() {
     pair.capture.clear();
     pair.capture.wait_advert("an advert", secs(3), |advert| advert.source == FIRST && advert.vrrp[3] == 1);
     assert!(pair.first.has_address("eth0", "10.9.0.100") && !pair.first.has_address("eth0", "10.9.0.101"));
+}
+
+/// The group of the LAN changes and nothing else: the socket is in the new group and no longer in the old one.
+#[test]
+fn reload_to_another_multicast_group_moves_the_socket() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("group");
+    let instance = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    let director = master(&pair, &scratch, &instance);
+    let moved = format!("global_defs {{\n    vrrp_mcast_group4 224.0.0.50\n}}\n{instance}");
+    fs::write(configuration(&pair.first, &scratch), moved).unwrap();
+    director.signal(Signal::HUP);
+    let group = Ipv4Addr::new(224, 0, 0, 50);
+    pair.capture.wait_advert("an advert to the new group", secs(3), |advert| advert.destination == group);
+    let joined = pair.first.ip("maddr show dev eth0");
+    assert!(joined.contains("224.0.0.50") && !joined.contains("224.0.0.18"), "{joined}");
+    assert_eq!(director.count("Entering BACKUP STATE"), 1, "nothing but the start");
+    // It hears the new group too: a better director there is obeyed.
+    let mut better = Forged::new(SECOND, 51, 254, &[Ipv4Addr::new(10, 9, 0, 100)]);
+    better.destination = group;
+    pair.capture.send(&better.frame());
+    director.wait_lines("(VI_1) Entering BACKUP STATE", 2, secs(3));
+}
+
+/// The terminal of whoever started the daemon is stopped: what it does not take must not hold the adverts.
+#[test]
+fn stopped_terminal_under_standard_error_stops_nothing() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("terminal");
+    let file = configuration(&pair.first, &scratch);
+    let many: String = (0..40).map(|row| format!("virtual_server 10.9.1.{row} 80 {{\n}}\n")).collect();
+    fs::write(&file, Instance::new(150, &["10.9.0.100/24"]).to_string() + &many).unwrap();
+    let mut command = pair.first.command("script");
+    let line = format!("{} run {}", crate::rig::binary().display(), file.display());
+    command.args(["-q", "-c", &line, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::null());
+    let terminal = Process::spawn_as_is(command, "a terminal", &scratch.join("none"));
+    pair.capture.wait_advert("its advert", secs(8), |advert| advert.source == FIRST);
+    terminal.signal(Signal::STOP);
+    // Each says a line for every service: together more than a terminal holds.
+    for _ in 0..30 {
+        let mut command = pair.first.command(crate::rig::binary());
+        command.args(["ctl", "reload"]);
+        let _ = Process::spawn(command, "a reload", &scratch.join("reload")).wait_exit(secs(5));
+    }
+    pair.capture.clear();
+    pair.capture.wait_advert("adverts go on", secs(3), |advert| advert.source == FIRST);
+}
+
+/// Any user may connect to an abstract name, and is sent away; doing so without end costs neither adverts nor the log.
+#[test]
+fn strangers_on_the_control_socket_hold_up_nothing_and_are_logged_once() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("strangers");
+    let director = master(&pair, &scratch, &Instance::new(150, &["10.9.0.100/24"]).to_string());
+    let program = scratch.join("lvsbox");
+    fs::copy(crate::rig::binary(), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = pair.first.command("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c"]);
+    command.arg(format!("for n in $(seq 100); do {} ctl status; done; true", program.display()));
+    let mut stranger = Process::spawn(command, "a stranger", &scratch.join("stranger"));
+    assert!(stranger.wait_exit(secs(20)).success());
+    assert_eq!(stranger.count("VI_1"), 0, "nothing is told to a stranger");
+    let said = director.count("of user 65534 was refused");
+    assert!((1..=3).contains(&said), "{said} lines");
+    assert!(ctl(&pair.first, "status").contains("MASTER"));
 }
 
 #[test]

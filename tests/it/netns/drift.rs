@@ -78,3 +78,26 @@ fn ipv6_address_that_went_with_its_interface_is_back_with_it_and_announced() {
     wait::until("both addresses again", secs(3), both);
     wait::until("five advertisements", secs(3), || (announced() >= before + 5).then_some(()));
 }
+
+/// Renumbering a director in service: the new address is there before the old one goes.
+#[test]
+fn master_whose_own_address_is_replaced_stays_master_and_sends_from_the_new_one() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("renumbered");
+    let director =
+        Make::Lvsbox.start(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
+    director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    pair.first.sysctl("net.ipv4.conf.all.promote_secondaries", "1");
+    for address in ["10.9.0.7/24", "10.7.0.7/24"] {
+        pair.first.ip(&format!("addr add {address} dev eth0"));
+    }
+    pair.first.ip("addr del 10.9.0.1/24 dev eth0");
+    pair.capture.wait_advert("an advert from a new address", secs(3), |advert| {
+        [[10, 9, 0, 7], [10, 7, 0, 7]].contains(&advert.source.octets())
+    });
+    assert_eq!(director.count("Entering FAULT STATE"), 0);
+    assert!(pair.capture.adverts().iter().all(|advert| advert.priority == 150), "no farewell");
+    wait::until("the virtual address", secs(5), || {
+        pair.first.has_address("eth0", "10.9.0.100").then_some(())
+    });
+}

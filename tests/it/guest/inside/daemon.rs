@@ -179,7 +179,7 @@ fn service_of_port_0_gets_persistence_with_a_warning_that_names_it() {
     let _servers = [site.serve(0), site.serve(1)];
     let director = Make::Lvsbox.start(&site.director, &text, &scratch);
     site.wait_ready();
-    assert!(director.log().contains("port 0 needs persistence"), "{}", director.log());
+    assert!(director.log().contains("warning[W0306]: port 0"), "{}", director.log());
     let service = saved(&site.director).into_iter().find(|line| line.starts_with("-A -t 10.0.1.101:0"));
     assert_eq!(service.as_deref(), Some("-A -t 10.0.1.101:0 -s rr -p 360"), "as keepalived does it");
 }
