@@ -165,6 +165,17 @@ fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator
             format_args!("it belongs {home}; the {what} is left out"),
         );
     }
+    // Behind `=` or `:` there may be a password: it is not shown.
+    let name = word.text.split(['=', ':']).next().filter(|name| !name.is_empty()).unwrap_or(&word.text);
+    if name.len() < word.text.len() {
+        let near = nearest(name, words).unwrap_or(name);
+        return cx.error(
+            UNKNOWN,
+            word.at,
+            format_args!("unknown keyword {} {block}, with a sign and more behind it", Quoted(name)),
+            format_args!("write {}, a blank and the value; the {what} is left out", Quoted(near)),
+        );
+    }
     let message = format_args!("unknown keyword {} {block}", Quoted(&word.text));
     match nearest(&word.text, words) {
         Some(near) => {

@@ -113,3 +113,15 @@ fn a_byte_order_mark_and_a_long_comment_mean_nothing() {
     let config = clean(&text);
     assert_eq!(config.texts.get(config.global.router_id), "A");
 }
+
+#[test]
+fn a_value_glued_to_its_keyword_is_not_shown_and_what_to_write_is_said() {
+    for (line, near) in
+        [("priority=100", "priority"), ("auth_pass=hunter2", "auth_pass"), ("priorty: 9", "priority")]
+    {
+        let loaded = load(&instance(line), "t");
+        let shown = loaded.diagnostics.to_string();
+        assert!(shown.contains(&format!("write `{near}`, a blank and the value")), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
