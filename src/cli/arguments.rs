@@ -30,6 +30,8 @@ pub enum Command {
     Version,
     /// Say what can be said.
     Help,
+    /// Say where this differs from keepalived on purpose.
+    Differences,
 }
 
 /// Arguments of `run`.
@@ -48,7 +50,7 @@ pub struct Run {
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 5] = [
+pub const COMMANDS: [(&str, &str); 6] = [
     (
         "run FILE [--strict] [--keep-vips] [--keep-ipvs] [--control NAME]",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything down;\n\
@@ -58,6 +60,7 @@ pub const COMMANDS: [(&str, &str); 5] = [
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
     ("version", "say the version"),
     ("help", "say this"),
+    ("help differences", "say where lvsbox differs from keepalived on purpose, and why"),
 ];
 
 /// Why the arguments mean nothing.
@@ -128,8 +131,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
         }
         "ctl" => parse_ctl(&mut parser),
         "version" => end(&mut parser, Command::Version),
-        "help" => end(&mut parser, Command::Help),
+        "help" => parse_help(&mut parser),
         _ => Err(Error::Unknown(word)),
+    }
+}
+
+fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
+    match parser.next()? {
+        None => Ok(Command::Help),
+        Some(Arg::Value(topic)) if topic == "differences" => end(parser, Command::Differences),
+        Some(argument) => Err(argument.unexpected().into()),
     }
 }
 
@@ -248,5 +259,7 @@ mod tests {
             assert!(!matches!(parsed(word), Err(Error::Unknown(_))), "{word}");
             assert!(help().contains(usage));
         }
+        assert_eq!(parsed("help differences"), Ok(Command::Differences));
+        assert!(matches!(parsed("help differnces"), Err(Error::Unexpected(_))));
     }
 }

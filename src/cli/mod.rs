@@ -14,6 +14,8 @@ use std::ffi::OsString;
 use arguments::Command;
 use output::Output;
 
+use crate::config::differences;
+
 /// It was done.
 pub const OK: u8 = 0;
 /// It was refused, or went wrong.
@@ -38,6 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Ctl { control, words } => ctl::run(&control, &words),
         Command::Version => say(format_args!("lvsbox {}", env!("CARGO_PKG_VERSION"))),
         Command::Help => say(format_args!("{}", arguments::help())),
+        Command::Differences => say(format_args!("{}", differences::text())),
     }
 }
 

@@ -4,8 +4,9 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use super::rows;
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNKNOWN, UNSUPPORTED};
+use crate::syntax::keyword::{INVALID, MISSING, UNKNOWN, UNSUPPORTED};
 use crate::syntax::nearest::nearest;
+use crate::syntax::value::integer;
 use crate::syntax::{Given, Line, Position, Word};
 use crate::wire::link::LinkName;
 
@@ -43,7 +44,7 @@ const OPTIONS: [&str; 14] = [
 /// Reads one item. Nothing if the address itself is wrong; a wrong option is left out and the address stays.
 pub(super) fn address(line: &mut Line<'_, '_>) -> Option<AddressDraft> {
     let word = line.word()?;
-    let Some((address, prefix)) = network(&word.text) else {
+    let Some((address, prefix)) = network(line, &word) else {
         line.cx.error(
             INVALID,
             word.at,
@@ -65,18 +66,20 @@ pub(super) fn address(line: &mut Line<'_, '_>) -> Option<AddressDraft> {
         no_track: false,
     };
     while let Some(word) = line.word() {
-        option(&mut draft, line, &word);
+        match &*word.text {
+            "dev" => draft.link = Some(device(line, &word)?),
+            _ => option(&mut draft, line, &word),
+        }
     }
     Some(draft)
 }
 
 fn option(draft: &mut AddressDraft, line: &mut Line<'_, '_>, word: &Word<'_>) {
     match &*word.text {
-        "dev" => draft.link = rows::link(line).or(draft.link),
-        "brd" | "broadcast" => broadcast(draft, line),
-        "scope" => scope(draft, line),
-        "label" => label(draft, line),
-        "peer" => peer(draft, line),
+        "brd" | "broadcast" => broadcast(draft, line, word),
+        "scope" => scope(draft, line, word),
+        "label" => label(draft, line, word),
+        "peer" => peer(draft, line, word),
         "no_track" => draft.no_track = true,
         // Both are how addresses are added anyway.
         "home" | "-nodad" => {}
@@ -110,10 +113,56 @@ fn refuse(line: &mut Line<'_, '_>, word: &Word<'_>) {
     );
 }
 
-fn broadcast(draft: &mut AddressDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.need("an address, `+` or `-`") else { return };
+/// An address on another interface than the one that was meant does harm: without it the whole line is left out.
+fn device(line: &mut Line<'_, '_>, option: &Word<'_>) -> Option<Given<LinkName>> {
+    if line.peek().is_some() {
+        return rows::link(line).or_else(|| {
+            line.rest();
+            None
+        });
+    }
+    line.cx.error(
+        MISSING,
+        option.at,
+        format_args!("`dev` lacks its value"),
+        format_args!("write the name of an interface behind it; the line is left out"),
+    );
+    None
+}
+
+/// The value of an option. The address is good without it.
+fn needed<'t>(line: &mut Line<'_, 't>, option: &Word<'_>, expected: &str) -> Option<Word<'t>> {
+    let word = line.word();
+    if word.is_none() {
+        line.cx.error(
+            MISSING,
+            option.at,
+            format_args!("{} lacks its value", Quoted(&option.text)),
+            format_args!("write {expected} behind it; the address is added without it"),
+        );
+    }
+    word
+}
+
+fn invalid(line: &mut Line<'_, '_>, option: &Word<'_>, word: &Word<'_>, expected: &str) {
+    line.cx.error(
+        INVALID,
+        word.at,
+        format_args!("{}: {} is not {expected}", option.text, Quoted(&word.text)),
+        format_args!("write {expected}; the address is added without it"),
+    );
+}
+
+fn broadcast(draft: &mut AddressDraft, line: &mut Line<'_, '_>, option: &Word<'_>) {
+    const EXPECTED: &str = "an IPv4 address, `+` or `-`";
+    let Some(word) = needed(line, option, EXPECTED) else { return };
     let IpAddr::V4(address) = draft.address else {
-        return line.invalid(&word, "possible: an IPv6 address has no broadcast address");
+        return line.cx.error(
+            INVALID,
+            option.at,
+            format_args!("an IPv6 address has no broadcast address"),
+            format_args!("remove {}; the address is added without it", Quoted(&option.text)),
+        );
     };
     let hosts = u32::MAX.checked_shr(u32::from(draft.prefix)).unwrap_or(0);
     match &*word.text {
@@ -121,14 +170,15 @@ fn broadcast(draft: &mut AddressDraft, line: &mut Line<'_, '_>) {
         "-" => draft.broadcast = Some(Ipv4Addr::from_bits(address.to_bits() & !hosts)),
         text => match text.parse() {
             Ok(address) => draft.broadcast = Some(address),
-            Err(_) => line.invalid(&word, "an IPv4 address, `+` or `-`"),
+            Err(_) => invalid(line, option, &word, EXPECTED),
         },
     }
 }
 
 /// `linux/rtnetlink.h`, `enum rt_scope_t`.
-fn scope(draft: &mut AddressDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.need("global, site, link, host or a number") else { return };
+fn scope(draft: &mut AddressDraft, line: &mut Line<'_, '_>, option: &Word<'_>) {
+    const EXPECTED: &str = "global, site, link, host or a number up to 255";
+    let Some(word) = needed(line, option, EXPECTED) else { return };
     match &*word.text {
         "global" => draft.scope = 0,
         "site" => draft.scope = 200,
@@ -137,43 +187,47 @@ fn scope(draft: &mut AddressDraft, line: &mut Line<'_, '_>) {
         "nowhere" => draft.scope = 255,
         text => match text.parse() {
             Ok(scope) => draft.scope = scope,
-            Err(_) => line.invalid(&word, "global, site, link, host or a number up to 255"),
+            Err(_) => invalid(line, option, &word, EXPECTED),
         },
     }
 }
 
-fn label(draft: &mut AddressDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.need("a label such as eth0:1") else { return };
+fn label(draft: &mut AddressDraft, line: &mut Line<'_, '_>, option: &Word<'_>) {
+    let Some(word) = needed(line, option, "a label such as eth0:1") else { return };
     // IFNAMSIZ with its NUL.
     if (1..=15).contains(&word.text.len()) && word.text.bytes().all(|byte| byte.is_ascii_graphic()) {
         draft.label = word.text.into();
     } else {
-        line.invalid(&word, "a label of 1 to 15 characters");
+        invalid(line, option, &word, "a label of 1 to 15 characters");
     }
 }
 
-fn peer(draft: &mut AddressDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.need("the address of the other end") else { return };
-    match network(&word.text).filter(|(peer, _)| peer.is_ipv4() == draft.address.is_ipv4()) {
+fn peer(draft: &mut AddressDraft, line: &mut Line<'_, '_>, option: &Word<'_>) {
+    let Some(word) = needed(line, option, "the address of the other end") else { return };
+    match network(line, &word).filter(|(peer, _)| peer.is_ipv4() == draft.address.is_ipv4()) {
         Some((peer, prefix)) => {
             draft.peer = Some(peer);
             draft.prefix = prefix.unwrap_or(draft.prefix);
         }
-        None => line.invalid(&word, "an address of the same family"),
+        None => invalid(line, option, &word, "an address of the same family"),
     }
 }
 
-/// `ADDRESS[/PREFIX]`
-fn network(text: &str) -> Option<(IpAddr, Option<u8>)> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (text, None),
+/// `ADDRESS[/PREFIX]`. A prefix that is none is reported and, as keepalived does it, not used.
+fn network(line: &mut Line<'_, '_>, word: &Word<'_>) -> Option<(IpAddr, Option<u8>)> {
+    let Some((address, prefix)) = word.text.split_once('/') else {
+        return Some((word.text.parse().ok()?, None));
     };
     let address: IpAddr = address.parse().ok()?;
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = match prefix {
-        Some(text) => Some(u8::try_from(crate::syntax::value::integer(text, 0, most).ok()?).ok()?),
-        None => None,
-    };
-    Some((address, prefix))
+    if let Some(length) = integer(prefix, 0, most).ok().and_then(|length| u8::try_from(length).ok()) {
+        return Some((address, Some(length)));
+    }
+    line.cx.error(
+        INVALID,
+        word.at,
+        format_args!("{} is no prefix length: {most} is used", Quoted(prefix)),
+        format_args!("write a number from 0 to {most} behind the slash"),
+    );
+    Some((address, u8::try_from(most).ok()))
 }

@@ -1,6 +1,11 @@
 //! The closed list of intended differences to keepalived. Whatever else differs is a bug.
 //!
-//! Shown by `help differences` and in the README. Each entry has a test where it is implemented.
+//! Shown by `lvsbox help differences`. Each entry has a test where it is implemented.
+
+use core::fmt::Write;
+
+/// Columns of a serial console.
+const COLUMNS: usize = 80;
 
 /// One intended difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,3 +71,51 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "no connection is refused in between",
     },
 ];
+
+/// The list as text, at most 80 columns wide, without a newline at its end.
+pub fn text() -> String {
+    let mut text = String::from("Where lvsbox differs from keepalived on purpose:\n");
+    for difference in DIFFERENCES {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{}", difference.title);
+        for (name, body) in [
+            ("keepalived", difference.keepalived),
+            ("lvsbox", difference.lvsbox),
+            ("because", difference.reason),
+        ] {
+            let _ = write!(text, "\n  {name:11}");
+            let mut used = 13;
+            for word in body.split(' ') {
+                if used + 1 + word.chars().count() > COLUMNS {
+                    let _ = write!(text, "\n{:13}", "");
+                    used = 13;
+                }
+                let _ = write!(text, " {word}");
+                used += 1 + word.chars().count();
+            }
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_differences_is_whole_and_fits_the_console() {
+        let text = text();
+        assert!(
+            text.lines().all(|line| line.chars().count() <= COLUMNS && line.trim_end() == line),
+            "{text}"
+        );
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for difference in DIFFERENCES {
+            let Difference { title, keepalived, lvsbox, reason } = difference;
+            let expected = format!("{title} keepalived {keepalived} lvsbox {lvsbox} because {reason}");
+            assert!(words.contains(&expected), "{expected}");
+        }
+    }
+}

@@ -276,15 +276,15 @@ fn source(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
 
 fn ipv4(line: &mut Line<'_, '_>) -> Option<Given<Ipv4Addr>> {
     let word = line.word()?;
-    match word.text.parse() {
-        Ok(value) => return Some(Given { value, at: word.at }),
-        Err(_) if word.text.parse::<IpAddr>().is_ok() => line.cx.error(
+    match line.host(&word) {
+        Some(IpAddr::V4(value)) => return Some(Given { value, at: word.at }),
+        Some(IpAddr::V6(_)) => line.cx.error(
             UNSUPPORTED,
             word.at,
             format_args!("VRRP over IPv6 is not supported by this version"),
             format_args!("write an IPv4 address; {} is left out", Quoted(&word.text)),
         ),
-        Err(_) => line.cx.error(
+        None => line.cx.error(
             INVALID,
             word.at,
             format_args!("{} is no IPv4 address", Quoted(&word.text)),

@@ -8,7 +8,7 @@ use core::num::NonZeroU8;
 use super::address::AddressDraft;
 use super::build::{Tables, row};
 use super::codes::{
-    DUPLICATE_ADDRESS, DUPLICATE_INSTANCE, IMPLIED_OWNER, INCOMPLETE, LIMIT, NO_PASSWORD, NOPREEMPT,
+    DUPLICATE_ADDRESS, DUPLICATE_INSTANCE, FAMILY, IMPLIED_OWNER, INCOMPLETE, LIMIT, NO_PASSWORD, NOPREEMPT,
     OTHER_PROTOCOL, PEERS, USELESS_TRACKER, WHOLE_SECONDS,
 };
 use super::global::{GlobalDraft, announce_defaults};
@@ -91,7 +91,8 @@ fn complete(draft: &InstanceDraft, global: &GlobalDraft, cx: &mut Context<'_>) -
             ),
         );
     }
-    if let Some(address) = draft.addresses.iter().find(|address| address.address.is_ipv6()) {
+    // The first address says what the instance is; those of the other family are left out one by one.
+    if let Some(address) = draft.addresses.first().filter(|address| address.address.is_ipv6()) {
         complete = false;
         cx.error(
             OTHER_PROTOCOL,
@@ -127,6 +128,15 @@ fn add_addresses(
     let start = tables.addresses.len();
     let mut advertised = 0_u8;
     for address in &draft.addresses {
+        if address.address.is_ipv6() {
+            cx.error(
+                FAMILY,
+                address.at,
+                format_args!("{} is no IPv4 address, as the instance's others are", address.address),
+                format_args!("write it in virtual_ipaddress_excluded; it is left out"),
+            );
+            continue;
+        }
         if usize::from(advertised) >= limits::MAX_ADVERTISED {
             cx.error(
                 LIMIT,

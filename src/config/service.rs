@@ -307,8 +307,8 @@ fn sorry(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
 fn target(line: &mut Line<'_, '_>) -> Option<(Given<IpAddr>, Option<Given<u32>>)> {
     let address = line.address()?;
     let port = match line.peek() {
-        Some(word) if word.text.starts_with(|c: char| c.is_ascii_digit()) => Some(line.integer(0, 65_535)?),
-        Some(_) | None => None,
+        Some(_) => Some(line.integer(0, 65_535)?),
+        None => None,
     };
     Some((address, port))
 }

@@ -169,7 +169,7 @@ impl ServiceBuild {
                         PORT,
                         at,
                         format_args!("DR and TUN cannot change the port: {own} is used, not {wanted}"),
-                        format_args!("write {own}; for checks of another port write `connect_port`"),
+                        format_args!("write {own}; checks of another port have `connect_port {wanted}`"),
                     );
                 }
                 own

@@ -56,7 +56,8 @@ fn mask(source: &str) -> Vec<char> {
         .filter_map(|word| lower.find(word))
         .min()
         .and_then(|found| {
-            lower.get(found..).and_then(|rest| rest.find(char::is_whitespace)).map(|n| found + n)
+            let ends = |c: char| c.is_whitespace() || matches!(c, '=' | ':');
+            lower.get(found..).and_then(|rest| rest.find(ends)).map(|n| found + n)
         })
         .unwrap_or(source.len());
     let shown = |(index, c): (usize, char)| match harmless(c) {
@@ -97,5 +98,6 @@ mod tests {
     fn what_follows_a_word_for_a_secret_is_stars() {
         assert_eq!(of("  auth_pass hunter2 # old: x", "auth_pass", 40).line, "  auth_pass ******* * **** *");
         assert_eq!(of("  Auth_Psas hunter2", "Auth", 40).line, "  Auth_Psas *******");
+        assert_eq!(of("  auth_pass=hunter2", "auth", 40).line, "  auth_pass********");
     }
 }

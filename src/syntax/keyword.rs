@@ -10,7 +10,7 @@ use core::net::IpAddr;
 use super::diagnostic::{Code, Diagnostics, Quoted, Severity};
 use super::tree::{NodeId, Position, Tree, Word};
 use super::value::{self, Invalid};
-use super::walk::trailing;
+use super::walk::{line_or_block, trailing};
 use crate::time::Duration;
 
 /// A word that is no keyword at all.
@@ -241,8 +241,7 @@ impl<'c, 't> Line<'c, 't> {
 
     /// Reports a word that is not what was expected.
     pub fn invalid(&mut self, word: &Word<'_>, expected: &str) {
-        let keyword = self.keyword();
-        invalid(self.cx, &keyword.text, word, expected);
+        wrong(self.cx, (Invalid::Form, self.node), word, expected);
     }
 
     /// A whole number from the next word.
@@ -253,9 +252,8 @@ impl<'c, 't> Line<'c, 't> {
 
     fn integer_of(&mut self, word: &Word<'_>, min: u32, max: u32) -> Option<Given<u32>> {
         let number = value::integer(&word.text, min, max);
-        let keyword = self.keyword();
         number
-            .map_err(|why| wrong(self.cx, (why, &keyword.text), word, &Numbers(min, max).to_string()))
+            .map_err(|why| wrong(self.cx, (why, self.node), word, &Numbers(min, max).to_string()))
             .ok()
             .map(|value| Given { value, at: word.at })
     }
@@ -264,7 +262,6 @@ impl<'c, 't> Line<'c, 't> {
     pub fn timer(&mut self, min: Duration, max: Duration) -> Option<Given<Duration>> {
         let expected = format!("{min} to {max} seconds");
         let word = self.need(&expected)?;
-        let keyword = self.keyword();
         match value::timer(&word.text, min, max) {
             Ok(timer) => {
                 if timer.rounded {
@@ -278,7 +275,7 @@ impl<'c, 't> Line<'c, 't> {
                 Some(Given { value: timer.value, at: word.at })
             }
             Err(why) => {
-                wrong(self.cx, (why, &keyword.text), &word, &expected);
+                wrong(self.cx, (why, self.node), &word, &expected);
                 None
             }
         }
@@ -287,11 +284,25 @@ impl<'c, 't> Line<'c, 't> {
     /// An IP address from the next word.
     pub fn address(&mut self) -> Option<Given<IpAddr>> {
         let word = self.need("an IP address")?;
-        let address = word.text.parse();
-        if address.is_err() {
+        let address = self.host(&word);
+        if address.is_none() {
             self.invalid(&word, "an IP address such as 192.0.2.1");
         }
-        address.ok().map(|value| Given { value, at: word.at })
+        address.map(|value| Given { value, at: word.at })
+    }
+
+    /// A word as the address of a host. keepalived reads over a prefix length behind it: so do we, with a warning.
+    pub fn host(&mut self, word: &Word<'_>) -> Option<IpAddr> {
+        let Some((text, prefix)) = word.text.split_once('/') else { return word.text.parse().ok() };
+        let address: IpAddr = text.parse().ok()?;
+        value::integer(prefix, 0, if address.is_ipv4() { 32 } else { 128 }).ok()?;
+        self.cx.warn(
+            TRAILING,
+            word.at,
+            format_args!("the `/{prefix}` behind the address is ignored"),
+            format_args!("write `{address}`: this is the address of one host"),
+        );
+        Some(address)
     }
 }
 
@@ -315,11 +326,15 @@ pub(super) fn missing(cx: &mut Context<'_>, node: NodeId, expected: &str) {
         MISSING,
         keyword.at,
         format_args!("{} lacks its value", Quoted(&keyword.text)),
-        format_args!("write {expected} behind it on the same line; the line is left out"),
+        format_args!(
+            "write {expected} behind it on the same line; the {} is left out",
+            line_or_block(cx.tree, node)
+        ),
     );
 }
 
-fn wrong(cx: &mut Context<'_>, (why, keyword): (Invalid, &str), word: &Word<'_>, expected: &str) {
+fn wrong(cx: &mut Context<'_>, (why, node): (Invalid, NodeId), word: &Word<'_>, expected: &str) {
+    let (keyword, left_out) = (cx.tree.keyword(node).text, line_or_block(cx.tree, node));
     let (code, is) = match why {
         Invalid::Form => (INVALID, "is not"),
         Invalid::Range => (RANGE, "is out of range, not"),
@@ -329,10 +344,6 @@ fn wrong(cx: &mut Context<'_>, (why, keyword): (Invalid, &str), word: &Word<'_>,
         code,
         word.at,
         format_args!("{keyword}: {} {is} {expected}", Quoted(&word.text)),
-        format_args!("{variable}write {expected}; the line is left out"),
+        format_args!("{variable}write {expected}; the {left_out} is left out"),
     );
-}
-
-fn invalid(cx: &mut Context<'_>, keyword: &str, word: &Word<'_>, expected: &str) {
-    wrong(cx, (Invalid::Form, keyword), word, expected);
 }

@@ -71,8 +71,11 @@ struct Open {
 }
 
 impl Reader {
-    /// A reader at the start of `text`.
-    pub fn new(name: &str, text: String) -> Self {
+    /// A reader at the start of `text`. A byte order mark, which editors leave unseen, is no part of it.
+    pub fn new(name: &str, mut text: String) -> Self {
+        if text.starts_with('\u{feff}') {
+            text.remove(0);
+        }
         Self {
             tree: Tree::new(name, text),
             file: FileId(0),
@@ -128,7 +131,8 @@ impl Reader {
         }
         let nul = bytes.get(start..end).is_some_and(|line| line.contains(&0));
         if self.skipping || end - start > MAX_LINE_BYTES {
-            if !self.skipping {
+            let comment = window.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'#' | b'!'));
+            if !self.skipping && !comment {
                 let at = self.position(start, 1);
                 diagnostics.report(
                     &self.tree,

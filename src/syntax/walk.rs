@@ -19,12 +19,14 @@ pub struct Walk {
     cursor: Cursor,
     /// Rows seen, one bit each, for keywords given twice.
     seen: [u64; 4],
+    /// A block without its `{` came last: the lines that follow are its own, whatever they are called.
+    headless: bool,
 }
 
 impl Walk {
     /// At the start of a range of statements.
     pub fn new(cursor: Cursor) -> Self {
-        Self { cursor, seen: [0; 4] }
+        Self { cursor, seen: [0; 4], headless: false }
     }
 
     /// The statement that comes next.
@@ -62,6 +64,9 @@ impl Walk {
             return; // the reader has reported a block without keyword
         }
         let mut found = table.find(&word.text);
+        if self.lost(cx.tree, node, found.map(|(_, row)| &row.kind)) {
+            return;
+        }
         if let Some((_, Keyword { kind: Kind::OldName(name), .. })) = found {
             cx.warn(
                 OLD_NAME,
@@ -82,7 +87,17 @@ impl Walk {
                 format_args!("remove one of the two lines"),
             );
         }
-        apply_row(cx, node, kind, draft, &|word| table.find(word).is_some());
+        self.headless = !apply_row(cx, node, kind, draft, &|word| table.find(word).is_some());
+    }
+
+    /// A line of a block whose `{` is missing or swallowed by a comment, both reported: nothing more is said about it.
+    fn lost<B>(&self, tree: &Tree, node: NodeId, kind: Option<&Kind<B>>) -> bool {
+        let known = match kind {
+            None => false,
+            Some(Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. }) => tree.has_block(node),
+            Some(_) => true,
+        };
+        !known && (self.headless || tree.is_orphan(tree.position(node)))
     }
 
     fn repeated<B>(&mut self, row: usize, kind: &Kind<B>) -> bool {
@@ -123,7 +138,7 @@ fn preprocessor(cx: &mut Context<'_>, node: NodeId) -> bool {
     true
 }
 
-fn line_or_block(tree: &Tree, node: NodeId) -> &'static str {
+pub(super) fn line_or_block(tree: &Tree, node: NodeId) -> &'static str {
     if tree.has_block(node) { "whole block" } else { "line" }
 }
 
@@ -139,9 +154,6 @@ impl fmt::Display for Place<'_> {
 /// Reports a word that the table does not know, with the nearest one it does know.
 fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator<Item = &'static str>) {
     let word = cx.tree.keyword(node);
-    if cx.tree.is_orphan(word.at) {
-        return;
-    }
     let what = line_or_block(cx.tree, node);
     let block = Place(block);
     if let Some(home) = (cx.home)(&word.text).map(Place) {
@@ -151,6 +163,17 @@ fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator
             word.at,
             message,
             format_args!("it belongs {home}; the {what} is left out"),
+        );
+    }
+    // Behind `=` or `:` there may be a password: it is not shown.
+    let name = word.text.split(['=', ':']).next().filter(|name| !name.is_empty()).unwrap_or(&word.text);
+    if name.len() < word.text.len() {
+        let near = nearest(name, words).unwrap_or(name);
+        return cx.error(
+            UNKNOWN,
+            word.at,
+            format_args!("unknown keyword {} {block}, with a sign and more behind it", Quoted(name)),
+            format_args!("write {}, a blank and the value; the {what} is left out", Quoted(near)),
         );
     }
     let message = format_args!("unknown keyword {} {block}", Quoted(&word.text));
@@ -167,13 +190,14 @@ fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator
     }
 }
 
+/// False if the line opens a block and its `{` is missing.
 fn apply_row<B>(
     cx: &mut Context<'_>,
     node: NodeId,
     kind: &Kind<B>,
     draft: &mut B,
     known: &dyn Fn(&str) -> bool,
-) {
+) -> bool {
     let opens = match kind {
         Kind::List(_) | Kind::Block(_) => true,
         Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } => cx.tree.has_block(node),
@@ -182,12 +206,13 @@ fn apply_row<B>(
     };
     let keyword = cx.tree.keyword(node);
     if opens && !cx.tree.has_block(node) {
-        return cx.error(
+        cx.error(
             NO_BLOCK,
             keyword.at,
             format_args!("{} opens a block: expected `{{`", Quoted(&keyword.text)),
-            format_args!("write `{{` at the end of this line and `}}` behind the block"),
+            format_args!("write `{{` at the end of this line and `}}` behind the block; it is left out"),
         );
+        return false;
     }
     if !opens && cx.tree.has_block(node) {
         cx.error(
@@ -198,6 +223,7 @@ fn apply_row<B>(
         );
     }
     set(cx, node, kind, draft, known);
+    true
 }
 
 fn set<B>(cx: &mut Context<'_>, node: NodeId, kind: &Kind<B>, draft: &mut B, known: &dyn Fn(&str) -> bool) {

@@ -147,11 +147,8 @@ fn options_of_an_address() {
     assert_eq!(address.peer, Some("10.0.0.2".parse::<IpAddr>().unwrap()));
     assert_eq!(config.trackers.len(), 1, "no_track");
     says(&list("10.0.0.1 dve eth1 extra").replace(" eth1 extra", ""), "error[E0101]: `dve` is no option");
-    says(&list("10.0.0.1/33"), "error[E0104]: `10.0.0.1/33` is no address");
-    says(
-        &list("10.0.0.1 label sixteen-chars-xx"),
-        "error[E0104]: 10.0.0.1: `sixteen-chars-xx` is not a label",
-    );
+    says(&list("10.0.0.1/33"), "error[E0104]: `33` is no prefix length: 32 is used");
+    says(&list("10.0.0.1 label sixteen-chars-xx"), "error[E0104]: label: `sixteen-chars-xx` is not a label");
 }
 
 #[test]
