@@ -188,11 +188,13 @@ fn waiting_and_waking_allocates_nothing() {
     turn();
     // Tests in other threads allocate too: one turn in which nobody does is proof enough.
     let deadline = clock::now() + Duration::from_secs(20);
-    let undisturbed = core::iter::from_fn(|| (clock::now() < deadline).then(|| {
-        let before = heap::figures().allocations_total;
-        turn();
-        heap::figures().allocations_total - before
-    }))
+    let undisturbed = core::iter::from_fn(|| {
+        (clock::now() < deadline).then(|| {
+            let before = heap::figures().allocations_total;
+            turn();
+            heap::figures().allocations_total - before
+        })
+    })
     .any(|allocations| allocations == 0);
     assert!(undisturbed);
 }
