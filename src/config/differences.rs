@@ -43,7 +43,7 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         title: "an advert with other addresses is accepted",
         keepalived: "before 2.3.3 drops it, so that both routers become MASTER; later accepts it",
-        lvsbox: "accepts it and raises an alarm with both lists",
+        lvsbox: "accepts it, says so once and counts it (`show vrrp`)",
         reason: "addresses can be added to one router after the other",
     },
     Difference {
@@ -69,6 +69,18 @@ pub const DIFFERENCES: &[Difference] = &[
         keepalived: "removes the real servers first, so that the service is empty for an instant",
         lvsbox: "adds before it removes, in both directions",
         reason: "no connection is refused in between",
+    },
+    Difference {
+        title: "answers to a lesser router are limited",
+        keepalived: "answers each of its adverts with an advert and announcements of all addresses",
+        lvsbox: "answers one in half an advertisement interval",
+        reason: "a flood of forged adverts would become a larger one of ours",
+    },
+    Difference {
+        title: "a page of more than 8 MiB is not read to its end",
+        keepalived: "reads a page to its end, however long",
+        lvsbox: "judges by the status after 8 MiB",
+        reason: "a check is not a download",
     },
 ];
 

@@ -202,8 +202,9 @@ impl Health {
         bus: &mut Bus,
     ) {
         if after == Belief::Down && before != Belief::Down {
-            // The first check at start is final: its retries count as used up, as with keepalived.
-            bus.record(now, Reason::ProbeDown(id, failure, probe.retry));
+            // The first check at start is final, as with keepalived: there were no retries.
+            let retries = if before == Belief::Unproven { 0 } else { probe.retry };
+            bus.record(now, Reason::ProbeDown(id, failure, retries));
             bus.verdicts.insert(id.index());
         }
     }

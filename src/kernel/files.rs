@@ -37,7 +37,8 @@ impl TextFile {
             return Err(fail(Errno::ISDIR));
         }
         if !kind.is_file() {
-            return Err(fail(Errno::INVAL));
+            let what = format_args!("{}: not a regular file", path.display());
+            return Err(Error::new("read", what, Errno::INVAL));
         }
         let size = usize::try_from(status.st_size).unwrap_or(usize::MAX);
         if size > MAX_CONFIG_BYTES {
