@@ -122,11 +122,14 @@ impl NetPlan {
         }
     }
 
-    /// An interface changed: what waited for it is tried again; what was on one that is gone is gone.
+    /// An interface changed: what waited for it is tried again; what was on one that was replaced is gone with it. One
+    /// that only lost its name may still carry our addresses: they are removed from where they are.
     pub(crate) fn link_changed(&mut self, link: LinkId, config: &Config, links: &Links) {
         let index = links.get(link).index;
         for (row, _) in config.addresses.iter().enumerate().filter(|(_, address)| address.link == link) {
-            if !matches!(self.ledger.stage(row), Stage::InFlight(_)) {
+            let in_flight = matches!(self.ledger.stage(row), Stage::InFlight(_));
+            let left_behind = index == LinkIndex::default() && self.present.get(row) == Some(&true);
+            if !in_flight && !left_behind {
                 self.move_to(row, index);
             }
             self.ledger.release(row);
@@ -231,13 +234,16 @@ impl NetPlan {
         bus.set_if_idle(Timer::RouteAudit, now + AUDIT_INTERVAL);
     }
 
-    /// The wish for a row: present or not; `None` while its interface is missing and nothing can be done.
+    /// The wish for a row: present or not; `None` while its interface is missing and nothing is left to be done.
     fn wish(&self, row: usize, config: &Config, vrrp: &Vrrp, links: &Links) -> Option<bool> {
         let Some(address) = config.addresses.get(row) else { return Some(false) };
         if self.stopping && self.keep {
             return None;
         }
-        links.get(address.link).exists().then(|| !self.stopping && vrrp.is_master(address.instance))
+        if !links.get(address.link).exists() {
+            return self.present.get(row).filter(|present| **present).map(|_| false);
+        }
+        Some(!self.stopping && vrrp.is_master(address.instance))
     }
 
     /// The next request to the kernel.
@@ -253,8 +259,9 @@ impl NetPlan {
                 Some(false) if unsure || present => Change::Remove,
                 Some(_) | None => continue,
             };
-            if let (Some(place), Some(address)) = (self.place.get_mut(row), config.addresses.get(row)) {
-                *place = links.get(address.link).index;
+            let index = config.addresses.get(row).map(|address| links.get(address.link).index);
+            if let (Some(place), Some(index @ LinkIndex(1..))) = (self.place.get_mut(row), index) {
+                *place = index;
             }
             self.ledger.sent(row, bus.epoch);
             let (epoch, address) = (bus.epoch, reference(row, config));
@@ -277,12 +284,10 @@ impl NetPlan {
     }
 
     /// What an action asks of the kernel.
-    pub(crate) fn request(&self, action: Action, config: &Config, links: &Links) -> Option<Request> {
+    pub(crate) fn request(&self, action: Action, config: &Config) -> Option<Request> {
         match action {
-            Action::AddAddress { address, .. } => self.spec(address, config, links).map(Request::AddAddress),
-            Action::RemoveAddress { address, .. } => {
-                self.spec(address, config, links).map(Request::RemoveAddress)
-            }
+            Action::AddAddress { address, .. } => self.spec(address, config).map(Request::AddAddress),
+            Action::RemoveAddress { address, .. } => self.spec(address, config).map(Request::RemoveAddress),
             Action::SendAdvert { .. }
             | Action::Announce { .. }
             | Action::OpenSocket { .. }
@@ -371,13 +376,7 @@ impl NetPlan {
 
     /// Takes over what is known of the addresses that both configurations have; those that are present and no longer
     /// configured are to be removed.
-    pub(crate) fn adopt(
-        &mut self,
-        old: &Self,
-        from: Predecessor<'_>,
-        config: &Config,
-        (old_links, links): (&Links, &Links),
-    ) {
+    pub(crate) fn adopt(&mut self, old: &Self, from: Predecessor<'_>, config: &Config, links: &Links) {
         let is_present = |row: usize| old.present.get(row) == Some(&true);
         // A request that is under way may leave its address behind after all.
         let is_unsure = |row: usize| {
@@ -410,7 +409,7 @@ impl NetPlan {
         };
         let mut retired = Vec::new();
         while let Some(row) = left.pop() {
-            let Some(spec) = old.spec(reference(row, from.config), from.config, old_links) else { continue };
+            let Some(spec) = old.spec(reference(row, from.config), from.config) else { continue };
             // A row that an earlier reload left behind may be configured again.
             match configured(&self.index, &spec).and_then(|id| self.unsure.get_mut(id as usize)) {
                 Some(unsure) => *unsure = true,
@@ -437,12 +436,11 @@ impl NetPlan {
     }
 
     /// What the kernel needs to know of an address.
-    fn spec(&self, address: AddressRef, config: &Config, links: &Links) -> Option<AddressSpec> {
+    fn spec(&self, address: AddressRef, config: &Config) -> Option<AddressSpec> {
         match address {
             AddressRef::Retired(row) => self.retired.get(row as usize).copied(),
             AddressRef::Configured(id) => {
-                let address = config.addresses.get(id.index())?;
-                Some(spec(address, links.get(address.link).index, config))
+                Some(spec(config.addresses.get(id.index())?, *self.place.get(id.index())?, config))
             }
         }
     }

@@ -75,7 +75,7 @@ impl Director {
 
     /// What an action asks of the routing socket.
     pub fn route_request(&self, action: Action) -> Option<rtnetlink::Request> {
-        self.parts.net_plan.request(action, &self.config, &self.parts.links)
+        self.parts.net_plan.request(action, &self.config)
     }
 
     /// What an action asks of IPVS.

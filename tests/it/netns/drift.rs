@@ -101,3 +101,22 @@ fn master_whose_own_address_is_replaced_stays_master_and_sends_from_the_new_one(
         pair.first.has_address("eth0", "10.9.0.100").then_some(())
     });
 }
+
+/// An interface that loses its name under a MASTER: the peer takes over, so the address must not stay behind.
+#[test]
+fn address_does_not_stay_on_an_interface_that_was_renamed() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("renamed");
+    let director =
+        Make::Lvsbox.start(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
+    director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    wait::until("the address", secs(2), || pair.first.has_address("eth0", "10.9.0.100").then_some(()));
+    pair.first.ip("link set eth0 name other0");
+    director.wait_line("(VI_1) Entering FAULT STATE", secs(3));
+    wait::until("the address to go", secs(3), || {
+        (!pair.first.has_address("other0", "10.9.0.100")).then_some(())
+    });
+    pair.first.ip("link set other0 name eth0");
+    director.wait_lines("(VI_1) Entering MASTER STATE", 2, secs(8));
+    wait::until("the address again", secs(2), || pair.first.has_address("eth0", "10.9.0.100").then_some(()));
+}
