@@ -46,3 +46,5 @@ pub const MAX_LOG_BYTES: usize = 64 << 10;
 pub const MAX_CLIENTS: usize = 4;
 /// Bytes of one console command.
 pub const MAX_COMMAND_BYTES: usize = 512;
+/// Lines of a console that can be called back: 8 KiB for each terminal.
+pub const MAX_HISTORY: usize = 16;

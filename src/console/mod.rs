@@ -6,8 +6,10 @@
 //! in keepalived's words where operators grep for them. Read `view.rs` and `table.rs` first.
 
 pub mod answer;
+pub mod editor;
 pub mod ipvs;
 mod json;
+pub mod keys;
 pub mod lines;
 mod show;
 pub mod table;

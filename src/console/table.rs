@@ -126,12 +126,16 @@ pub enum Mistake<'a> {
 /// A set of rows that agree in their first words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
-    bits: u16,
+    bits: u32,
     /// Which of their words is asked for.
     depth: usize,
 }
 
 impl Rows {
+    fn all() -> Self {
+        Self { bits: u32::MAX, depth: 0 }.keep(|_| true)
+    }
+
     fn iter(self) -> impl Iterator<Item = &'static Row> {
         TABLE.iter().enumerate().filter(move |(place, _)| self.bits & 1 << place != 0).map(|(_, row)| row)
     }
@@ -157,6 +161,58 @@ impl Rows {
     fn is_empty(self) -> bool {
         self.bits == 0
     }
+
+    /// Those whose next word is `word` or, if there is none, begins with it.
+    fn fitting(self, word: &[u8]) -> Self {
+        let next = |row: &Row| row.words.get(self.depth).map(|known| known.as_bytes());
+        let exact = self.keep(|row| next(row) == Some(word));
+        if exact.is_empty() {
+            self.keep(|row| next(row).is_some_and(|known| known.starts_with(word)))
+        } else {
+            exact
+        }
+    }
+}
+
+/// The rows that the whole words of `typed` leave, and the word that is being typed behind them.
+fn narrowed(typed: &str) -> Option<(Rows, &str)> {
+    let (whole, partial) = typed.rsplit_once(' ').unwrap_or(("", typed));
+    let mut rows = Rows::all();
+    for word in whole.split_ascii_whitespace() {
+        let fitting = rows.fitting(word.as_bytes());
+        if fitting.is_empty() || fitting.words().nth(1).is_some() {
+            return None;
+        }
+        rows = Rows { depth: rows.depth + 1, ..fitting };
+    }
+    Some((rows, partial))
+}
+
+/// Every word that may stand where the last one of `typed` is being typed, and what it means.
+pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static str)) {
+    let Some((rows, partial)) = narrowed(typed) else { return };
+    let mut last = "";
+    for row in rows.iter() {
+        let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial)) else { continue };
+        if *word != last {
+            each(word, if row.words.len() == rows.depth + 1 { row.help } else { "..." });
+        }
+        last = word;
+    }
+    let complete = rows.depth > 0 && rows.iter().any(|row| row.words.len() == rows.depth);
+    if complete && JSON.starts_with(partial) {
+        each(JSON, "the same for programs");
+    }
+}
+
+/// The same for who asks what may follow: the end of a line included.
+pub(super) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
+    follow(typed, &mut |word, help| each(word, help));
+    if let Some((rows, "")) = narrowed(typed)
+        && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.words.len() == rows.depth)
+    {
+        each("(Enter)", row.help);
+    }
 }
 
 /// Understands a line.
@@ -164,14 +220,12 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     if line.len() > MAX_COMMAND_BYTES {
         return Err(Mistake::TooLong);
     }
-    let mut rows = Rows { bits: u16::MAX, depth: 0 }.keep(|_| true);
+    let mut rows = Rows::all();
     let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let mut format = Format::Text;
     for word in words {
         let depth = rows.depth;
-        let begins = |row: &Row| row.words.get(depth).is_some_and(|known| known.as_bytes().starts_with(word));
-        let exact = rows.keep(|row| row.words.get(depth).is_some_and(|known| known.as_bytes() == word));
-        let fitting = if exact.is_empty() { rows.keep(begins) } else { exact };
+        let fitting = rows.fitting(word);
         if fitting.is_empty() {
             let complete = rows.iter().any(|row| row.words.len() == depth);
             if complete && JSON.as_bytes().starts_with(word) && format == Format::Text {
