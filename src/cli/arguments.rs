@@ -26,6 +26,11 @@ pub enum Command {
         /// The command.
         words: String,
     },
+    /// Serve the terminal of standard input.
+    Console {
+        /// The daemon's control socket.
+        control: String,
+    },
     /// Say the version.
     Version,
     /// Say what can be said.
@@ -48,7 +53,7 @@ pub struct Run {
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 5] = [
+pub const COMMANDS: [(&str, &str); 6] = [
     (
         "run FILE [--strict] [--keep-vips] [--keep-ipvs] [--control NAME]",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything down;\n\
@@ -56,6 +61,7 @@ pub const COMMANDS: [(&str, &str); 5] = [
     ),
     ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
+    ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     ("version", "say the version"),
     ("help", "say this"),
 ];
@@ -127,6 +133,18 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
             Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))? })
         }
         "ctl" => parse_ctl(&mut parser),
+        "console" => {
+            let mut control = DEFAULT_CONTROL.to_owned();
+            while let Some(argument) = parser.next()? {
+                match argument {
+                    Arg::Long("control") => control = name(&mut parser)?,
+                    other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => {
+                        return Err(other.unexpected().into());
+                    }
+                }
+            }
+            Ok(Command::Console { control })
+        }
         "version" => end(&mut parser, Command::Version),
         "help" => end(&mut parser, Command::Help),
         _ => Err(Error::Unknown(word)),

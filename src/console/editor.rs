@@ -84,6 +84,11 @@ impl Editor {
         self.columns = if columns == 0 { COLUMNS } else { columns.max(PROMPT.len() + 8) };
     }
 
+    /// True while the terminal does not belong to the editor.
+    pub const fn is_hidden(&self) -> bool {
+        self.hidden
+    }
+
     /// Paints prompt and line: the terminal belongs to the editor until a line is ended or [`Self::hide`] is called.
     ///
     /// # Errors

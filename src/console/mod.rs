@@ -11,6 +11,8 @@ pub mod ipvs;
 mod json;
 pub mod keys;
 pub mod lines;
+pub mod log;
+pub mod session;
 mod show;
 pub mod table;
 mod text;

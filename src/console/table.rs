@@ -29,6 +29,12 @@ pub enum Command {
     Reload,
     /// The same, although the file has errors.
     ReloadForce,
+    /// The lines of the log: read by the shell, rendered by [`super::log`].
+    Log,
+    /// Lines of the log as they are written.
+    LogFollow,
+    /// Changes of state as they happen.
+    LogChanges,
     /// Name and version.
     Version,
 }
@@ -66,7 +72,7 @@ const JSON: &str = "json";
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 10] = [
+pub(super) static TABLE: [Row; 13] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -79,6 +85,12 @@ pub(super) static TABLE: [Row; 10] = [
           text: show::memory::text, json: show::memory::json },
     Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
           text: show::turns::text, json: show::turns::json },
+    Row { words: &["show", "log"], help: "the log in memory, newest last", command: Command::Log,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["log", "follow"], help: "the log as it is written, until a key is pressed", command: Command::LogFollow,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["log", "changes"], help: "changes of state as they happen, until a key is pressed", command: Command::LogChanges,
+          text: show::other::nothing, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
     Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
@@ -339,7 +351,7 @@ mod tests {
     #[test]
     fn mistakes_say_what_was_meant() {
         assert_eq!(mistake(b"s"), "`s` may be status, show");
-        assert_eq!(mistake(b"show"), "show what? One of vrrp, ipvs, checks, memory, loop");
+        assert_eq!(mistake(b"show"), "show what? One of vrrp, ipvs, checks, memory, loop, log");
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");
         assert_eq!(mistake(b"show vrrp jsno"), "unknown word `jsno`: did you mean `json`?");

@@ -9,6 +9,7 @@ mod answers;
 mod apply;
 pub mod batch;
 pub mod control;
+pub mod feed;
 mod ipvs;
 mod journal;
 pub mod load;

@@ -130,6 +130,7 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     more |= run_tasks(&executors.ordinary, end);
     more |= shell.touched.take() && act(shell, end);
     more |= journal::drain(shell);
+    more |= shell.feed.wake();
     more || left || shell.touched.get()
 }
 

@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use smol::LocalExecutor;
 
 use super::adverts::Ports;
+use super::feed::Feed;
 use super::load::Found;
 use super::meter::Meter;
 use super::reactor::Reactor;
@@ -79,6 +80,8 @@ pub struct Shell {
     pub(super) reply: RefCell<Box<[u8]>>,
     /// Requests to read the configuration again, and what became of the last one.
     pub(super) desk: Desk,
+    /// What terminals follow.
+    pub(super) feed: Feed,
     /// How far the log has read the journal.
     pub(super) journal: Cell<Cursor>,
     /// An event reached the director since the last turn: it may want to act.
@@ -128,6 +131,7 @@ impl Shell {
             datagram: RefCell::new(vec![0; RECEIVE_BUFFER].into_boxed_slice()),
             reply: RefCell::new(vec![0; PROBE_BUFFER].into_boxed_slice()),
             desk: Desk::default(),
+            feed: Feed::default(),
             journal: Cell::default(),
             touched: Cell::new(true),
             stop_at: Cell::new(Instant::NEVER),

@@ -14,3 +14,9 @@ pub fn error() -> BorrowedFd<'static> {
     // SAFETY: as for standard output.
     unsafe { BorrowedFd::borrow_raw(2) }
 }
+
+/// Standard input.
+pub fn input() -> BorrowedFd<'static> {
+    // SAFETY: as for standard output.
+    unsafe { BorrowedFd::borrow_raw(0) }
+}
