@@ -8,6 +8,7 @@ pub mod answer;
 mod answers;
 mod apply;
 pub mod batch;
+mod console;
 pub mod control;
 pub mod feed;
 mod ipvs;

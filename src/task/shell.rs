@@ -40,6 +40,8 @@ pub struct Options {
     pub file: Box<std::path::Path>,
     /// Abstract name of the control socket, without the `@`.
     pub control: Box<str>,
+    /// Paths of the terminals it serves; at most `MAX_CONSOLES`.
+    pub consoles: Box<[Box<str>]>,
     /// What stays in the kernel after a stop.
     pub keep: Keep,
     /// What is wrong with the configuration it starts with.

@@ -7,7 +7,7 @@ use lab::wait::{self, secs};
 use rustix::process::Signal;
 
 use super::Pair;
-use crate::rig::{Instance, Make, binary, ctl};
+use crate::rig::{Instance, Make, binary, ctl, lvsbox_run};
 
 const PROMPT: &str = "\rlvsbox> \x1b[K";
 const MASTER: &str = "(VI_1) Entering MASTER STATE";
@@ -164,4 +164,40 @@ fn the_terminal_is_restored_by_a_signal_and_the_daemon_may_go_and_come() {
     desk.console.signal(Signal::TERM);
     desk.console.wait_exit(secs(5));
     assert!(desk.terminal.echoes());
+}
+
+#[test]
+fn the_daemon_serves_a_terminal_itself_and_a_stalled_one_delays_no_advert() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("served");
+    let terminal = Terminal::new();
+    let text = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    let mut command = lvsbox_run(&pair.first, &text, &scratch);
+    command.args(["--console", terminal.path()]);
+    let director = Process::spawn(command, "lvsbox with a terminal", &scratch.join("log"));
+    // It starts, which appears above the empty line.
+    terminal.wait_for("(VI_1) Entering MASTER STATE\r\n\rlvsbox> \x1b[K", secs(8));
+    terminal.clear();
+    terminal.send(b"sh vr\t\r");
+    terminal.wait_for("MASTER on eth0", secs(5));
+    terminal.send(b"reload\r");
+    terminal.wait_for("in force", secs(5));
+    // Nobody reads any more.
+    let flood = b"show log\rhelp\rshow vrrp json\r".repeat(20);
+    wait::steady("typing at a terminal that nobody reads", secs(2), || {
+        terminal.send_blindly(&flood);
+        true
+    });
+    pair.capture.clear();
+    wait::steady("adverts go on", secs(4), || true);
+    let adverts = pair.capture.adverts();
+    let gaps = adverts.windows(2).map(|pair| pair[1].at - pair[0].at);
+    assert!(adverts.len() >= 3 && gaps.max().is_some_and(|gap| gap < secs(2)), "{adverts:?}");
+    // It is read again.
+    terminal.send(b"\x03");
+    wait::until("a prompt", secs(20), || terminal.shown().ends_with(PROMPT).then_some(()));
+    terminal.clear();
+    terminal.send(b"version\r");
+    terminal.wait_for("\r\nlvsbox 0.1.0\r\n", secs(5));
+    assert_eq!(director.status("Threads"), 1);
 }
