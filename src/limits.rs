@@ -43,6 +43,16 @@ pub const MAX_HTTP_BODY: usize = 8 << 20;
 /// Bytes of log text kept in memory for the console.
 pub const MAX_LOG_BYTES: usize = 64 << 10;
 /// Clients of the control socket served at the same time; further ones wait in the kernel's queue.
-pub const MAX_CLIENTS: usize = 4;
+pub const MAX_CLIENTS: usize = 8;
+/// Of them, those that follow the log or the changes: the others must find a place for their commands.
+pub const MAX_FOLLOWERS: usize = 4;
+/// Terminals that the daemon itself serves.
+pub const MAX_CONSOLES: usize = 4;
+/// Bytes of lines about changes of state, kept for terminals that are slow to show them.
+pub const MAX_CHANGE_BYTES: usize = 4 << 10;
 /// Bytes of one console command.
 pub const MAX_COMMAND_BYTES: usize = 512;
+/// Bytes of output that wait for a slow terminal; what comes unasked beyond them is dropped and counted.
+pub const MAX_CONSOLE_OUTPUT: usize = 16 << 10;
+/// Lines of a console that can be called back: 8 KiB for each terminal.
+pub const MAX_HISTORY: usize = 16;

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::limits::MAX_CONSOLES;
+
 /// Abstract name of the control socket unless `--control` says otherwise.
 pub const DEFAULT_CONTROL: &str = "lvsbox";
 
@@ -25,6 +27,11 @@ pub enum Command {
         control: String,
         /// The command.
         words: String,
+    },
+    /// Serve the terminal of standard input.
+    Console {
+        /// The daemon's control socket.
+        control: String,
     },
     /// Say the version.
     Version,
@@ -47,17 +54,21 @@ pub struct Run {
     pub keep_ipvs: bool,
     /// Abstract name of the control socket.
     pub control: String,
+    /// Terminals to serve.
+    pub consoles: Vec<String>,
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 6] = [
+pub const COMMANDS: [(&str, &str); 7] = [
     (
-        "run FILE [--strict] [--keep-vips] [--keep-ipvs] [--control NAME]",
+        "run FILE [--strict] [--keep-vips] [--keep-ipvs] [--control NAME] [--console DEVICE]...",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything down;\n\
-         --strict refuses a file with errors, --keep-vips and --keep-ipvs leave what is installed",
+         --strict refuses a file with errors, --keep-vips and --keep-ipvs leave what is installed;\n\
+         --console serves a terminal, such as a serial line",
     ),
     ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
+    ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     ("version", "say the version"),
     ("help", "say this"),
     ("help differences", "say where lvsbox differs from keepalived on purpose, and why"),
@@ -130,6 +141,18 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
             Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))? })
         }
         "ctl" => parse_ctl(&mut parser),
+        "console" => {
+            let mut control = DEFAULT_CONTROL.to_owned();
+            while let Some(argument) = parser.next()? {
+                match argument {
+                    Arg::Long("control") => control = name(&mut parser)?,
+                    other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => {
+                        return Err(other.unexpected().into());
+                    }
+                }
+            }
+            Ok(Command::Console { control })
+        }
         "version" => end(&mut parser, Command::Version),
         "help" => parse_help(&mut parser),
         _ => Err(Error::Unknown(word)),
@@ -146,18 +169,21 @@ fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
 
 fn parse_run(parser: &mut Parser) -> Result<Command, Error> {
     let (mut strict, mut keep_vips, mut keep_ipvs) = (false, false, false);
-    let (mut file, mut control) = (None, DEFAULT_CONTROL.to_owned());
+    let (mut file, mut control, mut consoles) = (None, DEFAULT_CONTROL.to_owned(), Vec::new());
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("strict") => strict = true,
             Arg::Long("keep-vips") => keep_vips = true,
             Arg::Long("keep-ipvs") => keep_ipvs = true,
             Arg::Long("control") => control = name(parser)?,
+            Arg::Long("console") if consoles.len() < MAX_CONSOLES => {
+                consoles.push(parser.value()?.string()?);
+            }
             argument @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => take(argument, &mut file)?,
         }
     }
     let file = file.ok_or(Error::Missing("FILE"))?;
-    Ok(Command::Run(Run { file, strict, keep_vips, keep_ipvs, control }))
+    Ok(Command::Run(Run { file, strict, keep_vips, keep_ipvs, control, consoles }))
 }
 
 /// Words that look like options belong to the command of the daemon once it has begun.
@@ -228,6 +254,7 @@ mod tests {
                 keep_vips: false,
                 keep_ipvs: true,
                 control: "x".to_owned(),
+                consoles: Vec::new(),
             };
             assert_eq!(parsed(line), Ok(Command::Run(expected)), "{line}");
         }

@@ -3,6 +3,8 @@
 //! Anybody may bind an abstract name, so the command is given to root only: a squatter would else be handed what an
 //! operator types, and answer what it likes.
 
+use core::fmt::Write;
+
 use super::FAILED;
 use super::output::Output;
 use crate::kernel::error::{Error, number};
@@ -12,44 +14,53 @@ use crate::wire::errno;
 
 /// Sends the words and prints what comes back. The daemon's status is the exit status.
 pub(super) fn run(control: &str, words: &str) -> u8 {
-    let mut errors = Output::errors();
     match converse(control, words) {
         Ok(status) => status,
-        Err(Trouble::Kernel(error)) => {
-            errors.line(format_args!("lvsbox: {error}"));
-            // ECONNREFUSED
-            if error.number() == 111 {
-                errors.line(format_args!("is lvsbox running, in this network namespace?"));
-            }
-            FAILED
-        }
-        Err(Trouble::Squatter { pid, uid }) => {
-            errors.line(format_args!(
-                "lvsbox: @{control} is held by process {pid} of user {uid}, who is not root: nothing was sent"
-            ));
-            FAILED
-        }
-        Err(Trouble::Broken(reason)) => {
-            errors.line(format_args!("lvsbox: the answer broke off: {reason}"));
+        Err(trouble) => {
+            complain(control, &trouble, &mut Output::errors());
             FAILED
         }
     }
 }
 
-enum Trouble {
+/// Why there is no answer, or not all of it.
+pub(super) enum Trouble {
+    /// A system call.
     Kernel(Error),
+    /// Who holds the name is not root.
     Squatter { pid: u32, uid: u32 },
+    /// The other end is gone.
     Broken(errno::Text),
 }
 
+/// Says what the trouble is. A writer that fails has no second one to tell.
+pub(super) fn complain(control: &str, trouble: &Trouble, out: &mut dyn Write) {
+    let _ = match trouble {
+        Trouble::Kernel(error) => writeln!(out, "lvsbox: {error}").and_then(|()| {
+            // ECONNREFUSED
+            let hint = "is lvsbox running, in this network namespace?";
+            if error.number() == 111 { writeln!(out, "{hint}") } else { Ok(()) }
+        }),
+        Trouble::Squatter { pid, uid } => writeln!(
+            out,
+            "lvsbox: @{control} is held by process {pid} of user {uid}, who is not root: nothing was sent"
+        ),
+        Trouble::Broken(reason) => writeln!(out, "lvsbox: the answer broke off: {reason}"),
+    };
+}
+
+/// Connects to the daemon, and makes sure that it is root.
+pub(super) fn connect(control: &str, mode: Mode) -> Result<Connection, Trouble> {
+    let connection = Connection::open(control, mode).map_err(Trouble::Kernel)?;
+    let fail = |errno| Trouble::Kernel(Error::new("look at the other end of", "control socket", errno));
+    let peer = connection.peer().map_err(fail)?;
+    if peer.uid == 0 { Ok(connection) } else { Err(Trouble::Squatter { pid: peer.pid, uid: peer.uid }) }
+}
+
 fn converse(control: &str, words: &str) -> Result<u8, Trouble> {
-    let connection = Connection::open(control, Mode::Blocking).map_err(Trouble::Kernel)?;
-    let fail = |operation| move |errno| Trouble::Kernel(Error::new(operation, "control socket", errno));
-    let peer = connection.peer().map_err(fail("look at the other end of"))?;
-    if peer.uid != 0 {
-        return Err(Trouble::Squatter { pid: peer.pid, uid: peer.uid });
-    }
-    connection.send(words.as_bytes()).map_err(fail("write to"))?;
+    let connection = connect(control, Mode::Blocking)?;
+    let fail = |errno| Trouble::Kernel(Error::new("write to", "control socket", errno));
+    connection.send(words.as_bytes()).map_err(fail)?;
     let mut output = Output::new();
     let mut message = [0; MAX_MESSAGE];
     loop {

@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
     let options = Options {
         file: arguments.file.clone(),
         control: arguments.control.as_str().into(),
+        consoles: arguments.consoles.iter().map(|path| path.as_str().into()).collect(),
         keep: Keep { addresses: arguments.keep_vips, services: arguments.keep_ipvs },
         found,
     };

@@ -5,6 +5,7 @@
 
 pub mod arguments;
 mod check;
+mod console;
 mod ctl;
 mod daemon;
 pub mod output;
@@ -38,6 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(arguments) => daemon::run(&arguments),
         Command::Check { file } => check::run(&file),
         Command::Ctl { control, words } => ctl::run(&control, &words),
+        Command::Console { control } => console::run(&control),
         Command::Version => say(format_args!("lvsbox {}", env!("CARGO_PKG_VERSION"))),
         Command::Help => say(format_args!("{}", arguments::help())),
         Command::Differences => say(format_args!("{}", differences::text())),

@@ -36,6 +36,21 @@ pub enum Severity {
 
 use Severity::{Error, Info, Warning};
 
+/// True for what an operator at a terminal wants to be told at once: a change of state of something that serves.
+pub const fn is_change(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::EnteredBackup(..)
+            | Reason::EnteredMaster(_)
+            | Reason::EnteredFault(..)
+            | Reason::DestinationDown(_)
+            | Reason::DestinationUp(_)
+            | Reason::QuorumGained(..)
+            | Reason::QuorumLost(..)
+            | Reason::QuorumAbsent(..)
+    )
+}
+
 /// Gives the lines of `record` to `say`, one call each, without a newline.
 pub fn tell(director: &Director, record: &Record, say: &mut dyn FnMut(Severity, fmt::Arguments<'_>)) {
     let first = record.at == director.services().began();

@@ -6,9 +6,13 @@
 //! in keepalived's words where operators grep for them. Read `view.rs` and `table.rs` first.
 
 pub mod answer;
+pub mod editor;
 pub mod ipvs;
 mod json;
+pub mod keys;
 pub mod lines;
+pub mod log;
+pub mod session;
 mod show;
 pub mod table;
 mod text;

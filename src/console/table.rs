@@ -29,6 +29,12 @@ pub enum Command {
     Reload,
     /// The same, although the file has errors.
     ReloadForce,
+    /// The lines of the log: read by the shell, rendered by [`super::log`].
+    Log,
+    /// Lines of the log as they are written.
+    LogFollow,
+    /// Changes of state as they happen.
+    LogChanges,
     /// Name and version.
     Version,
 }
@@ -66,7 +72,7 @@ const JSON: &str = "json";
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 10] = [
+pub(super) static TABLE: [Row; 13] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -79,6 +85,12 @@ pub(super) static TABLE: [Row; 10] = [
           text: show::memory::text, json: show::memory::json },
     Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
           text: show::turns::text, json: show::turns::json },
+    Row { words: &["show", "log"], help: "the log in memory, newest last", command: Command::Log,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["log", "follow"], help: "the log as it is written, until a key is pressed", command: Command::LogFollow,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["log", "changes"], help: "changes of state as they happen, until a key is pressed", command: Command::LogChanges,
+          text: show::other::nothing, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
     Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
@@ -126,12 +138,16 @@ pub enum Mistake<'a> {
 /// A set of rows that agree in their first words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
-    bits: u16,
+    bits: u32,
     /// Which of their words is asked for.
     depth: usize,
 }
 
 impl Rows {
+    fn all() -> Self {
+        Self { bits: u32::MAX, depth: 0 }.keep(|_| true)
+    }
+
     fn iter(self) -> impl Iterator<Item = &'static Row> {
         TABLE.iter().enumerate().filter(move |(place, _)| self.bits & 1 << place != 0).map(|(_, row)| row)
     }
@@ -157,6 +173,58 @@ impl Rows {
     fn is_empty(self) -> bool {
         self.bits == 0
     }
+
+    /// Those whose next word is `word` or, if there is none, begins with it.
+    fn fitting(self, word: &[u8]) -> Self {
+        let next = |row: &Row| row.words.get(self.depth).map(|known| known.as_bytes());
+        let exact = self.keep(|row| next(row) == Some(word));
+        if exact.is_empty() {
+            self.keep(|row| next(row).is_some_and(|known| known.starts_with(word)))
+        } else {
+            exact
+        }
+    }
+}
+
+/// The rows that the whole words of `typed` leave, and the word that is being typed behind them.
+fn narrowed(typed: &str) -> Option<(Rows, &str)> {
+    let (whole, partial) = typed.rsplit_once(' ').unwrap_or(("", typed));
+    let mut rows = Rows::all();
+    for word in whole.split_ascii_whitespace() {
+        let fitting = rows.fitting(word.as_bytes());
+        if fitting.is_empty() || fitting.words().nth(1).is_some() {
+            return None;
+        }
+        rows = Rows { depth: rows.depth + 1, ..fitting };
+    }
+    Some((rows, partial))
+}
+
+/// Every word that may stand where the last one of `typed` is being typed, and what it means.
+pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static str)) {
+    let Some((rows, partial)) = narrowed(typed) else { return };
+    let mut last = "";
+    for row in rows.iter() {
+        let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial)) else { continue };
+        if *word != last {
+            each(word, if row.words.len() == rows.depth + 1 { row.help } else { "..." });
+        }
+        last = word;
+    }
+    let complete = rows.depth > 0 && rows.iter().any(|row| row.words.len() == rows.depth);
+    if complete && JSON.starts_with(partial) {
+        each(JSON, "the same for programs");
+    }
+}
+
+/// The same for who asks what may follow: the end of a line included.
+pub(super) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
+    follow(typed, &mut |word, help| each(word, help));
+    if let Some((rows, "")) = narrowed(typed)
+        && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.words.len() == rows.depth)
+    {
+        each("(Enter)", row.help);
+    }
 }
 
 /// Understands a line.
@@ -164,14 +232,12 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     if line.len() > MAX_COMMAND_BYTES {
         return Err(Mistake::TooLong);
     }
-    let mut rows = Rows { bits: u16::MAX, depth: 0 }.keep(|_| true);
+    let mut rows = Rows::all();
     let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let mut format = Format::Text;
     for word in words {
         let depth = rows.depth;
-        let begins = |row: &Row| row.words.get(depth).is_some_and(|known| known.as_bytes().starts_with(word));
-        let exact = rows.keep(|row| row.words.get(depth).is_some_and(|known| known.as_bytes() == word));
-        let fitting = if exact.is_empty() { rows.keep(begins) } else { exact };
+        let fitting = rows.fitting(word);
         if fitting.is_empty() {
             let complete = rows.iter().any(|row| row.words.len() == depth);
             if complete && JSON.as_bytes().starts_with(word) && format == Format::Text {
@@ -285,7 +351,7 @@ mod tests {
     #[test]
     fn mistakes_say_what_was_meant() {
         assert_eq!(mistake(b"s"), "`s` may be status, show");
-        assert_eq!(mistake(b"show"), "show what? One of vrrp, ipvs, checks, memory, loop");
+        assert_eq!(mistake(b"show"), "show what? One of vrrp, ipvs, checks, memory, loop, log");
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");
         assert_eq!(mistake(b"show vrrp jsno"), "unknown word `jsno`: did you mean `json`?");

@@ -16,4 +16,5 @@ pub mod raw;
 pub mod signals;
 pub mod sys;
 pub mod tcp;
+pub mod tty;
 pub mod unix;

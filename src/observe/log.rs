@@ -38,6 +38,16 @@ pub fn read(cursor: &mut Cursor, out: &mut [u8]) -> usize {
     LOGGER.lock().ring.read(cursor, out)
 }
 
+/// As [`read`], but whole lines only: how many bytes, and how many of them went unread. `out` holds 1,024 bytes.
+pub fn read_lines(cursor: &mut Cursor, out: &mut [u8]) -> (usize, u64) {
+    LOGGER.lock().ring.read_lines(cursor, out)
+}
+
+/// Behind the newest line.
+pub fn end() -> Cursor {
+    LOGGER.lock().ring.end()
+}
+
 /// Figures of the log since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {

@@ -50,6 +50,24 @@ impl<const N: usize> Ring<N> {
         count
     }
 
+    /// As [`Self::read`], but whole lines only; `out` holds the longest. How many bytes were copied, and how many went
+    /// unread since the last call.
+    pub fn read_lines(&self, cursor: &mut Cursor, out: &mut [u8]) -> (usize, u64) {
+        let before = cursor.0;
+        let count = self.read(cursor, out);
+        let copied = u64::try_from(count).unwrap_or(0);
+        let lost = (cursor.0 - copied).saturating_sub(before);
+        let whole = out.get(..count).and_then(|bytes| bytes.iter().rposition(|byte| *byte == b'\n'));
+        let kept = whole.map_or(0, |last| last + 1);
+        cursor.0 -= u64::try_from(count - kept).unwrap_or(0);
+        (kept, lost)
+    }
+
+    /// Where a reader starts that wants only what is still to come.
+    pub const fn end(&self) -> Cursor {
+        Cursor(self.end)
+    }
+
     /// Bytes that can still be read.
     pub fn held(&self) -> usize {
         usize::try_from(self.end).unwrap_or(N).min(N)
@@ -94,6 +112,18 @@ mod tests {
         ring.write(b"three\n");
         assert_eq!(rest(&ring, &mut cursor), "three\n");
         assert_eq!(rest(&ring, &mut Cursor::default()), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn whole_lines_are_read_and_what_went_unread_is_counted() {
+        let (mut ring, mut cursor, mut out) = (Ring::<16>::new(), Cursor::default(), [0; 8]);
+        ring.write(b"one\ntwo\nthree\n");
+        assert_eq!(ring.read_lines(&mut cursor, &mut out), (8, 0));
+        ring.write(b"four\nfive\nsix\n");
+        assert_eq!(ring.read_lines(&mut cursor, &mut out), (5, 6), "`three` is lost");
+        assert_eq!(&out[..5], b"four\n");
+        cursor = ring.end();
+        assert_eq!(ring.read_lines(&mut cursor, &mut out), (0, 0));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! `console` understands the line and renders; `reload` and `show ipvs` have their work done here first (`reload`,
 //! `snapshot`), a slice at a time. Nothing is rendered before the client has taken the piece before it.
 
+use core::fmt::Write;
+
+use super::feed::Topic;
 use super::meter::{CLASSES, Work};
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::Shell;
@@ -11,6 +14,7 @@ use crate::console::view::{self, Tally};
 use crate::console::{self, Buf, Command, Format, Request, View};
 use crate::director::ipvs_plan::Availability;
 use crate::kernel::{clock, process};
+use crate::observe::ring::Cursor;
 use crate::observe::{heap, log};
 use crate::task::load::Found;
 use crate::time::Duration;
@@ -39,15 +43,32 @@ enum Kind {
     Rendered(console::Answer),
     /// Read from the kernel.
     Table(Box<Snapshot>),
+    /// The log, to its end.
+    Log(Cursor, Format, Part),
+    /// The log or the changes, for ever.
+    Follow(Topic, Cursor, Format),
     /// Over.
     Over(u8),
 }
+
+/// Where a list stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Head,
+    First,
+    Rest,
+}
+
+/// Bytes of lines in one piece: as JSON they fit a [`Buf`] with every byte of them escaped.
+const LINES: usize = 1_536;
 
 /// What a step brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The reload of this ticket has to end first.
     Wait(Ticket),
+    /// Nothing until there is news; the asker may lose interest.
+    Follow,
     /// This many bytes of the buffer, and there is more; none if only work was done.
     More(usize),
     /// Nothing more.
@@ -91,6 +112,12 @@ impl Answer {
                 let more = render(shell, &mut answer, &mut self.piece);
                 if more { Kind::Rendered(answer) } else { Kind::Over(STATUS_OK) }
             }
+            Kind::Log(cursor, format, part) => read_log(cursor, format, part, &mut self.piece),
+            Kind::Follow(topic, mut cursor, format) => {
+                let new = follow(shell, topic, &mut cursor, format, &mut self.piece);
+                self.kind = Kind::Follow(topic, cursor, format);
+                return if new { Step::More(self.give(out).unwrap_or(0)) } else { Step::Follow };
+            }
             Kind::Table(mut snapshot) => match snapshot.step(&mut self.piece) {
                 None => Kind::Table(snapshot),
                 Some(status) => Kind::Over(status),
@@ -114,11 +141,52 @@ fn start(shell: &Shell, request: Request) -> Kind {
     match (request.command, shell.ipvs_family.get()) {
         (Command::Reload, _) => Kind::Reload(shell.desk.request(Force::No), request.format),
         (Command::ReloadForce, _) => Kind::Reload(shell.desk.request(Force::Yes), request.format),
+        (Command::Log, _) => Kind::Log(Cursor::default(), request.format, Part::Head),
+        (Command::LogFollow, _) => Kind::Follow(Topic::Log, shell.feed.end(Topic::Log), request.format),
+        (Command::LogChanges, _) => {
+            Kind::Follow(Topic::Changes, shell.feed.end(Topic::Changes), request.format)
+        }
         (Command::Ipvs, Some(family)) if present => {
             Kind::Table(Box::new(Snapshot::new(family, request.format)))
         }
         _ => Kind::Rendered(console::Answer::new(request)),
     }
+}
+
+/// The next lines of the log.
+fn read_log(mut cursor: Cursor, format: Format, part: Part, piece: &mut Buf) -> Kind {
+    let mut bytes = [0; LINES];
+    let (count, _) = log::read_lines(&mut cursor, &mut bytes);
+    let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");
+    let mut first = part != Part::Rest;
+    // What is written always fits.
+    let _ = match format {
+        Format::Text => piece.write_str(lines),
+        Format::Json => {
+            let head = if part == Part::Head { "{\"lines\":[" } else { "" };
+            piece.write_str(head).and_then(|()| console::log::json_items(lines, &mut first, piece))
+        }
+    };
+    if count > 0 {
+        return Kind::Log(cursor, format, if first { Part::First } else { Part::Rest });
+    }
+    if format == Format::Json {
+        let _ = piece.write_str("]}\n");
+    }
+    Kind::Over(STATUS_OK)
+}
+
+/// Lines that are new. False if there are none.
+fn follow(shell: &Shell, topic: Topic, cursor: &mut Cursor, format: Format, piece: &mut Buf) -> bool {
+    let mut bytes = [0; LINES];
+    let (count, lost) = shell.feed.read(topic, cursor, &mut bytes);
+    let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");
+    // What is written always fits.
+    let _ = match format {
+        Format::Text => console::log::lost(lost, piece).and_then(|()| piece.write_str(lines)),
+        Format::Json => console::log::json_objects(lines, piece),
+    };
+    count > 0
 }
 
 /// What a reload had to say, piece by piece.
@@ -130,6 +198,10 @@ fn tell(outcome: &Outcome, from: usize, piece: &mut Buf) -> Kind {
     let _ = piece.push_str(rest.get(..end).unwrap_or(""));
     match (end, outcome.verdict) {
         (1.., _) => Kind::Told(from + end),
+        // Nothing to object to: the answer is the sentence that `status` has, too.
+        (0, Verdict::InForce) if from == 0 => {
+            Kind::Rendered(console::Answer::new(Request { command: Command::Reload, format: Format::Text }))
+        }
         (0, Verdict::InForce) => Kind::Over(STATUS_OK),
         (0, Verdict::Refused(_) | Verdict::Unreadable { .. }) => Kind::Over(STATUS_FAILED),
     }

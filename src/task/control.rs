@@ -1,18 +1,18 @@
-//! The control socket: one listener, at most four clients, root only.
+//! The control socket: one listener, at most eight clients, root only.
 //!
-//! One task accepts and hands connections to four long-lived tasks; further clients wait in the kernel's queue. A
+//! One task accepts and hands connections to eight long-lived tasks; further clients wait in the kernel's queue. A
 //! client sends one command as one message and gets messages back: a byte [`OUTPUT`] and text, at the end [`END`] and
 //! a status. A client that does not read waits alone and loses its place after [`PATIENCE`]. If someone else has the
 //! name, the log says who, and the name is tried again; if that is root, the daemon does not start.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
 use rustix::io::Errno as Code;
 
-use super::answer::{Answer, STATUS_USAGE, Step};
+use super::answer::{Answer, STATUS_FAILED, STATUS_USAGE, Step};
 use super::meter::Work;
 use super::reactor::{Source, Timer, store};
 use super::shell::{Priority, Shell};
@@ -30,6 +30,8 @@ pub const END: u8 = b'.';
 pub const MAX_MESSAGE: usize = 4_096;
 /// How long a client may neither send its command nor read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A day: as good as for ever for a terminal that somebody stopped with ^S.
+const FOREVER: Duration = Duration::from_secs(86_400);
 /// When to try again after the name was taken or no descriptor was left.
 const RETRY: Duration = Duration::from_secs(5);
 /// How long further clients that are not root are only counted.
@@ -196,7 +198,11 @@ async fn serve(shell: Rc<Shell>, desks: Rc<Desks>, row: usize, timer: Timer) {
         let connection = poll_fn(|context| desks.poll_seated(row, context)).await;
         if let Ok(connection) = shell.reactor.register(connection) {
             // A client that went away or fell asleep is not owed an answer.
-            let _ = converse(&shell, &connection, (row, &timer), &mut message).await;
+            let following = Cell::new(false);
+            let _ = converse(&shell, &connection, (row, &timer, &following), &mut message).await;
+            if following.get() {
+                shell.feed.leave();
+            }
         }
         timer.cancel();
         desks.leave(row);
@@ -206,7 +212,7 @@ async fn serve(shell: Rc<Shell>, desks: Rc<Desks>, row: usize, timer: Timer) {
 async fn converse(
     shell: &Rc<Shell>,
     connection: &Source<Connection>,
-    (row, timer): (usize, &Timer),
+    (row, timer, following): (usize, &Timer, &Cell<bool>),
     message: &mut [u8],
 ) -> Result<(), Code> {
     let mut line = [0; MAX_COMMAND_BYTES];
@@ -214,19 +220,30 @@ async fn converse(
     let Some(line) = line.get(..length) else {
         let text = b"+a command has at most 512 bytes\n";
         const { assert!(MAX_COMMAND_BYTES == 512, "the text says so") };
-        send(connection, timer, text).await?;
-        return send(connection, timer, &[END, STATUS_USAGE]).await;
+        send(connection, timer, PATIENCE, text).await?;
+        return send(connection, timer, PATIENCE, &[END, STATUS_USAGE]).await;
     };
     let mut answer = shell.meter.measure(Work::Control, || Answer::new(shell, line));
     loop {
         let Some((kind, text)) = message.split_first_mut() else { return Err(Code::NOMEM) };
         match shell.meter.measure(Work::Control, || answer.step(shell, text)) {
             Step::Wait(ticket) => poll_fn(|context| shell.desk.poll_done(ticket, row, context)).await,
-            Step::Done(status) => return send(connection, timer, &[END, status]).await,
+            Step::Follow if following.get() || shell.feed.enter() => {
+                following.set(true);
+                news(shell, connection, row).await?;
+            }
+            Step::Follow => {
+                let full = b"+no place: four clients follow already\n";
+                send(connection, timer, PATIENCE, full).await?;
+                return send(connection, timer, PATIENCE, &[END, STATUS_FAILED]).await;
+            }
+            Step::Done(status) => return send(connection, timer, PATIENCE, &[END, status]).await,
             Step::More(0) => {}
             Step::More(length) => {
                 *kind = OUTPUT;
-                send(connection, timer, message.get(..=length).unwrap_or(&[])).await?;
+                // Who follows may stall: the ring goes on without it, and there is a place for others.
+                let patience = if following.get() { FOREVER } else { PATIENCE };
+                send(connection, timer, patience, message.get(..=length).unwrap_or(&[])).await?;
             }
         }
         smol::future::yield_now().await;
@@ -242,8 +259,28 @@ async fn receive(connection: &Source<Connection>, timer: &Timer, buffer: &mut [u
     .await
 }
 
-async fn send(connection: &Source<Connection>, timer: &Timer, message: &[u8]) -> Result<(), Code> {
-    let deadline = clock::now() + PATIENCE;
+/// Ready when there is news for a client that follows; fails when it says anything more, or goes.
+async fn news(shell: &Shell, connection: &Source<Connection>, row: usize) -> Result<(), Code> {
+    let mut waited = false;
+    poll_fn(|context| {
+        match connection.poll_read(context, |connection| connection.receive(&mut [0; 1])) {
+            Poll::Ready(_) => return Poll::Ready(Err(Code::CONNRESET)),
+            Poll::Pending if core::mem::replace(&mut waited, true) => return Poll::Ready(Ok(())),
+            Poll::Pending => {}
+        }
+        shell.feed.wait(row, context);
+        Poll::Pending
+    })
+    .await
+}
+
+async fn send(
+    connection: &Source<Connection>,
+    timer: &Timer,
+    patience: Duration,
+    message: &[u8],
+) -> Result<(), Code> {
+    let deadline = clock::now() + patience;
     poll_fn(|context| {
         let answer = connection.poll_write(context, |connection| connection.send(message));
         or_tired(answer, timer, deadline, context)

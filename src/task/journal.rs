@@ -21,7 +21,7 @@ pub(super) fn drain(shell: &Shell) -> bool {
             if lost > 0 {
                 log::warn!("{lost} events were lost before they could be logged");
             }
-            say(&director, &record);
+            say(shell, &director, &record);
             count += 1;
         }
         count == BURST
@@ -35,7 +35,8 @@ pub(super) fn drain_all(shell: &Shell) {
     while drain(shell) {}
 }
 
-fn say(director: &Director, record: &Record) {
+fn say(shell: &Shell, director: &Director, record: &Record) {
+    let change = lines::is_change(&record.reason);
     lines::tell(director, record, &mut |severity, text| {
         let level = match severity {
             Severity::Info => log::Level::Info,
@@ -43,5 +44,8 @@ fn say(director: &Director, record: &Record) {
             Severity::Error => log::Level::Error,
         };
         log::log!(level, "{text}");
+        if change {
+            shell.feed.change(text);
+        }
     });
 }

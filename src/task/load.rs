@@ -9,12 +9,12 @@ use crate::director::health::slots_for;
 use crate::kernel::error::Error;
 use crate::kernel::files::TextFile;
 use crate::kernel::process;
-use crate::limits::MAX_CLIENTS;
+use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
 use crate::syntax::{Diagnostics, Severity};
 
 /// Descriptors and sources besides links and slots: netlink 3, signals, control listener, its clients, with room to
 /// spare for the standard streams, epoll, the packet socket and a file.
-const FEW: usize = 16 + MAX_CLIENTS;
+const FEW: usize = 16 + MAX_CLIENTS + 2 * MAX_CONSOLES;
 
 /// How much is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -22,7 +22,7 @@ use crate::director::reload::Reload;
 use crate::kernel::clock;
 use crate::kernel::error::Error;
 use crate::kernel::files::TextFile;
-use crate::limits::MAX_CLIENTS;
+use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
 use crate::time::{Duration, Instant};
 
 /// Work of this length is followed by everybody else's turn.
@@ -45,7 +45,7 @@ pub struct Desk {
     done_total: Cell<u64>,
     outcome: RefCell<Outcome>,
     worker: RefCell<Option<Waker>>,
-    waiting: RefCell<[Option<Waker>; MAX_CLIENTS]>,
+    waiting: RefCell<[Option<Waker>; MAX_CLIENTS + MAX_CONSOLES]>,
 }
 
 /// What became of the last request.

@@ -12,7 +12,9 @@ use super::meter::Work;
 use super::reactor::Reactor;
 use super::requests::Requests;
 use super::shell::{Options, Parts, Priority, Shell};
-use super::{adverts, answers, apply, control, ipvs, journal, load, monitor, reload, route, signals, slots};
+use super::{
+    adverts, answers, apply, console, control, ipvs, journal, load, monitor, reload, route, signals, slots,
+};
 use crate::config::Config;
 use crate::director::Director;
 use crate::director::event::Event;
@@ -84,6 +86,7 @@ fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Res
         spawn(answers::run(Rc::clone(shell), channel, shell.reactor.timer()?));
     }
     control::start(shell, listener)?;
+    console::start(shell)?;
     let (links, probes) = {
         let director = shell.director.borrow();
         (director.config().links.len(), slots_for(director.config()))
@@ -135,6 +138,7 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     more |= run_tasks(&executors.ordinary, end);
     more |= shell.touched.take() && act(shell, end);
     more |= journal::drain(shell);
+    more |= shell.feed.wake();
     more || left || shell.touched.get()
 }
 

@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use smol::LocalExecutor;
 
 use super::adverts::Ports;
+use super::feed::Feed;
 use super::load::Found;
 use super::meter::Meter;
 use super::reactor::Reactor;
@@ -39,6 +40,8 @@ pub struct Options {
     pub file: Box<std::path::Path>,
     /// Abstract name of the control socket, without the `@`.
     pub control: Box<str>,
+    /// Paths of the terminals it serves; at most `MAX_CONSOLES`.
+    pub consoles: Box<[Box<str>]>,
     /// What stays in the kernel after a stop.
     pub keep: Keep,
     /// What is wrong with the configuration it starts with.
@@ -79,6 +82,8 @@ pub struct Shell {
     pub(super) reply: RefCell<Box<[u8]>>,
     /// Requests to read the configuration again, and what became of the last one.
     pub(super) desk: Desk,
+    /// What terminals follow.
+    pub(super) feed: Feed,
     /// How far the log has read the journal.
     pub(super) journal: Cell<Cursor>,
     /// An event reached the director since the last turn: it may want to act.
@@ -128,6 +133,7 @@ impl Shell {
             datagram: RefCell::new(vec![0; RECEIVE_BUFFER].into_boxed_slice()),
             reply: RefCell::new(vec![0; PROBE_BUFFER].into_boxed_slice()),
             desk: Desk::default(),
+            feed: Feed::default(),
             journal: Cell::default(),
             touched: Cell::new(true),
             stop_at: Cell::new(Instant::NEVER),

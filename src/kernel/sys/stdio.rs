@@ -29,3 +29,9 @@ pub fn pseudo_terminal() -> (std::os::fd::OwnedFd, std::os::fd::OwnedFd) {
     // SAFETY: the call has just returned both, and nobody else owns them.
     unsafe { (OwnedFd::from_raw_fd(reader), OwnedFd::from_raw_fd(terminal)) }
 }
+
+/// Standard input.
+pub fn input() -> BorrowedFd<'static> {
+    // SAFETY: as for standard output.
+    unsafe { BorrowedFd::borrow_raw(0) }
+}

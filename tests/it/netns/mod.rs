@@ -2,6 +2,7 @@
 
 mod adverts;
 mod arp;
+mod console;
 mod daemon;
 mod drift;
 mod election;

@@ -1,0 +1,347 @@
+//! A terminal and whoever sits at it: keys in, commands and terminal bytes out. The same for the client of the
+//! control socket and for a serial line that the daemon serves itself.
+//!
+//! One command runs at a time; what is typed meanwhile waits, ^C ends the command. Output is kept in a buffer of fixed
+//! size: a command is asked for more only while there is room ([`Session::wants_output`]), and what comes unasked is
+//! dropped when there is none, which the terminal is told as soon as it reads again.
+
+use core::fmt::{self, Write};
+
+use super::editor::{Editor, Outcome};
+use super::table::{self, Command};
+use crate::limits::MAX_CONSOLE_OUTPUT;
+
+/// Bytes typed ahead while a command runs; further ones are dropped, as a terminal line does.
+const AHEAD: usize = 512;
+/// Room that a piece of output needs: every byte of it may be a line's end, which takes two.
+const PIECE: usize = 2 * 4_096;
+
+/// What the session wants of whoever drives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Run the command in [`Session::command`], hand its output over, then call [`Session::end`].
+    Run,
+    /// End the command that runs; [`Session::end`] is to be called.
+    Cancel,
+    /// Nobody wants anything any more.
+    Leave,
+}
+
+/// The session.
+#[derive(Debug, Default)]
+pub struct Session {
+    editor: Editor,
+    out: Output,
+    ahead: heapless::Deque<u8, AHEAD>,
+    running: bool,
+    /// The command ends with any key.
+    any_key: bool,
+    want: Option<Want>,
+    lost_total: u64,
+}
+
+impl Session {
+    /// Says something and shows the prompt.
+    pub fn greet(&mut self, text: fmt::Arguments<'_>) {
+        self.change(|editor, out| {
+            out.write_str("\r\n")?;
+            fmt::write(out, text)?;
+            out.write_str("\r\n")?;
+            editor.show(out)
+        });
+    }
+
+    /// How wide the terminal is; 0 if it does not say.
+    pub fn set_columns(&mut self, columns: usize) {
+        self.editor.set_columns(columns);
+    }
+
+    /// Takes what was typed.
+    pub fn handle(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if self.running && (*byte == 3 || self.any_key) {
+                self.ahead.clear();
+                self.any_key = false;
+                self.want = Some(Want::Cancel);
+            } else {
+                let _ = self.ahead.push_back(*byte);
+            }
+            if self.ahead.is_full() {
+                self.pump();
+            }
+        }
+        self.pump();
+    }
+
+    /// What the session wants, once.
+    pub fn poll_want(&mut self) -> Option<Want> {
+        self.want.take()
+    }
+
+    /// The command to run.
+    pub fn command(&self) -> &str {
+        self.editor.entered().trim()
+    }
+
+    /// True if a piece of at most 4,096 bytes of the command's output would be taken.
+    pub fn wants_output(&self) -> bool {
+        self.running && self.out.room() >= PIECE
+    }
+
+    /// Takes output of the command.
+    pub fn write(&mut self, text: &[u8]) {
+        self.change(|_, out| {
+            out.show(text);
+            Ok(())
+        });
+    }
+
+    /// The command is over.
+    pub fn end(&mut self) {
+        (self.running, self.any_key) = (false, false);
+        self.change(|editor, out| {
+            out.fresh_row()?;
+            editor.show(out)
+        });
+        self.pump();
+    }
+
+    /// Takes a line that nobody asked for.
+    pub fn event(&mut self, line: &str) {
+        self.change(|editor, out| {
+            // Of a command's output, only whole rows stand above.
+            if editor.is_hidden() {
+                out.fresh_row()?;
+            }
+            editor.above(line, out)
+        });
+    }
+
+    /// What is to be sent to the terminal.
+    pub fn output(&self) -> &[u8] {
+        self.out.pending()
+    }
+
+    /// The terminal took so many bytes of [`Self::output`].
+    pub fn sent(&mut self, count: usize) {
+        self.out.sent(count);
+        if self.lost_total > 0 && self.out.room() >= MAX_CONSOLE_OUTPUT / 2 {
+            let lost = core::mem::take(&mut self.lost_total);
+            self.change(|editor, out| {
+                out.write_str("\r\x1b[K")?;
+                write!(out, "({lost} lines were lost: the terminal is too slow)\r\n")?;
+                if editor.is_hidden() { Ok(()) } else { editor.show(out) }
+            });
+        }
+    }
+
+    /// Gives the editor what was typed, until a command has to run.
+    fn pump(&mut self) {
+        while !self.running && self.want.is_none() && !self.ahead.is_empty() {
+            let mut bytes: heapless::Vec<u8, AHEAD> = heapless::Vec::new();
+            bytes.extend(self.ahead.iter().copied());
+            let (mut taken, mut outcome) = (bytes.len(), None);
+            self.change(|editor, out| {
+                (taken, outcome) = editor.handle(&bytes, out)?;
+                Ok(())
+            });
+            for _ in 0..taken {
+                self.ahead.pop_front();
+            }
+            match outcome {
+                Some(Outcome::Leave) => self.want = Some(Want::Leave),
+                Some(Outcome::Line) if ["exit", "quit", "logout"].contains(&self.command()) => {
+                    self.want = Some(Want::Leave);
+                }
+                Some(Outcome::Line) => {
+                    let request = table::parse(self.command().as_bytes());
+                    self.any_key = request.is_ok_and(|request| {
+                        matches!(request.command, Command::LogFollow | Command::LogChanges)
+                    });
+                    (self.running, self.want) = (true, Some(Want::Run));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Does something that sends whole sequences: what does not fit is dropped as a whole, and counted.
+    fn change(&mut self, act: impl FnOnce(&mut Editor, &mut Output) -> fmt::Result) {
+        let mark = self.out.mark();
+        self.out.shut = self.lost_total > 0;
+        if act(&mut self.editor, &mut self.out).is_err() || self.out.shut {
+            self.out.back_to(mark);
+            self.lost_total += 1;
+        }
+    }
+}
+
+/// Bytes on their way to the terminal.
+#[derive(Debug)]
+struct Output {
+    bytes: Box<[u8; MAX_CONSOLE_OUTPUT]>,
+    start: usize,
+    end: usize,
+    /// The last byte ended a row.
+    at_start: bool,
+    /// Something did not fit.
+    shut: bool,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { bytes: Box::new([0; MAX_CONSOLE_OUTPUT]), start: 0, end: 0, at_start: true, shut: false }
+    }
+}
+
+impl Output {
+    fn pending(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    fn room(&self) -> usize {
+        MAX_CONSOLE_OUTPUT - (self.end - self.start)
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.start = self.end.min(self.start + count);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// How much is pending, and whether a row was ended.
+    fn mark(&self) -> (usize, bool) {
+        (self.end - self.start, self.at_start)
+    }
+
+    fn back_to(&mut self, (pending, at_start): (usize, bool)) {
+        (self.end, self.at_start) = (self.start + pending, at_start);
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if self.shut || bytes.len() > self.room() {
+            self.shut = true;
+            return;
+        }
+        if self.end + bytes.len() > MAX_CONSOLE_OUTPUT {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if let Some(room) = self.bytes.get_mut(self.end..self.end + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.end += bytes.len();
+            self.at_start = bytes.last().map_or(self.at_start, |last| *last == b'\n');
+        }
+    }
+
+    /// Text of a command: rows end as a raw terminal needs it, and nothing else moves the cursor.
+    fn show(&mut self, text: &[u8]) {
+        for byte in text {
+            match byte {
+                b'\n' => self.push(b"\r\n"),
+                0..b' ' | 0x7f => self.push(b"?"),
+                plain => self.push(&[*plain]),
+            }
+        }
+    }
+
+    fn fresh_row(&mut self) -> fmt::Result {
+        if self.at_start { Ok(()) } else { self.write_str("\r\n") }
+    }
+}
+
+impl Write for Output {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(session: &mut Session) -> String {
+        let mut all = Vec::new();
+        while !session.output().is_empty() {
+            all.extend_from_slice(session.output());
+            session.sent(session.output().len());
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    fn greeted() -> Session {
+        let mut session = Session::default();
+        session.greet(format_args!("hello"));
+        assert_eq!(drain(&mut session), "\r\nhello\r\n\rlvsbox> \x1b[K");
+        session
+    }
+
+    #[test]
+    fn commands_run_one_after_the_other_and_what_is_typed_ahead_waits() {
+        let mut session = greeted();
+        session.handle(b"status\rshow vrrp\r");
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        assert_eq!(session.command(), "status");
+        session.write(b"one\ntwo\x1b[2J");
+        session.end();
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        assert_eq!(session.command(), "show vrrp");
+        assert_eq!(
+            drain(&mut session),
+            "status\r\none\r\ntwo?[2J\r\n\rlvsbox> \x1b[Kshow vrrp\r\n",
+            "a row that was left open is ended before the prompt"
+        );
+    }
+
+    #[test]
+    fn interrupt_ends_a_command_and_forgets_what_was_typed_ahead() {
+        let mut session = greeted();
+        session.handle(b"show checks\rreload\r");
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        session.handle(b"\x03");
+        assert_eq!(session.poll_want(), Some(Want::Cancel));
+        session.end();
+        assert_eq!(session.poll_want(), None);
+        session.handle(b"log follow\r");
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        session.handle(b"q");
+        assert_eq!(session.poll_want(), Some(Want::Cancel), "any key");
+        session.end();
+        session.handle(b"exit\r");
+        assert_eq!(session.poll_want(), Some(Want::Leave));
+    }
+
+    #[test]
+    fn a_stalled_terminal_loses_lines_and_is_told_how_many() {
+        let mut session = greeted();
+        session.handle(b"sta");
+        drain(&mut session);
+        for number in 0..1_000 {
+            session.event(&format!("change {number} {}", "x".repeat(60)));
+        }
+        assert!(session.output().len() <= MAX_CONSOLE_OUTPUT);
+        let shown = drain(&mut session);
+        let seen = shown.matches("change ").count();
+        assert!(seen > 50, "{seen}");
+        assert!(shown.contains(&format!("({} lines were lost: the terminal is too slow)\r\n", 1_000 - seen)));
+        assert!(shown.ends_with("\r\n\rlvsbox> sta\x1b[K"), "the line is shown again");
+        session.event("later");
+        assert!(drain(&mut session).contains("later"));
+    }
+
+    #[test]
+    fn a_command_is_asked_for_no_more_than_there_is_room_for() {
+        let mut session = greeted();
+        session.handle(b"show log\r");
+        let mut written = 0;
+        while session.wants_output() {
+            session.write(&[b'\n'; 4_096]);
+            written += 4_096;
+        }
+        let shown = drain(&mut session);
+        assert_eq!(shown.matches("\r\n").count(), written + 1, "nothing is lost");
+        assert!(session.wants_output());
+    }
+}
