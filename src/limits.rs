@@ -46,3 +46,7 @@ pub const MAX_LOG_BYTES: usize = 64 << 10;
 pub const MAX_CLIENTS: usize = 4;
 /// Bytes of one console command.
 pub const MAX_COMMAND_BYTES: usize = 512;
+/// Addresses of one `interface` block; virtual addresses are counted apart.
+pub const MAX_INTERFACE_ADDRESSES: usize = 64;
+/// Rows of `sysctl`, `modules` and `console` in the `appliance` block, each: read once, at start.
+pub const MAX_APPLIANCE_ROWS: usize = 256;

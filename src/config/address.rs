@@ -164,7 +164,7 @@ fn peer(draft: &mut AddressDraft, line: &mut Line<'_, '_>) {
 }
 
 /// `ADDRESS[/PREFIX]`
-fn network(text: &str) -> Option<(IpAddr, Option<u8>)> {
+pub(super) fn network(text: &str) -> Option<(IpAddr, Option<u8>)> {
     let (address, prefix) = match text.split_once('/') {
         Some((address, prefix)) => (address, Some(prefix)),
         None => (text, None),

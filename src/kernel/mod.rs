@@ -7,6 +7,10 @@
 pub mod clock;
 pub mod error;
 pub mod files;
+pub mod link;
+pub mod machine;
+pub mod module;
+pub mod mount;
 pub mod netlink;
 pub mod output;
 pub mod packet;
@@ -15,5 +19,7 @@ pub mod process;
 pub mod raw;
 pub mod signals;
 pub mod sys;
+pub mod sysctl;
 pub mod tcp;
+pub mod tty;
 pub mod unix;
