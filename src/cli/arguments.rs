@@ -104,6 +104,12 @@ pub fn help() -> String {
     text
 }
 
+/// True for the first word of a command, and for the options that stand for one.
+pub fn is_command(word: &std::ffi::OsStr) -> bool {
+    let known = |usage: &str| usage.split(' ').next().is_some_and(|name| word == name);
+    word.as_encoded_bytes().starts_with(b"-") || COMMANDS.iter().any(|(usage, _)| known(usage))
+}
+
 /// Reads the arguments; the first is the program's name.
 ///
 /// # Errors

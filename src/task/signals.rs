@@ -1,10 +1,12 @@
-//! SIGTERM and SIGINT stop, a second one ends at once; SIGHUP reads the configuration again.
+//! SIGTERM and SIGINT stop, a second one ends at once; SIGHUP reads the configuration again. The appliance starts
+//! again after a stop, is switched off by SIGUSR2, and waits for the children that it never started.
 
 use std::rc::Rc;
 
 use super::reactor::Source;
 use super::reload::Force;
 use super::shell::Shell;
+use crate::kernel::machine::{self, End};
 use crate::kernel::signals::{Signal, Signals};
 
 /// Reads signals for ever.
@@ -19,6 +21,12 @@ pub(super) async fn run(shell: Rc<Shell>, signals: Source<Signals>) {
                 log::info!("Reload asked for by a signal of process {sender}");
                 shell.desk.request(Force::No);
             }
+            Ok((Signal::PowerOff, sender)) => {
+                log::info!("Switched off by a signal of process {sender}");
+                shell.stop_machine(End::PowerOff);
+            }
+            // One signal may stand for several children.
+            Ok((Signal::Child, _)) => while machine::reap().is_some() {},
             // The descriptor cannot fail once it is open.
             Err(_) => return,
         }

@@ -38,6 +38,11 @@ pub(in crate::console) fn help_json(_: &View<'_>, _: Place, out: &mut dyn Write)
     Ok(None)
 }
 
+/// What the shell answers itself.
+pub(in crate::console) fn nothing(_: &View<'_>, _: Place, _: &mut dyn Write) -> Next {
+    Ok(None)
+}
+
 pub(in crate::console) fn version(view: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
     line(out, format_args!("lvsbox {}", view.identity.version))?;
     Ok(None)
