@@ -248,6 +248,13 @@ mod tests {
     }
 
     #[test]
+    fn words_of_a_kernel_s_command_line_are_no_commands() {
+        let is = |word: &str| is_command(std::ffi::OsStr::new(word));
+        assert!(COMMANDS.iter().all(|(usage, _)| is(usage.split(' ').next().unwrap())) && is("--help"));
+        assert!(!["", "ro", "splash", "single", "runlevel", "FILE"].iter().any(|word| is(word)));
+    }
+
+    #[test]
     fn help_names_every_command_that_is_understood() {
         for (usage, _) in COMMANDS {
             let word = usage.split(' ').next().unwrap();
