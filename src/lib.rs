@@ -28,6 +28,7 @@
 //! | [`kernel`] | everything that makes a system call; `kernel::sys` is the only home of `unsafe` but the allocator |
 //! | [`observe`] | the counting allocator, the log |
 //! | [`task`] | the loop, the reactor, one event source per file, `apply` |
+//! | [`boot`] | PID 1 of the appliance: stages, sysctls, interfaces, the end of the machine |
 //! | [`cli`] | arguments and the short-lived commands |
 //!
 //! The same basename on every layer is one feature: `find src -name 'vrrp*'`. Which layer may name which is checked
@@ -36,6 +37,7 @@
 #[cfg(test)]
 extern crate self as lvsbox;
 
+pub mod boot;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -56,3 +56,7 @@ pub const MAX_COMMAND_BYTES: usize = 512;
 pub const MAX_CONSOLE_OUTPUT: usize = 16 << 10;
 /// Lines of a console that can be called back: 8 KiB for each terminal.
 pub const MAX_HISTORY: usize = 16;
+/// Addresses of one `interface` block; virtual addresses are counted apart.
+pub const MAX_INTERFACE_ADDRESSES: usize = 64;
+/// Rows of `sysctl`, `modules` and `console` in the `appliance` block, each: read once, at start.
+pub const MAX_APPLIANCE_ROWS: usize = 256;

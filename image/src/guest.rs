@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use cpio::newc::{Builder, ModeFileType};
-
+use crate::archive::Archive;
 use crate::modules;
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -119,21 +118,26 @@ fn cache() -> PathBuf {
 }
 
 /// The newest kernel in the cache and the directory of its modules.
-fn kernel() -> (PathBuf, PathBuf) {
+///
+/// # Panics
+/// If there is none.
+pub fn kernel() -> (PathBuf, PathBuf) {
     let entries =
         fs::read_dir(cache()).map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
     let mut trees: Vec<PathBuf> =
         entries.iter().map(fs::DirEntry::path).filter(|path| path.join("boot").is_dir()).collect();
     trees.sort();
-    let found = trees.iter().rev().find_map(|tree| {
-        let files = fs::read_dir(tree.join("boot")).ok()?.flatten();
-        let image =
-            files.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("vmlinuz-"))?;
-        Some((image, tree.join("lib/modules")))
-    });
+    let found = trees.iter().rev().find_map(|tree| kernel_of(tree));
     found.unwrap_or_else(|| {
         panic!("no kernel for the guest under {}: tests/run puts it there", cache().display())
     })
+}
+
+/// The kernel of an unpacked package and the directory of its modules.
+pub fn kernel_of(tree: &Path) -> Option<(PathBuf, PathBuf)> {
+    let files = fs::read_dir(tree.join("boot")).ok()?.flatten();
+    let image = files.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("vmlinuz-"))?;
+    Some((image, tree.join("lib/modules")))
 }
 
 /// The initramfs: busybox, the modules numbered in the order of their insertion, and the script that is PID 1.
@@ -144,42 +148,11 @@ fn build_initramfs(tree: &Path, without: Option<&str>) -> Vec<u8> {
     archive.directory("modules");
     archive.file("bin/busybox", &busybox.expect("busybox of the package busybox-static"));
     archive.file("init", include_bytes!("guest-init.sh"));
-    for (number, module) in modules::in_order(tree, without).iter().enumerate() {
+    for (number, module) in modules::in_order(tree, modules::GUEST, without).iter().enumerate() {
         let bytes = fs::read(&module.path).expect("read a module");
         archive.file(&format!("modules/{number:03}-{}.ko", module.name), &bytes);
     }
     archive.end()
-}
-
-/// An archive being written.
-#[derive(Default)]
-struct Archive {
-    bytes: Vec<u8>,
-    inodes: u32,
-}
-
-impl Archive {
-    fn directory(&mut self, name: &str) {
-        self.entry(name, ModeFileType::Directory, &[]);
-    }
-
-    fn file(&mut self, name: &str, bytes: &[u8]) {
-        self.entry(name, ModeFileType::Regular, bytes);
-    }
-
-    fn entry(&mut self, name: &str, kind: ModeFileType, bytes: &[u8]) {
-        self.inodes += 1;
-        let builder = Builder::new(name).ino(self.inodes).nlink(1).mode(0o755).set_mode_file_type(kind);
-        let size = u32::try_from(bytes.len()).expect("a file below 4 GiB");
-        let mut writer = builder.write(&mut self.bytes, size);
-        std::io::Write::write_all(&mut writer, bytes).expect("write to memory");
-        writer.finish().expect("write to memory");
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        cpio::newc::trailer(&mut self.bytes).expect("write to memory");
-        self.bytes
-    }
 }
 
 fn start_qemu(kernel: &Path, initramfs: &Path, share: &Path, serial: &Path) -> Process {

@@ -2,7 +2,8 @@
 //!
 //! A [`netns::Lan`] is a bridge in a network namespace with hosts on it; [`process::Process`] is a program in one of
 //! them; [`capture::Capture`] is the observer on the wire; [`web::WebServer`] is a real server with a chosen
-//! behaviour; [`guest::Guest`] is the whole machine again under another kernel, one that has IPVS. Everything is
+//! behaviour; [`machine::Machine`] boots the appliance's image ([`firmware::Firmware`], for a [`board::Board`]);
+//! [`guest::Guest`] is the whole machine again under another kernel, one that has IPVS. Everything is
 //! taken down when its value is dropped, also on a panic; what a killed run left behind is swept at the next start.
 //!
 //! This is test equipment: it fails by panicking with the name of what it waited for, and none of it enters the
@@ -17,11 +18,15 @@
     reason = "test equipment of the host: it has clocks, threads and children, and fails a test by panicking"
 )]
 
+pub mod archive;
+pub mod board;
 pub mod capture;
+pub mod firmware;
 pub mod frames;
 pub mod guest;
 pub mod http;
 pub mod keepalived;
+pub mod machine;
 pub mod modules;
 pub mod netns;
 pub mod process;

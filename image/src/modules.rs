@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// What every guest gets: the host's root over 9p, a LAN, IPVS with every scheduler of Debian's kernel, tunnels.
 /// `crc32c_generic` must come first: `libcrc32c` asks for it by a soft dependency, and without it nothing of
 /// conntrack or IPVS can be inserted.
-const WANTED: &[&str] = &[
+pub const GUEST: &[&str] = &[
     "crc32c_generic",
     "virtio_pci",
     "9pnet_virtio",
@@ -48,16 +48,17 @@ pub struct Module {
     pub path: PathBuf,
 }
 
-/// The modules under `root` in the order of their insertion, without those whose name begins with `without`.
+/// The modules that are `wanted` and are found under `root`, each behind those that it depends on, without those whose
+/// name begins with `without`.
 ///
 /// # Panics
 /// If one is missing that is not built in, naming it.
-pub fn in_order(root: &Path, without: Option<&str>) -> Vec<Module> {
+pub fn in_order(root: &Path, wanted: &[&str], without: Option<&str>) -> Vec<Module> {
     let mut files = BTreeMap::new();
     collect(root, &mut files);
     let builtin = built_in(root);
     let mut order = Vec::new();
-    for name in WANTED.iter().filter(|name| without.is_none_or(|prefix| !name.starts_with(prefix))) {
+    for name in wanted.iter().filter(|name| without.is_none_or(|prefix| !name.starts_with(prefix))) {
         visit(name, &files, &builtin, &mut order);
     }
     order

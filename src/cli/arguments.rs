@@ -118,6 +118,12 @@ pub fn help() -> String {
     text
 }
 
+/// True for the first word of a command, and for the options that stand for one.
+pub fn is_command(word: &std::ffi::OsStr) -> bool {
+    let known = |usage: &str| usage.split(' ').next().is_some_and(|name| word == name);
+    word.as_encoded_bytes().starts_with(b"-") || COMMANDS.iter().any(|(usage, _)| known(usage))
+}
+
 /// Reads the arguments; the first is the program's name.
 ///
 /// # Errors
@@ -277,6 +283,13 @@ mod tests {
         {
             assert!(matches!(parsed(line), Err(Error::Unexpected(_))), "{line}");
         }
+    }
+
+    #[test]
+    fn words_of_a_kernel_s_command_line_are_no_commands() {
+        let is = |word: &str| is_command(std::ffi::OsStr::new(word));
+        assert!(COMMANDS.iter().all(|(usage, _)| is(usage.split(' ').next().unwrap())) && is("--help"));
+        assert!(!["", "ro", "splash", "single", "runlevel", "FILE"].iter().any(|word| is(word)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::output::Output;
 use super::{FAILED, OK};
 use crate::console::session::{Session, Want};
 use crate::kernel::error::{Error, number};
-use crate::kernel::signals::Signals;
+use crate::kernel::signals::{Audience, Signals};
 use crate::kernel::tty::{self, Tty};
 use crate::kernel::unix::{Connection, Mode};
 use crate::task::control::{END, MAX_MESSAGE, OUTPUT};
@@ -65,7 +65,7 @@ fn begin(control: &str) -> Result<(Client<'_>, Signals), Trouble> {
     // The daemon is asked first: without one there is no need to touch the terminal.
     let changes = ctl::connect(control, Mode::NonBlocking)?;
     ask(&changes, "log changes")?;
-    let signals = Signals::open().map_err(Trouble::Kernel)?;
+    let signals = Signals::open(Audience::Daemon).map_err(Trouble::Kernel)?;
     let tty = Tty::of_input().map_err(Trouble::Kernel)?;
     let session = Session::default();
     let message = Box::new([0; MAX_MESSAGE]);

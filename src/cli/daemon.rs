@@ -6,7 +6,7 @@ use crate::director::event::Keep;
 use crate::kernel::output::{own_standard_error, standard_error, write_now};
 use crate::observe::{log as logger, panic};
 use crate::syntax::Severity;
-use crate::task::shell::Options;
+use crate::task::shell::{Options, Role};
 use crate::task::{load, run};
 
 /// Runs until a signal stops it.
@@ -35,6 +35,9 @@ pub(super) fn run(arguments: &Run) -> u8 {
     }
     let found = load::Found::of(&loaded.diagnostics);
     drop(loaded.diagnostics);
+    if config.appliance.given || !config.interfaces.is_empty() {
+        log::warn!("{}: only the appliance acts on `appliance` and `interface`", arguments.file.display());
+    }
     log::info!("Starting lvsbox {}", env!("CARGO_PKG_VERSION"));
     let options = Options {
         file: arguments.file.clone(),
@@ -42,9 +45,10 @@ pub(super) fn run(arguments: &Run) -> u8 {
         consoles: arguments.consoles.iter().map(|path| path.as_str().into()).collect(),
         keep: Keep { addresses: arguments.keep_vips, services: arguments.keep_ipvs },
         found,
+        role: Role::Daemon,
     };
     match run::run(config, options) {
-        Ok(()) => {
+        Ok(_) => {
             log::info!("Stopped");
             OK
         }

@@ -12,6 +12,8 @@ pub mod output;
 
 use std::ffi::OsString;
 
+use crate::kernel::machine::FIRST;
+use crate::kernel::process;
 use arguments::Command;
 use output::Output;
 
@@ -25,7 +27,14 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 
 /// Does what the arguments say (the first is the program's name) and returns the exit status.
+///
+/// As PID 1 it is the appliance and does not return, unless a command was asked for (a container's `lvsbox run FILE`).
+/// Whatever else the kernel hands to PID 1 stood on the kernel's own command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if process::id() == FIRST && !arguments.get(1).is_some_and(|word| arguments::is_command(word)) {
+        crate::boot::run();
+    }
     let command = match arguments::parse(arguments) {
         Ok(command) => command,
         Err(error) => {

@@ -214,7 +214,7 @@ fn peer(draft: &mut AddressDraft, line: &mut Line<'_, '_>, option: &Word<'_>) {
 }
 
 /// `ADDRESS[/PREFIX]`. A prefix that is none is reported and, as keepalived does it, not used.
-fn network(line: &mut Line<'_, '_>, word: &Word<'_>) -> Option<(IpAddr, Option<u8>)> {
+pub(super) fn network(line: &mut Line<'_, '_>, word: &Word<'_>) -> Option<(IpAddr, Option<u8>)> {
     let Some((address, prefix)) = word.text.split_once('/') else {
         return Some((word.text.parse().ok()?, None));
     };

@@ -9,8 +9,8 @@ use std::hash::DefaultHasher;
 use std::rc::Rc;
 
 use super::codes::LIMIT;
-use super::global::GlobalDraft;
 use super::ids::{Id, LinkId, ProbeId};
+use super::keywords::RootDraft;
 use super::model::{
     Config, Destination, Global, Instance, Probe, Service, TextsBuilder, Tracker, VirtualAddress,
 };
@@ -193,7 +193,8 @@ impl Tables {
     }
 
     /// The configuration.
-    pub(super) fn finish(mut self, global: &GlobalDraft) -> Config {
+    pub(super) fn finish(mut self, root: RootDraft) -> Config {
+        let global = &root.global;
         let router_id = self.texts.intern(&global.router_id);
         Config {
             global: Global { router_id, timeouts: global.timeouts, flush_at_start: global.flush },
@@ -207,6 +208,8 @@ impl Tables {
             destinations: self.destinations.into(),
             probes: self.probes.into(),
             probe_uses: self.probe_uses.into(),
+            appliance: root.appliance.finish(),
+            interfaces: root.interfaces.into(),
         }
     }
 }

@@ -50,3 +50,7 @@ pub const THRESHOLD: Code = Code(310);
 pub const NO_PORT: Code = Code(311);
 /// More objects than fit.
 pub const LIMIT: Code = Code(401);
+/// A second block of the same interface, or a VLAN on itself.
+pub const INTERFACE: Code = Code(501);
+/// A name that no kernel setting can have.
+pub const SETTING: Code = Code(502);

@@ -1,7 +1,9 @@
 //! The table of the top level, and the register of all tables: which block a word belongs to, which words there are.
 
+use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
+use super::model::Interface;
 use super::rows::{block, ignored, unsupported};
 use super::service::{SERVER, SERVICE};
 use crate::check::keywords::{HTTP_GET, REFUSED, TCP_CHECK, URL};
@@ -15,6 +17,8 @@ pub(super) struct RootDraft {
     pub(super) instances: Vec<InstanceDraft>,
     /// The service to be read next.
     pub(super) service: Option<NodeId>,
+    pub(super) appliance: ApplianceDraft,
+    pub(super) interfaces: Vec<Interface>,
 }
 
 pub(super) static ROOT: Table<RootDraft> = Table { name: "the top level", rows: &[ROWS] };
@@ -30,6 +34,8 @@ const ROWS: &[Keyword<RootDraft>] = &[
     block("global_defs", |b, cx, node| Walk::block(cx, node, &GLOBAL, &mut b.global)),
     block("vrrp_instance", |b, cx, node| b.instances.extend(read(cx, node))),
     block("virtual_server", |b, _, node| b.service = Some(node)),
+    block("appliance", |b, cx, node| appliance::read(cx, node, &mut b.appliance)),
+    block("interface", |b, cx, node| appliance::read_interface(cx, node, &mut b.interfaces)),
     ignored("linkbeat_use_polling", 0, "the kernel reports the state of every interface"),
     ignored("linkbeat_interfaces", 0, "the kernel reports the state of every interface"),
     ignored("namespace_with_ipsets", 0, "no sets of addresses are used"),
@@ -52,8 +58,6 @@ const ROWS: &[Keyword<RootDraft>] = &[
     unsupported("interface_up_down_delays", "a change of an interface counts at once"),
     unsupported("SSL", "checks over TLS are not supported; use TCP_CHECK or HTTP_GET"),
     unsupported("virtual_server_group", "write one virtual_server block for each address"),
-    unsupported("appliance", OURS),
-    unsupported("interface", OURS),
     unsupported("firewall", OURS),
     unsupported("real_server_role", OURS),
     unsupported("ping_group", OURS),
@@ -119,6 +123,8 @@ pub fn keywords() -> impl Iterator<Item = (&'static str, &'static str)> {
         .chain(of(&TCP_CHECK))
         .chain(of(&HTTP_GET))
         .chain(of(&URL))
+        .chain(of(&APPLIANCE))
+        .chain(of(&INTERFACE))
         .chain(refused.flat_map(|(name, words)| words.iter().map(|word| (*name, *word))))
 }
 

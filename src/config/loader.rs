@@ -122,7 +122,7 @@ impl Loader {
         self.diagnostics.sort();
         let usable = matches!(self.stage, Stage::Done { usable: true });
         let usable = usable && self.diagnostics.count(Severity::Fatal) == 0;
-        let config = usable.then(|| self.tables.finish(&self.root.global));
+        let config = usable.then(|| self.tables.finish(self.root));
         Loaded { config, diagnostics: self.diagnostics }
     }
 

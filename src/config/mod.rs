@@ -13,6 +13,7 @@ pub mod loader;
 pub mod model;
 
 mod address;
+mod appliance;
 mod build;
 mod global;
 mod instance;

@@ -37,6 +37,47 @@ pub struct Config {
     pub probes: Box<[Probe]>,
     /// Which probes a destination needs, contiguous per destination (indexed by `Destination::probes`).
     pub probe_uses: Box<[ProbeId]>,
+    /// `appliance`: what only PID 1 acts on.
+    pub appliance: Appliance,
+    /// `interface` blocks in order of the file: what only PID 1 acts on.
+    pub interfaces: Box<[Interface]>,
+}
+
+/// `appliance`: the box itself.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Appliance {
+    /// There is such a block.
+    pub given: bool,
+    /// `hostname`, empty if absent.
+    pub hostname: Box<str>,
+    /// `console` lines: device below `/dev` and speed in baud.
+    pub consoles: Box<[(Box<str>, u32)]>,
+    /// `sysctl`: name (`net.ipv4.ip_forward`) and value. No component of a name is empty or `..`.
+    pub sysctls: Box<[(Box<str>, Box<str>)]>,
+    /// `modules`, to be inserted after the board's own.
+    pub modules: Box<[Box<str>]>,
+}
+
+/// An `interface` block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: LinkName,
+    /// Addresses with prefix lengths.
+    pub addresses: Box<[(IpAddr, u8)]>,
+    /// MTU in bytes; `None` leaves the kernel's.
+    pub mtu: Option<u32>,
+    /// A VLAN to be made; `None` for a device that exists.
+    pub vlan: Option<Vlan>,
+}
+
+/// An 802.1Q VLAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vlan {
+    /// 1 to 4,094.
+    pub id: u16,
+    /// The interface that carries it.
+    pub parent: LinkName,
 }
 
 /// `global_defs`: what is not part of an instance or a service.

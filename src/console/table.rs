@@ -35,6 +35,10 @@ pub enum Command {
     LogFollow,
     /// Changes of state as they happen.
     LogChanges,
+    /// Start the machine again. The shell does it, or says why not.
+    Reboot,
+    /// Switch the machine off. The shell does it, or says why not.
+    PowerOff,
     /// Name and version.
     Version,
 }
@@ -72,7 +76,7 @@ const JSON: &str = "json";
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 13] = [
+pub(super) static TABLE: [Row; 15] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -95,6 +99,10 @@ pub(super) static TABLE: [Row; 13] = [
           text: show::other::reload, json: show::other::reload_json },
     Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
           text: show::other::reload, json: show::other::reload_json },
+    Row { words: &["reboot"], help: "start the appliance again, priority 0 first", command: Command::Reboot,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["poweroff"], help: "switch the appliance off, priority 0 first", command: Command::PowerOff,
+          text: show::other::nothing, json: show::other::nothing },
     Row { words: &["version"], help: "name and version", command: Command::Version,
           text: show::other::version, json: show::other::version_json },
     Row { words: &["help"], help: "this list", command: Command::Help,

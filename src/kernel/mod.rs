@@ -5,8 +5,13 @@
 //! of `unsafe` besides the allocator. Read `error` first, then the socket you need.
 
 pub mod clock;
+pub mod console;
 pub mod error;
 pub mod files;
+pub mod link;
+pub mod machine;
+pub mod module;
+pub mod mount;
 pub mod netlink;
 pub mod output;
 pub mod packet;
@@ -15,6 +20,7 @@ pub mod process;
 pub mod raw;
 pub mod signals;
 pub mod sys;
+pub mod sysctl;
 pub mod tcp;
 pub mod tty;
 pub mod unix;

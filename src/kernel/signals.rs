@@ -1,4 +1,4 @@
-//! Signals as a descriptor: SIGTERM, SIGINT and SIGHUP are blocked and read, never handled asynchronously. SIGPIPE
+//! Signals as a descriptor: they are blocked and read, never handled asynchronously. SIGPIPE
 //! is ignored by the standard library before `main`; sends carry `MSG_NOSIGNAL` all the same.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,6 +15,19 @@ pub enum Signal {
     Stop,
     /// SIGHUP: read the configuration again.
     Reload,
+    /// SIGUSR2 to the appliance: switch the machine off, as with other programs that are PID 1.
+    PowerOff,
+    /// SIGCHLD to the appliance: a child has ended, perhaps several.
+    Child,
+}
+
+/// Who listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// SIGTERM, SIGINT and SIGHUP.
+    Daemon,
+    /// SIGUSR2 and SIGCHLD besides.
+    Appliance,
 }
 
 /// The descriptor.
@@ -29,10 +42,14 @@ impl Signals {
     ///
     /// # Errors
     /// No descriptor or no memory.
-    pub fn open() -> Result<Self, Error> {
-        sys::signal::open(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])
-            .map(Self)
-            .map_err(|errno| Error::new("open", "signalfd", errno))
+    pub fn open(audience: Audience) -> Result<Self, Error> {
+        const ALL: [i32; 5] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR2, libc::SIGCHLD];
+        let [stop, interrupt, reload, ..] = ALL;
+        let signals: &[i32] = match audience {
+            Audience::Daemon => &[stop, interrupt, reload],
+            Audience::Appliance => &ALL,
+        };
+        sys::signal::open(signals).map(Self).map_err(|errno| Error::new("open", "signalfd", errno))
     }
 
     /// The next signal and the process that sent it (0: the kernel, or one outside of our pid namespace).
@@ -49,6 +66,8 @@ impl Signals {
             match i32::try_from(u32::from_ne_bytes([a, b, c, d])) {
                 Ok(libc::SIGHUP) => return Ok((Signal::Reload, sender)),
                 Ok(libc::SIGTERM | libc::SIGINT) => return Ok((Signal::Stop, sender)),
+                Ok(libc::SIGUSR2) => return Ok((Signal::PowerOff, sender)),
+                Ok(libc::SIGCHLD) => return Ok((Signal::Child, sender)),
                 // Not in our mask, so never delivered.
                 Ok(_) | Err(_) => {}
             }

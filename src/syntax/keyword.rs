@@ -173,7 +173,12 @@ impl<'t> Context<'t> {
 
     /// The words of a statement, the keyword already taken.
     pub fn line<'c>(&'c mut self, node: NodeId) -> Line<'c, 't> {
-        Line { cx: self, node, next: 1 }
+        self.phrase(node, 0)
+    }
+
+    /// The words behind the keyword that is word `from` of a statement.
+    pub(super) fn phrase<'c>(&'c mut self, node: NodeId, from: usize) -> Line<'c, 't> {
+        Line { cx: self, node, from, next: from + 1 }
     }
 }
 
@@ -182,13 +187,15 @@ pub struct Line<'c, 't> {
     /// For diagnostics.
     pub cx: &'c mut Context<'t>,
     node: NodeId,
+    /// The keyword.
+    from: usize,
     next: usize,
 }
 
 impl<'c, 't> Line<'c, 't> {
     /// An item of a list: its first word is not taken yet.
     pub(super) fn item(cx: &'c mut Context<'t>, node: NodeId) -> Self {
-        Self { cx, node, next: 0 }
+        Self { cx, node, from: 0, next: 0 }
     }
 
     /// The next word.
@@ -227,14 +234,20 @@ impl<'c, 't> Line<'c, 't> {
 
     /// The keyword (of an item of a list: its first word).
     pub fn keyword(&self) -> Word<'t> {
-        self.cx.tree.keyword(self.node)
+        self.cx.tree.word(self.node, self.from).unwrap_or_else(|| self.cx.tree.keyword(self.node))
+    }
+
+    /// How many words were taken, the keyword included.
+    pub(super) fn taken(&self) -> usize {
+        self.next
     }
 
     /// The next word, or an error that names the keyword and what is missing.
     pub fn need(&mut self, expected: &str) -> Option<Word<'t>> {
         let word = self.word();
         if word.is_none() {
-            missing(self.cx, self.node, expected);
+            let keyword = self.keyword();
+            missing(self.cx, (self.node, &keyword), expected);
         }
         word
     }
@@ -320,8 +333,7 @@ impl fmt::Display for Numbers {
     }
 }
 
-pub(super) fn missing(cx: &mut Context<'_>, node: NodeId, expected: &str) {
-    let keyword = cx.tree.keyword(node);
+pub(super) fn missing(cx: &mut Context<'_>, (node, keyword): (NodeId, &Word<'_>), expected: &str) {
     cx.error(
         MISSING,
         keyword.at,

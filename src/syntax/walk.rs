@@ -10,7 +10,7 @@ use super::keyword::{
     SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, UNSUPPORTED, missing,
 };
 use super::nearest::nearest;
-use super::tree::{Cursor, NodeId, Tree};
+use super::tree::{Cursor, NodeId, Tree, Word};
 use super::value;
 
 /// The walk over a block with its table. It can stop after any line and go on later.
@@ -58,6 +58,44 @@ impl Walk {
         list(cx, node, set, draft);
     }
 
+    /// Reads a block in which several keywords may share a line; only the last one of a line can open a block.
+    pub fn shared<B>(cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+        let mut walk = Self::new(cx.tree.children(node));
+        while let Some(node) = cx.tree.next(&mut walk.cursor) {
+            if !cx.tree.keyword(node).text.is_empty() && !preprocessor(cx, node) {
+                walk.apply_phrases(cx, node, table, draft);
+            }
+        }
+    }
+
+    fn apply_phrases<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+        let mut from = 0;
+        while let Some(word) = cx.tree.word(node, from) {
+            let Some((row, Keyword { kind, .. })) = table.find(&word.text) else {
+                return unknown(cx, (node, &word), table.name, table.words());
+            };
+            if self.repeated(row, kind) {
+                twice(cx, &word);
+            }
+            let last = from + 1 == cx.tree.words(node);
+            let opens = matches!(kind, Kind::List(_) | Kind::Block(_));
+            if opens && !(last && cx.tree.has_block(node)) {
+                return no_block(cx, &word);
+            }
+            if last && opens {
+                return set(cx, (node, from), kind, draft, &mut |_| {});
+            }
+            let mut taken = None;
+            set(cx, (node, from), kind, draft, &mut |line| taken = Some(line.taken()));
+            // Where the next keyword begins is unknown behind a wrong value, and the line was said to be left out.
+            let Some(taken) = taken else { return };
+            from = taken.min(cx.tree.words(node));
+            if from >= cx.tree.words(node) && cx.tree.has_block(node) {
+                return extra_block(cx, &word);
+            }
+        }
+    }
+
     fn apply<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
         let word = cx.tree.keyword(node);
         if word.text.is_empty() || preprocessor(cx, node) {
@@ -77,15 +115,10 @@ impl Walk {
             found = table.find(name);
         }
         let Some((row, Keyword { kind, .. })) = found else {
-            return unknown(cx, node, table.name, table.words());
+            return unknown(cx, (node, &word), table.name, table.words());
         };
         if self.repeated(row, kind) {
-            cx.warn(
-                TWICE,
-                word.at,
-                format_args!("{} stands in this block already; this line counts", Quoted(&word.text)),
-                format_args!("remove one of the two lines"),
-            );
+            twice(cx, &word);
         }
         self.headless = !apply_row(cx, node, kind, draft, &|word| table.find(word).is_some());
     }
@@ -151,9 +184,40 @@ impl fmt::Display for Place<'_> {
     }
 }
 
+fn twice(cx: &mut Context<'_>, word: &Word<'_>) {
+    cx.warn(
+        TWICE,
+        word.at,
+        format_args!("{} stands in this block already; this line counts", Quoted(&word.text)),
+        format_args!("remove one of the two lines"),
+    );
+}
+
+fn no_block(cx: &mut Context<'_>, word: &Word<'_>) {
+    cx.error(
+        NO_BLOCK,
+        word.at,
+        format_args!("{} opens a block: expected `{{`", Quoted(&word.text)),
+        format_args!("write `{{` at the end of this line and `}}` behind the block; it is left out"),
+    );
+}
+
+fn extra_block(cx: &mut Context<'_>, word: &Word<'_>) {
+    cx.error(
+        EXTRA_BLOCK,
+        word.at,
+        format_args!("{} has no block", Quoted(&word.text)),
+        format_args!("remove the braces; what stands between them is left out"),
+    );
+}
+
 /// Reports a word that the table does not know, with the nearest one it does know.
-fn unknown(cx: &mut Context<'_>, node: NodeId, block: &str, words: impl Iterator<Item = &'static str>) {
-    let word = cx.tree.keyword(node);
+fn unknown(
+    cx: &mut Context<'_>,
+    (node, word): (NodeId, &Word<'_>),
+    block: &str,
+    words: impl Iterator<Item = &'static str>,
+) {
     let what = line_or_block(cx.tree, node);
     let block = Place(block);
     if let Some(home) = (cx.home)(&word.text).map(Place) {
@@ -206,29 +270,27 @@ fn apply_row<B>(
     };
     let keyword = cx.tree.keyword(node);
     if opens && !cx.tree.has_block(node) {
-        cx.error(
-            NO_BLOCK,
-            keyword.at,
-            format_args!("{} opens a block: expected `{{`", Quoted(&keyword.text)),
-            format_args!("write `{{` at the end of this line and `}}` behind the block; it is left out"),
-        );
+        no_block(cx, &keyword);
         return false;
     }
     if !opens && cx.tree.has_block(node) {
-        cx.error(
-            EXTRA_BLOCK,
-            keyword.at,
-            format_args!("{} has no block", Quoted(&keyword.text)),
-            format_args!("remove the braces; what stands between them is left out"),
-        );
+        extra_block(cx, &keyword);
     }
-    set(cx, node, kind, draft, known);
+    set(cx, (node, 0), kind, draft, &mut |line| trailing(line, known));
     true
 }
 
-fn set<B>(cx: &mut Context<'_>, node: NodeId, kind: &Kind<B>, draft: &mut B, known: &dyn Fn(&str) -> bool) {
-    let keyword = cx.tree.keyword(node);
-    let mut line = cx.line(node);
+/// Takes what the row says behind the keyword, word `from` of the statement; `end` sees what is left of the line
+/// unless the value was wrong or stood in a block.
+fn set<B>(
+    cx: &mut Context<'_>,
+    (node, from): (NodeId, usize),
+    kind: &Kind<B>,
+    draft: &mut B,
+    end: &mut dyn FnMut(&mut Line<'_, '_>),
+) {
+    let mut line = cx.phrase(node, from);
+    let keyword = line.keyword();
     match kind {
         Kind::Flag(set) => set(draft, keyword.at),
         Kind::Bool(set) => {
@@ -256,7 +318,7 @@ fn set<B>(cx: &mut Context<'_>, node: NodeId, kind: &Kind<B>, draft: &mut B, kno
         },
         Kind::Words { expected, set } => {
             if line.peek().is_none() {
-                return missing(cx, node, expected);
+                return missing(cx, (node, &keyword), expected);
             }
             set(draft, &mut line);
         }
@@ -274,7 +336,7 @@ fn set<B>(cx: &mut Context<'_>, node: NodeId, kind: &Kind<B>, draft: &mut B, kno
         }
         Kind::OldName(_) => return, // resolved before
     }
-    trailing(&mut line, known);
+    end(&mut line);
 }
 
 /// Words that nobody took: harmless junk, or a keyword that must stand on a line of its own.
@@ -327,7 +389,7 @@ fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>
 fn ignored(cx: &mut Context<'_>, node: NodeId, values: usize, why: &str) {
     let keyword = cx.tree.keyword(node);
     if cx.tree.words(node) <= values && !cx.tree.has_block(node) {
-        return missing(cx, node, "its value");
+        return missing(cx, (node, &keyword), "its value");
     }
     let word = Quoted(&keyword.text);
     cx.warn(

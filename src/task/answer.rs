@@ -8,11 +8,12 @@ use core::fmt::Write;
 use super::feed::Topic;
 use super::meter::{CLASSES, Work};
 use super::reload::{Force, Outcome, Ticket, Verdict};
-use super::shell::Shell;
+use super::shell::{Role, Shell};
 use super::snapshot::Snapshot;
 use crate::console::view::{self, Tally};
 use crate::console::{self, Buf, Command, Format, Request, View};
 use crate::director::ipvs_plan::Availability;
+use crate::kernel::machine::End;
 use crate::kernel::{clock, process};
 use crate::observe::ring::Cursor;
 use crate::observe::{heap, log};
@@ -47,6 +48,8 @@ enum Kind {
     Log(Cursor, Format, Part),
     /// The log or the changes, for ever.
     Follow(Topic, Cursor, Format),
+    /// The end of the machine, once it was told.
+    End(End),
     /// Over.
     Over(u8),
 }
@@ -80,7 +83,7 @@ impl Answer {
     pub fn new(shell: &Shell, line: &[u8]) -> Self {
         let mut piece = Buf::new();
         let kind = match console::parse(line) {
-            Ok(request) => start(shell, request),
+            Ok(request) => start(shell, request, &mut piece),
             Err(mistake) => {
                 let _ = core::fmt::write(&mut piece, format_args!("{mistake}\n"));
                 Kind::Over(STATUS_USAGE)
@@ -98,6 +101,11 @@ impl Answer {
         self.given = 0;
         self.kind = match core::mem::replace(&mut self.kind, Kind::Over(STATUS_FAILED)) {
             Kind::Over(status) => return Step::Done(status),
+            Kind::End(end) => {
+                ::log::info!("{}", told_end(end));
+                shell.stop_machine(end);
+                return Step::Done(STATUS_OK);
+            }
             Kind::Reload(ticket, format) if !shell.desk.is_done(ticket) => {
                 self.kind = Kind::Reload(ticket, format);
                 return Step::Wait(ticket);
@@ -136,7 +144,30 @@ impl Answer {
     }
 }
 
-fn start(shell: &Shell, request: Request) -> Kind {
+/// The machine's end as a line.
+fn told_end(end: End) -> &'static str {
+    match end {
+        End::Reboot => "Reboot asked for on the console",
+        End::PowerOff => "Power off asked for on the console",
+    }
+}
+
+/// Only PID 1 ends the machine: a daemon's host has other work.
+fn start_end(shell: &Shell, (end, format): (End, Format), piece: &mut Buf) -> Kind {
+    let mine = shell.options.role == Role::Appliance;
+    let text = match (mine, format) {
+        (true, Format::Text) => "taking addresses and services down first\n",
+        (true, Format::Json) => "{\"accepted\":true}\n",
+        (false, Format::Text) => {
+            "refused: this is a daemon on a machine of its owner's; only the appliance ends its machine\n"
+        }
+        (false, Format::Json) => "{\"accepted\":false}\n",
+    };
+    let _ = piece.push_str(text);
+    if mine { Kind::End(end) } else { Kind::Over(STATUS_FAILED) }
+}
+
+fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
     let present = matches!(shell.director.borrow().ipvs_plan().availability(), Availability::Present(_));
     match (request.command, shell.ipvs_family.get()) {
         (Command::Reload, _) => Kind::Reload(shell.desk.request(Force::No), request.format),
@@ -146,6 +177,8 @@ fn start(shell: &Shell, request: Request) -> Kind {
         (Command::LogChanges, _) => {
             Kind::Follow(Topic::Changes, shell.feed.end(Topic::Changes), request.format)
         }
+        (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
+        (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
         (Command::Ipvs, Some(family)) if present => {
             Kind::Table(Box::new(Snapshot::new(family, request.format)))
         }

@@ -191,6 +191,7 @@ async fn put_in_force(shell: &Rc<Shell>, config: Config) {
 }
 
 fn swap(shell: &Rc<Shell>, reload: Reload) {
+    warn_of_the_box(shell, reload.config());
     load::reserve(&shell.reactor, reload.config());
     let before = shell.director.borrow().config().links.clone();
     shell.director.borrow_mut().announce_departures(clock::now(), &reload);
@@ -206,6 +207,17 @@ fn swap(shell: &Rc<Shell>, reload: Reload) {
     adverts::grow(shell, links);
     adverts::follow(shell, &before, shell.director.borrow().config());
     slots::grow(shell, probes);
+}
+
+/// What a reload does not change: the box itself was set up before the loop.
+fn warn_of_the_box(shell: &Shell, config: &Config) {
+    let director = shell.director.borrow();
+    let before = director.config();
+    if (&before.appliance, &before.interfaces) != (&config.appliance, &config.interfaces) {
+        log::warn!(
+            "`appliance` and `interface` blocks have changed: they count from the next boot of the appliance"
+        );
+    }
 }
 
 /// Repeats `step` until it is done or a slice of time is over. True when it is done.

@@ -11,7 +11,7 @@ use smol::LocalExecutor;
 use super::meter::Work;
 use super::reactor::Reactor;
 use super::requests::Requests;
-use super::shell::{Options, Parts, Priority, Shell};
+use super::shell::{Options, Parts, Priority, Role, Shell};
 use super::{
     adverts, answers, apply, console, control, ipvs, journal, load, monitor, reload, route, signals, slots,
 };
@@ -21,10 +21,11 @@ use crate::director::event::Event;
 use crate::director::health::slots_for;
 use crate::kernel::clock;
 use crate::kernel::error::Error;
+use crate::kernel::machine::End;
 use crate::kernel::netlink::{GROUPS_LINK_ADDRESS, NetlinkSocket, Protocol};
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::process;
-use crate::kernel::signals::Signals;
+use crate::kernel::signals::{Audience, Signals};
 use crate::kernel::unix::Listener;
 use crate::time::{Duration, Instant};
 
@@ -37,18 +38,23 @@ struct Executors {
     ordinary: Rc<LocalExecutor<'static>>,
 }
 
-/// Runs `config` until a signal stops it and everything is taken down.
+/// Runs `config` until a signal or a command stops it and everything is taken down. The appliance is told how the
+/// machine shall end.
 ///
 /// # Errors
 /// What is needed to start and not there: epoll, signals, the routing sockets. What can be missing is logged.
-pub fn run(config: Config, options: Options) -> Result<(), Error> {
+pub fn run(config: Config, options: Options) -> Result<Option<End>, Error> {
     process::wake_on_time();
-    let signals = Signals::open()?;
+    let signals = Signals::open(match options.role {
+        Role::Daemon => Audience::Daemon,
+        Role::Appliance => Audience::Appliance,
+    })?;
     let listener = control::claim(&options.control)?;
     let executors = Executors { urgent: Rc::default(), ordinary: Rc::default() };
     let shell = open(config, options, &executors)?;
     start(&shell, signals, listener)?;
-    turn_until_stopped(&shell, &executors)
+    turn_until_stopped(&shell, &executors)?;
+    Ok(shell.end())
 }
 
 /// Opens what every task needs.

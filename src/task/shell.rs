@@ -19,6 +19,7 @@ use crate::director::Director;
 use crate::director::event::{Event, Keep};
 use crate::director::journal::Cursor;
 use crate::kernel::clock;
+use crate::kernel::machine::End;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::process;
 use crate::limits::MAX_LINE_BYTES;
@@ -46,6 +47,17 @@ pub struct Options {
     pub keep: Keep,
     /// What is wrong with the configuration it starts with.
     pub found: Found,
+    /// Whose process it is.
+    pub role: Role,
+}
+
+/// Whose process it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// One of many on a machine of somebody else's.
+    Daemon,
+    /// PID 1: its end is the machine's, and orphans are its children.
+    Appliance,
 }
 
 /// Shared by every task.
@@ -89,6 +101,7 @@ pub struct Shell {
     /// An event reached the director since the last turn: it may want to act.
     pub(super) touched: Cell<bool>,
     stop_at: Cell<Instant>,
+    end: Cell<End>,
     urgent: Weak<LocalExecutor<'static>>,
     ordinary: Weak<LocalExecutor<'static>>,
 }
@@ -114,6 +127,15 @@ pub(super) enum Priority {
     Ordinary,
 }
 
+impl Options {
+    /// As PID 1 runs `file`: everything is taken down before the machine ends.
+    pub fn appliance(file: &std::path::Path, found: Found) -> Self {
+        let keep = Keep { addresses: false, services: false };
+        let consoles = Box::default();
+        Self { file: file.into(), control: "lvsbox".into(), keep, found, role: Role::Appliance, consoles }
+    }
+}
+
 impl Shell {
     pub(super) fn new(parts: Parts) -> Rc<Self> {
         Rc::new(Self {
@@ -137,6 +159,7 @@ impl Shell {
             journal: Cell::default(),
             touched: Cell::new(true),
             stop_at: Cell::new(Instant::NEVER),
+            end: Cell::new(End::Reboot),
             urgent: parts.urgent,
             ordinary: parts.ordinary,
         })
@@ -168,6 +191,17 @@ impl Shell {
         } else {
             self.stop_at.set(now);
         }
+    }
+
+    /// Takes everything down, and then the machine. For the appliance only.
+    pub fn stop_machine(&self, end: End) {
+        self.end.set(end);
+        self.stop();
+    }
+
+    /// How the machine is to end when the loop does; `None` if it is not ours to end.
+    pub(super) fn end(&self) -> Option<End> {
+        (self.options.role == Role::Appliance).then(|| self.end.get())
     }
 
     /// When the process ends whatever happens; [`Instant::NEVER`] unless a stop was asked for.

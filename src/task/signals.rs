@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT stop, a second one ends at once; SIGHUP reads the configuration again.
+//! SIGTERM and SIGINT stop, a second one ends at once; SIGHUP reads the configuration again. The appliance starts
+//! again after a stop, is switched off by SIGUSR2, and waits for the children that it never started.
 
 use std::rc::Rc;
 
@@ -7,6 +8,7 @@ use smol::future::yield_now;
 use super::reactor::Source;
 use super::reload::Force;
 use super::shell::Shell;
+use crate::kernel::machine::{self, End};
 use crate::kernel::signals::{Signal, Signals};
 
 /// Reads signals for ever.
@@ -21,6 +23,12 @@ pub(super) async fn run(shell: Rc<Shell>, signals: Source<Signals>) {
                 log::info!("Reload asked for by a signal of process {sender}");
                 shell.desk.request(Force::No);
             }
+            Ok((Signal::PowerOff, sender)) => {
+                log::info!("Switched off by a signal of process {sender}");
+                shell.stop_machine(End::PowerOff);
+            }
+            // One signal may stand for several children.
+            Ok((Signal::Child, _)) => while machine::reap().is_some() {},
             // The descriptor cannot fail once it is open.
             Err(_) => return,
         }

@@ -81,6 +81,19 @@ pub enum Request {
     AddAddress(AddressSpec),
     /// Remove an address.
     RemoveAddress(AddressSpec),
+    /// Set an interface administratively up.
+    SetLinkUp(LinkIndex),
+    /// Set an interface's MTU in bytes.
+    SetLinkMtu(LinkIndex, u32),
+    /// Make an 802.1Q VLAN.
+    AddVlan {
+        /// Its name.
+        name: LinkName,
+        /// 1 to 4,094.
+        id: u16,
+        /// The interface that carries it.
+        parent: LinkIndex,
+    },
 }
 
 /// What a routing socket says.
@@ -140,6 +153,11 @@ const IFF_RUNNING: u32 = 0x40;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VLAN_ID: u16 = 1;
 const IFLA_EXT_MASK: u16 = 29;
 /// Without it an interface takes 1.1 KB of a dump, most of it counters.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
@@ -183,9 +201,36 @@ impl Request {
                 writer.begin(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, seq);
                 emit_identity(spec, writer);
             }
+            Self::SetLinkUp(link) => {
+                writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, seq);
+                emit_link_header(*link, IFF_UP, writer);
+            }
+            Self::SetLinkMtu(link, mtu) => {
+                writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, seq);
+                emit_link_header(*link, 0, writer);
+                writer.u32(IFLA_MTU, *mtu);
+            }
+            Self::AddVlan { name, id, parent } => {
+                writer.begin(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, seq);
+                emit_link_header(LinkIndex(0), 0, writer);
+                writer.str(IFLA_IFNAME, name.as_str());
+                writer.u32(IFLA_LINK, parent.0);
+                writer.nested(IFLA_LINKINFO, |writer| {
+                    writer.str(IFLA_INFO_KIND, "vlan");
+                    writer.nested(IFLA_INFO_DATA, |writer| writer.u16(IFLA_VLAN_ID, *id));
+                });
+            }
         }
         writer.finish()
     }
+}
+
+/// `struct ifinfomsg`; `flags` are set, all others stay as they are.
+fn emit_link_header(link: LinkIndex, flags: u32, writer: &mut Writer<'_>) {
+    writer.raw(&[0; 4]);
+    writer.raw(&link.0.to_ne_bytes());
+    writer.raw(&flags.to_ne_bytes());
+    writer.raw(&flags.to_ne_bytes());
 }
 
 /// What the kernel finds an address by.

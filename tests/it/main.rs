@@ -1,7 +1,8 @@
 //! All tests that are not beside the code, in one binary.
 //!
 //! `netns` is level 2: network namespaces, with Debian's keepalived as the peer. `guest` is level 3a: the same
-//! laboratory inside a QEMU guest whose kernel has IPVS. Both need root; `tests/run` installs what else they need.
+//! laboratory inside a QEMU guest whose kernel has IPVS. `image` is level 3b: the appliance's image
+//! on a machine of its own. All need root; `tests/run` installs what else they need.
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +14,7 @@
 )]
 
 mod guest;
+mod image;
 mod layering;
 mod netns;
 mod rig;

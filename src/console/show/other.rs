@@ -38,7 +38,7 @@ pub(in crate::console) fn help_json(_: &View<'_>, _: Place, out: &mut dyn Write)
     Ok(None)
 }
 
-/// For commands whose answer the shell makes.
+/// What the shell answers itself.
 pub(in crate::console) fn nothing(_: &View<'_>, _: Place, _: &mut dyn Write) -> Next {
     Ok(None)
 }

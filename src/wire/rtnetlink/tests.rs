@@ -298,3 +298,25 @@ fn a_label_may_hold_a_colon_and_at_most_fifteen_bytes() {
     assert!(LabelName::new("").is_none());
     assert!(LabelName::new("a b").is_none());
 }
+
+#[test]
+fn an_independent_reader_finds_vlan_flags_and_mtu_of_links() {
+    use netlink_packet_route::link::{InfoData, InfoKind, InfoVlan, LinkInfo};
+    let link = |request: &Request| match oracle(&emitted(request, 5)).payload {
+        NetlinkPayload::InnerMessage(
+            RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::SetLink(link),
+        ) => link,
+        other => panic!("{other:?}"),
+    };
+    let vlan = Request::AddVlan { name: LinkName::new("eth0.7").unwrap(), id: 7, parent: LinkIndex(3) };
+    let info = vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(7)]))];
+    assert_eq!(
+        link(&vlan).attributes,
+        [LinkAttribute::IfName("eth0.7".to_owned()), LinkAttribute::Link(3), LinkAttribute::LinkInfo(info)]
+    );
+    let up = link(&Request::SetLinkUp(LinkIndex(3))).header;
+    assert_eq!((up.index, up.flags, up.change_mask), (3, LinkFlags::Up, LinkFlags::Up));
+    let mtu = link(&Request::SetLinkMtu(LinkIndex(3), 1_400));
+    assert_eq!((mtu.header.flags, mtu.header.change_mask), (LinkFlags::empty(), LinkFlags::empty()));
+    assert_eq!(mtu.attributes, [LinkAttribute::Mtu(1_400)]);
+}

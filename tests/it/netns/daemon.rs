@@ -134,6 +134,25 @@ fn strangers_on_the_control_socket_hold_up_nothing_and_are_logged_once() {
 }
 
 #[test]
+fn daemon_does_not_end_its_machine_and_leaves_the_box_s_blocks_alone() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("host");
+    let blocks = "appliance { hostname other }\ninterface eth0 { address 10.7.0.1/24 mtu 1300 }\n";
+    let text = format!("{blocks}{}", Instance::new(150, &["10.9.0.100/24"]));
+    let director = master(&pair, &scratch, &text);
+    assert_eq!(director.count("only the appliance acts on `appliance` and `interface`"), 1);
+    for words in ["reboot", "poweroff", "poweroff json"] {
+        let output =
+            pair.first.command(crate::rig::binary()).arg("ctl").args(words.split(' ')).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{words}: {said}");
+        assert!(said.contains("only the appliance ends its machine") || said.contains("false"), "{said}");
+    }
+    assert!(!pair.first.has_address("eth0", "10.7.0.1"));
+    assert!(ctl(&pair.first, "show vrrp").contains("MASTER"), "it goes on");
+}
+
+#[test]
 fn full_disk_under_standard_error_stops_nothing() {
     let pair = Pair::new();
     let scratch = Scratch::new("full");

@@ -149,6 +149,8 @@ impl Builder {
             destinations: rows.destinations.into(),
             probes: rows.probes.into(),
             probe_uses: rows.probe_uses.into(),
+            appliance: lvsbox::config::model::Appliance::default(),
+            interfaces: Box::default(),
         }
     }
 }

@@ -107,6 +107,10 @@ impl Kernel {
     ) -> Result<Option<(AddressEntry, bool)>, Errno> {
         match request {
             rtnetlink::Request::DumpLinks | rtnetlink::Request::DumpAddresses => Ok(None),
+            // Requests of PID 1 before the loop; the director never makes them.
+            rtnetlink::Request::SetLinkUp(_)
+            | rtnetlink::Request::SetLinkMtu(..)
+            | rtnetlink::Request::AddVlan { .. } => Err(Errno::EINVAL),
             rtnetlink::Request::AddAddress(spec) => {
                 if !self.links.iter().any(|link| link.index == spec.link) {
                     return Err(Errno::ENODEV);

@@ -1,0 +1,46 @@
+//! Facts about the board, written into the image when it is made: `/etc/board`, one fact a line, words split on blanks.
+//!
+//! `name NAME`; `console DEVICE BAUD`; `module NAME` for each module of the image in the order of insertion. Lines of
+//! other words are passed over, so that a newer `mkimage` can say more.
+
+/// What is known about the board.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// The board's name, as that of its folder.
+    pub(super) name: Box<str>,
+    /// The console's device below `/dev`, empty if the kernel's own shall do.
+    pub(super) console: Box<str>,
+    /// Modules in the order of insertion, each a file below `/lib/modules`.
+    pub(super) modules: Vec<Box<str>>,
+}
+
+impl Facts {
+    /// Reads the lines.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut facts = Self::default();
+        for line in text.lines() {
+            let mut words = line.split_whitespace();
+            match (words.next(), words.next()) {
+                (Some("name"), Some(name)) => facts.name = name.into(),
+                (Some("console"), Some(device)) => facts.console = device.into(),
+                (Some("module"), Some(name)) => facts.modules.push(name.into()),
+                _ => {}
+            }
+        }
+        facts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_lines_and_what_is_unknown_is_passed_over() {
+        let facts =
+            Facts::parse("name box\nled gpio 4\nconsole ttyS0 115200\n\nmodule a\nmodule b\nmodule\n");
+        let modules = vec!["a".into(), "b".into()];
+        assert_eq!(facts, Facts { name: "box".into(), console: "ttyS0".into(), modules });
+        assert_eq!(Facts::parse(""), Facts::default());
+    }
+}

@@ -1,0 +1,43 @@
+//! The console's device as standard streams of PID 1.
+
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+
+use super::error::Error;
+use super::output::standard_error;
+
+/// Makes the terminal `path` standard input, output and error. It does not become the controlling terminal: a ^C on
+/// the line is a byte and no signal.
+///
+/// # Errors
+/// `NOENT`, `NXIO`, `IO` without such a device.
+pub fn become_console(path: &str) -> Result<(), Error> {
+    let fail = |errno| Error::new("open console", path, errno);
+    // Non-blocking for the open only: without it a port without carrier may be waited for.
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let device = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+    let flags = fcntl_getfl(&device).map_err(fail)?;
+    fcntl_setfl(&device, flags.difference(OFlags::NONBLOCK)).map_err(fail)?;
+    rustix::stdio::dup2_stdin(&device).map_err(fail)?;
+    rustix::stdio::dup2_stdout(&device).map_err(fail)?;
+    rustix::stdio::dup2_stderr(&device).map_err(fail)
+}
+
+/// From now on a console that takes nothing loses output instead of holding the process.
+///
+/// # Errors
+/// The kernel's.
+pub fn stop_waiting() -> Result<(), Error> {
+    let fail = |errno| Error::new("set", "console non-blocking", errno);
+    let flags = fcntl_getfl(standard_error()).map_err(fail)?;
+    fcntl_setfl(standard_error(), flags | OFlags::NONBLOCK).map_err(fail)
+}
+
+/// The console may hold the process again: at the end nobody waits for it, and the last lines matter.
+///
+/// # Errors
+/// The kernel's.
+pub fn wait_again() -> Result<(), Error> {
+    let fail = |errno| Error::new("set", "console blocking", errno);
+    let flags = fcntl_getfl(standard_error()).map_err(fail)?;
+    fcntl_setfl(standard_error(), flags.difference(OFlags::NONBLOCK)).map_err(fail)
+}

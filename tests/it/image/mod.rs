@@ -1,0 +1,192 @@
+//! Level 3b: the image as PID 1 of a machine of its own. What is asked for is what an operator sees: lines of the
+//! serial console, and whether the machine is on.
+//!
+//! Where a test needs another process in the box, it borrows the kernel's own way of starting one: a scheduler whose
+//! module is missing makes the kernel run the program that `kernel.modprobe` names.
+
+use std::fs;
+use std::path::Path;
+
+use lab::board::Board;
+use lab::firmware::Firmware;
+use lab::guest;
+use lab::machine::{Machine, OnReboot};
+use lab::wait::{self, secs};
+
+use crate::rig::{Instance, Service};
+
+/// The longest a box may take to be up on a busy machine.
+const BOOT: std::time::Duration = secs(120);
+
+const APPLIANCE: &str = "appliance { hostname lb1 }\ninterface eth0 { address 10.0.1.11/24 mtu 1400 }\n";
+
+fn firmware(configuration: &str) -> Firmware {
+    let board = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/qemu-x86_64");
+    Firmware {
+        board: Board::read(&board).unwrap(),
+        modules: guest::kernel().1,
+        binary: crate::rig::binary(),
+        configuration: configuration.to_owned(),
+        without: None,
+        files: Vec::new(),
+    }
+}
+
+/// An owner, so that there is no election to wait for.
+fn instance() -> Instance {
+    Instance::new(255, &["10.0.1.100/24"])
+}
+
+fn service(scheduler: &str) -> Service {
+    Service::new("10.0.1.100 80", scheduler, "NAT", &["10.0.1.21 80", "10.0.1.22 80"])
+}
+
+/// A box with one more program in it, a script that the kernel starts because the scheduler `mh` is missing.
+fn with_script(script: &str) -> Firmware {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
+    let missing = Service::new("10.0.1.100 81", "mh", "NAT", &["10.0.1.21 81"]);
+    let settings = "appliance { sysctl { kernel.modprobe /script } }\n";
+    let text = format!("{APPLIANCE}{settings}{}{}{missing}", instance(), service("rr"));
+    let mut firmware = firmware(&text);
+    firmware.without = Some("ip_vs_mh".to_owned());
+    // The kernel waits for what it starts, so the work is done by an orphan.
+    let script = format!(
+        "#!/busybox sh\n[ -e /started ] && exit 1\n>/started\n(\nexec >/dev/console 2>&1\n{script}\n) &\n"
+    );
+    firmware.files = vec![
+        ("busybox".to_owned(), busybox.expect("busybox of the package busybox-static")),
+        ("script".to_owned(), script.into_bytes()),
+    ];
+    firmware
+}
+
+/// A stage's line ends with the time it took.
+fn has_time(line: &str) -> bool {
+    let time = line.rsplit(['(', ' ']).nth(1).and_then(|number| number.parse::<f64>().ok());
+    line.trim_end().ends_with(" ms)") && time.is_some()
+}
+
+#[test]
+fn box_boots_with_every_stage_timed_and_becomes_master() {
+    let machine =
+        Machine::boot(&firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr"))), 1, OnReboot::Ends);
+    machine.wait_line("(VI_1) Entering MASTER STATE", BOOT);
+    machine.wait_line("(VI_1) setting VIPs.", secs(20));
+    let stages = [
+        "mounts",
+        "board",
+        "console",
+        "modules",
+        "clock",
+        "configuration",
+        "hostname",
+        "sysctl",
+        "interfaces",
+    ];
+    let console = machine.console();
+    let mut lines = console.lines();
+    for stage in stages {
+        let wanted = format!(" Boot {stage}: ");
+        let line = lines.find(|line| line.contains(&wanted));
+        let line = line.unwrap_or_else(|| panic!("no stage {stage} in its place:\n{console}"));
+        assert!(has_time(line), "{line}");
+        assert!(!line.contains("problem"), "{line}");
+    }
+    let done = machine.wait_line("Boot: done in ", secs(1));
+    println!("{}", done.trim_end());
+    assert!(console.contains("Boot hostname: lb1 "), "{console}");
+    assert!(console.contains("Boot interfaces: eth0 up "), "{console}");
+}
+
+#[test]
+fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
+    let script = "/busybox sleep 3\n/init ctl show ipvs\n/busybox cat /sys/class/net/eth0/mtu\n\
+        /busybox grep Threads /proc/1/status\n/busybox grep VmRSS /proc/1/status\n/init ctl poweroff";
+    let mut machine = Machine::boot(&with_script(script), 1, OnReboot::Again);
+    machine.wait_end(BOOT);
+    let console = machine.console();
+    let position = |needle: &str| {
+        console.find(needle).unwrap_or_else(|| panic!("no {needle:?} on the console:\n{console}"))
+    };
+    for line in ["TCP  10.0.1.100:80 rr", "10.0.1.21:80", "10.0.1.22:80", "\n1400\n", "Threads:\t1\n"] {
+        position(line);
+    }
+    let resident = console.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim();
+    println!("VmRSS of PID 1: {resident}");
+    let resident: u32 = resident.trim_end_matches(" kB").trim().parse().unwrap();
+    assert!(resident < 2_048, "{resident} KiB");
+    assert!(position("sent 0 priority") < position("Powering off"), "{console}");
+    assert_eq!(console.matches("as PID 1").count(), 1, "it did not start again:\n{console}");
+}
+
+#[test]
+fn orphans_are_reaped_and_a_signal_to_pid_1_is_an_orderly_reboot() {
+    let script = "/busybox sleep 1\nfor n in 1 2 3; do (/busybox sleep 0.2 &) ; done\n/busybox sleep 3\n\
+        echo zombies $(/busybox ps -o stat | /busybox grep -c Z)\n/busybox kill -TERM 1\n/busybox sleep 60";
+    let machine = Machine::boot(&with_script(script), 1, OnReboot::Again);
+    machine.wait_line("zombies 0", BOOT);
+    wait::until("a second boot", BOOT, || (machine.console().matches("as PID 1").count() > 1).then_some(()));
+    let console = machine.console();
+    let position = |needle: &str| {
+        console.find(needle).unwrap_or_else(|| panic!("no {needle:?} on the console:\n{console}"))
+    };
+    assert!(position("Stopped by a signal") < position("Rebooting"), "{console}");
+    assert!(!console.contains("Kernel panic"), "{console}");
+}
+
+#[test]
+fn control_alt_delete_is_an_orderly_reboot() {
+    let mut machine = Machine::boot(&firmware(&format!("{APPLIANCE}{}", instance())), 1, OnReboot::Ends);
+    machine.wait_line("(VI_1) setting VIPs.", BOOT);
+    machine.press("ctrl-alt-delete");
+    machine.wait_end(secs(30));
+    let console = machine.console();
+    assert!(console.contains("sent 0 priority") && console.contains("Rebooting"), "{console}");
+}
+
+#[test]
+fn kernel_without_ipvs_says_so_and_vrrp_runs() {
+    let mut firmware = firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr")));
+    firmware.without = Some("ip_vs".to_owned());
+    let machine = Machine::boot(&firmware, 1, OnReboot::Ends);
+    machine.wait_line("(VI_1) setting VIPs.", BOOT);
+    machine.wait_line("IPVS is not available", secs(10));
+    wait::steady("the box is up", secs(3), || !machine.has_ended());
+}
+
+#[test]
+fn box_without_a_network_card_stays_up_and_says_why_nothing_runs() {
+    let machine =
+        Machine::boot(&firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr"))), 0, OnReboot::Ends);
+    machine.wait_line("Boot interfaces: the kernel has found no network card", BOOT);
+    machine.wait_line("Boot interfaces: set up eth0: no such device", secs(10));
+    machine.wait_line("Boot: done in", secs(10));
+    machine.wait_line("Entering FAULT STATE", secs(10));
+    machine.wait_line("IPVS is there", secs(10));
+    wait::steady("the box is up", secs(3), || !machine.has_ended());
+}
+
+#[test]
+fn broken_configuration_leaves_an_empty_one_running_and_is_explained() {
+    let machine = Machine::boot(&firmware("vrrp_instance VI_1 {\n    state MASTER\n"), 1, OnReboot::Ends);
+    machine.wait_line("/etc/lvsbox.conf:1:", BOOT);
+    machine.wait_line("the block of `vrrp_instance` is never closed", secs(5));
+    machine.wait_line("it cannot be understood: running with an empty configuration", secs(5));
+    machine.wait_line("Boot: done in", secs(10));
+    wait::steady("the box is up", secs(3), || !machine.has_ended());
+}
+
+#[test]
+fn absent_interfaces_are_named_and_the_others_run() {
+    let absent = "interface eth7 { address 10.0.7.1/24 }\ninterface eth8.5 { vlan 5 parent eth8 }\n\
+        interface eth0.6 { vlan 6 parent eth0 address 10.0.6.1/24 }\n";
+    let other = instance().named("VI_9", 9).on("eth9");
+    let text = format!("{APPLIANCE}{absent}{}{other}", instance());
+    let machine = Machine::boot(&firmware(&text), 1, OnReboot::Ends);
+    machine.wait_line("Boot interfaces: set up eth7: no such device", BOOT);
+    machine.wait_line("Boot interfaces: add a VLAN to eth8: no such device", secs(5));
+    machine.wait_line("Boot interfaces: set up eth9: no such device", secs(5));
+    machine.wait_line("Boot interfaces: eth0 eth0.6 up, 3 problems", secs(5));
+    machine.wait_line("(VI_1) setting VIPs.", secs(20));
+    machine.wait_line("(VI_9) Entering FAULT STATE", secs(5));
+}
