@@ -10,6 +10,8 @@ pub(super) struct Facts {
     pub(super) name: Box<str>,
     /// The console's device below `/dev`, empty if the kernel's own shall do.
     pub(super) console: Box<str>,
+    /// Its speed in baud; `None` leaves what the kernel's command line said.
+    pub(super) baud: Option<u32>,
     /// Modules in the order of insertion, each a file below `/lib/modules`.
     pub(super) modules: Vec<Box<str>>,
 }
@@ -22,7 +24,10 @@ impl Facts {
             let mut words = line.split_whitespace();
             match (words.next(), words.next()) {
                 (Some("name"), Some(name)) => facts.name = name.into(),
-                (Some("console"), Some(device)) => facts.console = device.into(),
+                (Some("console"), Some(device)) => {
+                    facts.console = device.into();
+                    facts.baud = words.next().and_then(|baud| baud.parse().ok());
+                }
                 (Some("module"), Some(name)) => facts.modules.push(name.into()),
                 _ => {}
             }
@@ -40,7 +45,10 @@ mod tests {
         let facts =
             Facts::parse("name box\nled gpio 4\nconsole ttyS0 115200\n\nmodule a\nmodule b\nmodule\n");
         let modules = vec!["a".into(), "b".into()];
-        assert_eq!(facts, Facts { name: "box".into(), console: "ttyS0".into(), modules });
+        assert_eq!(
+            facts,
+            Facts { name: "box".into(), console: "ttyS0".into(), baud: Some(115_200), modules }
+        );
         assert_eq!(Facts::parse(""), Facts::default());
     }
 }

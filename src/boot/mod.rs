@@ -56,13 +56,14 @@ impl Report {
 type Stage = (&'static str, fn(&mut Boot, &mut Report));
 
 /// All stages. The console comes as early as its device can be there.
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     ("mounts", stages::mounts),
     ("board", stages::board),
     ("console", stages::console),
     ("modules", stages::modules),
     ("clock", stages::clock),
     ("configuration", stages::configuration),
+    ("own console", stages::own_console),
     ("hostname", stages::hostname),
     ("sysctl", sysctl::set),
     ("interfaces", links::set_up),

@@ -41,15 +41,15 @@ pub(super) fn board(boot: &mut Boot, report: &mut Report) {
     add(&mut report.done, name);
 }
 
-/// The console's device, or what the kernel opened for PID 1. Speed and framing are those of the kernel's command line.
+/// The console's device, or what the kernel opened for PID 1. Framing is that of the kernel's command line.
 pub(super) fn console(boot: &mut Boot, report: &mut Report) {
     let device = match &*boot.facts.console {
         "" => "/dev/console".to_owned(),
         name => format!("/dev/{name}"),
     };
-    match console::become_console(&device).or_else(|error| {
+    match console::become_console(&device, boot.facts.baud).or_else(|error| {
         report.problem(error);
-        console::become_console("/dev/console")
+        console::become_console("/dev/console", None)
     }) {
         Ok(()) => add(&mut report.done, &device),
         Err(error) => report.problem(error),
@@ -106,6 +106,23 @@ pub(super) fn configuration(boot: &mut Boot, report: &mut Report) {
         if !boot.facts.modules.contains(wanted) {
             report.problem(format_args!("module {wanted} is not in this image: make a new one"));
         }
+    }
+}
+
+/// The console that the configuration names, if that is another one. It is said on both.
+pub(super) fn own_console(boot: &mut Boot, report: &mut Report) {
+    let mut rows = boot.config.appliance.consoles.iter();
+    let Some((device, baud)) = rows.next() else { return add(&mut report.done, "as before") };
+    let _ = write!(report.done, "{device} {baud}");
+    if rows.next().is_some() {
+        report.problem("only the first `console` of the configuration is used by this version");
+    }
+    if (device, Some(*baud)) == (&boot.facts.console, boot.facts.baud) {
+        return;
+    }
+    log::info!("Boot {}: going on at {device}", report.stage);
+    if let Err(error) = console::become_console(&format!("/dev/{device}"), Some(*baud)) {
+        report.problem(error);
     }
 }
 

@@ -2,21 +2,36 @@
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
+use rustix::io::Errno;
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
 use super::error::Error;
 use super::output::standard_error;
 
-/// Makes the terminal `path` standard input, output and error. It does not become the controlling terminal: a ^C on
+/// Makes the terminal `path` standard input, output and error, and sets its speed in baud if one is given. It does not become the controlling terminal: a ^C on
 /// the line is a byte and no signal.
 ///
 /// # Errors
-/// `NOENT`, `NXIO`, `IO` without such a device.
-pub fn become_console(path: &str) -> Result<(), Error> {
+/// `NOENT`, `NXIO`, `IO` without such a device; `INVAL` for a speed that it does not have.
+pub fn become_console(path: &str, baud: Option<u32>) -> Result<(), Error> {
     let fail = |errno| Error::new("open console", path, errno);
     // Non-blocking for the open only: without it a port without carrier may be waited for.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
     let device = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
     let flags = fcntl_getfl(&device).map_err(fail)?;
     fcntl_setfl(&device, flags.difference(OFlags::NONBLOCK)).map_err(fail)?;
+    match tcgetattr(&device) {
+        Ok(mut settings) => {
+            if let Some(baud) = baud {
+                settings.set_speed(baud).map_err(fail)?;
+                tcsetattr(&device, OptionalActions::Now, &settings).map_err(fail)?;
+            }
+        }
+        // Some consoles are no terminals and have no speed.
+        Err(Errno::NOTTY) => {}
+        // A port without hardware can be opened: what is written to it is lost.
+        Err(errno) => return Err(fail(errno)),
+    }
     rustix::stdio::dup2_stdin(&device).map_err(fail)?;
     rustix::stdio::dup2_stdout(&device).map_err(fail)?;
     rustix::stdio::dup2_stderr(&device).map_err(fail)

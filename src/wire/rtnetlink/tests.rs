@@ -302,11 +302,14 @@ fn a_label_may_hold_a_colon_and_at_most_fifteen_bytes() {
 #[test]
 fn an_independent_reader_finds_vlan_flags_and_mtu_of_links() {
     use netlink_packet_route::link::{InfoData, InfoKind, InfoVlan, LinkInfo};
-    let link = |request: &Request| match oracle(&emitted(request, 5)).payload {
-        NetlinkPayload::InnerMessage(
+    let link = |request: &Request| {
+        let NetlinkPayload::InnerMessage(
             RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::SetLink(link),
-        ) => link,
-        other => panic!("{other:?}"),
+        ) = oracle(&emitted(request, 5)).payload
+        else {
+            panic!("no message about a link")
+        };
+        link
     };
     let vlan = Request::AddVlan { name: LinkName::new("eth0.7").unwrap(), id: 7, parent: LinkIndex(3) };
     let info = vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(7)]))];

@@ -18,7 +18,8 @@ use crate::rig::{Instance, Service};
 /// The longest a box may take to be up on a busy machine.
 const BOOT: std::time::Duration = secs(120);
 
-const APPLIANCE: &str = "appliance { hostname lb1 }\ninterface eth0 { address 10.0.1.11/24 mtu 1400 }\n";
+const APPLIANCE: &str =
+    "appliance { hostname lb1 modules { e1000e } }\ninterface eth0 { address 10.0.1.11/24 mtu 1400 }\n";
 
 fn firmware(configuration: &str) -> Firmware {
     let board = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/qemu-x86_64");
@@ -79,6 +80,7 @@ fn box_boots_with_every_stage_timed_and_becomes_master() {
         "modules",
         "clock",
         "configuration",
+        "own console",
         "hostname",
         "sysctl",
         "interfaces",
@@ -100,7 +102,7 @@ fn box_boots_with_every_stage_timed_and_becomes_master() {
 
 #[test]
 fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
-    let script = "/busybox sleep 3\n/init ctl show ipvs\n/busybox cat /sys/class/net/eth0/mtu\n\
+    let script = "/busybox sleep 3\n/init ctl show ipvs\n/busybox cat /sys/class/net/eth0/mtu\n/busybox grep -o ^e1000e /proc/modules\n\
         /busybox grep Threads /proc/1/status\n/busybox grep VmRSS /proc/1/status\n/init ctl poweroff";
     let mut machine = Machine::boot(&with_script(script), 1, OnReboot::Again);
     machine.wait_end(BOOT);
@@ -108,7 +110,9 @@ fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
     let position = |needle: &str| {
         console.find(needle).unwrap_or_else(|| panic!("no {needle:?} on the console:\n{console}"))
     };
-    for line in ["TCP  10.0.1.100:80 rr", "10.0.1.21:80", "10.0.1.22:80", "\n1400\n", "Threads:\t1\n"] {
+    for line in
+        ["TCP  10.0.1.100:80 rr", "10.0.1.21:80", "10.0.1.22:80", "\n1400\n", "\ne1000e\n", "Threads:\t1\n"]
+    {
         position(line);
     }
     let resident = console.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim();
@@ -189,4 +193,14 @@ fn absent_interfaces_are_named_and_the_others_run() {
     machine.wait_line("Boot interfaces: eth0 eth0.6 up, 3 problems", secs(5));
     machine.wait_line("(VI_1) setting VIPs.", secs(20));
     machine.wait_line("(VI_9) Entering FAULT STATE", secs(5));
+}
+
+#[test]
+fn console_of_the_configuration_takes_over_and_one_that_is_absent_is_named() {
+    let absent =
+        "appliance { console ttyS1 9600  console ttyS0 115200 }\ninterface eth0 { address 10.0.1.11/24 }\n";
+    let machine = Machine::boot(&firmware(&format!("{absent}{}", instance())), 1, OnReboot::Ends);
+    machine.wait_line("Boot own console: open console /dev/ttyS1: ", BOOT);
+    machine.wait_line("only the first `console`", secs(5));
+    machine.wait_line("(VI_1) setting VIPs.", secs(30));
 }
