@@ -24,7 +24,7 @@
 //! | [`check`] | one file per checker: keywords, dialogue, tests |
 //! | [`config`] | blocks to a typed, bounded configuration: keyword tables, defaults, cross-checks |
 //! | [`director`] | every decision, all state; pure |
-//! | [`console`] | the commands, and rendering of the director's state as text and JSON; log lines |
+//! | [`console`] | the line editor, the commands, and rendering of the director's state as text and JSON; log lines |
 //! | [`kernel`] | everything that makes a system call; `kernel::sys` is the only home of `unsafe` but the allocator |
 //! | [`observe`] | the counting allocator, the log |
 //! | [`task`] | the loop, the reactor, one event source per file, `apply` |

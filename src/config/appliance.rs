@@ -234,10 +234,7 @@ mod tests {
                 "interface eth0 { mtu 9 address 192.0.2.1 }",
                 "mtu: `9` is out of range, not a number from 68 to 65535",
             ),
-            (
-                "interface eth0 { address 192.0.2.1/33 }",
-                "address: `192.0.2.1/33` is not an address such as 192.0.2.11/24",
-            ),
+            ("interface eth0 { address 192.0.2.1/33 }", "`33` is no prefix length: 32 is used"),
             ("interface v { vlan 5 eth0 }", "vlan: `eth0` is not `parent INTERFACE`"),
             ("interface v { vlan 5 parent v }", "VLAN v is its own parent"),
             ("interface e { }\ninterface e { }", "interface e has a block already"),

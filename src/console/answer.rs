@@ -78,6 +78,8 @@ impl Answer {
     /// Appends the next piece to `out`; true if there is more. A row that does not fit is left for the next piece,
     /// so `out` is to be emptied in between. Every row fits an empty buffer: names are clipped for that.
     pub fn next(&mut self, view: &View<'_>, out: &mut Buf) -> bool {
+        let argument = self.request.argument;
+        let view = &View { argument: argument.as_str(), ..*view };
         let row = row_of(self.request.command);
         let renderer = match self.request.format {
             Format::Text => row.text,

@@ -296,6 +296,7 @@ impl Bench {
                 classes: &CLASSES,
             },
             log: LogFigures { written_total: 55, lost_total: 0, held: 2_048 },
+            argument: "",
             diagnostics: Diagnostics { errors: 0, warnings: 1 },
             reload: Some(Reload { at: self.now, outcome: Outcome::InForce }),
         }

@@ -30,6 +30,11 @@ pub fn json_objects(lines: &str, out: &mut dyn Write) -> fmt::Result {
     })
 }
 
+/// True if a line is about what is called so, as a whole word.
+pub fn is_about(line: &str, name: &str) -> bool {
+    super::show::why::mentions(line, name)
+}
+
 /// What is said of lines that were overwritten before they could be read.
 ///
 /// # Errors

@@ -39,6 +39,8 @@ pub enum Command {
     Reboot,
     /// Switch the machine off. The shell does it, or says why not.
     PowerOff,
+    /// Everything about one object; the shell adds the last lines of the log about it.
+    Why,
     /// Name and version.
     Version,
 }
@@ -59,6 +61,35 @@ pub struct Request {
     pub command: Command,
     /// How.
     pub format: Format,
+    /// The operator's own word, of a command that takes one.
+    pub argument: Argument,
+}
+
+/// A word of the operator's: printable ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument {
+    bytes: [u8; MAX_ARGUMENT],
+    len: usize,
+}
+
+/// Bytes of an argument; the longest key of a real server has 57.
+const MAX_ARGUMENT: usize = 64;
+
+impl Argument {
+    /// No word.
+    pub const NONE: Self = Self { bytes: [0; MAX_ARGUMENT], len: 0 };
+
+    fn new(word: &[u8]) -> Option<Self> {
+        let mut bytes = [0; MAX_ARGUMENT];
+        let fine = word.iter().all(u8::is_ascii_graphic);
+        bytes.get_mut(..word.len()).filter(|_| fine)?.copy_from_slice(word);
+        Some(Self { bytes, len: word.len() })
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|word| core::str::from_utf8(word).ok()).unwrap_or("")
+    }
 }
 
 /// A row of the table.
@@ -71,12 +102,14 @@ pub(super) struct Row {
     pub(super) json: Renderer,
 }
 
-/// Behind every command.
+/// Stands in a row for a word of the operator's. What has one has no JSON: it is prose.
+const NAME: &str = "NAME";
+/// Behind every other command.
 const JSON: &str = "json";
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 15] = [
+pub(super) static TABLE: [Row; 16] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -89,6 +122,8 @@ pub(super) static TABLE: [Row; 15] = [
           text: show::memory::text, json: show::memory::json },
     Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
           text: show::turns::text, json: show::turns::json },
+    Row { words: &["why", NAME], help: "an instance, address, service or real server: why it is so", command: Command::Why,
+          text: show::why::text, json: show::other::nothing },
     Row { words: &["show", "log"], help: "the log in memory, newest last", command: Command::Log,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["log", "follow"], help: "the log as it is written, until a key is pressed", command: Command::LogFollow,
@@ -182,8 +217,17 @@ impl Rows {
         self.bits == 0
     }
 
+    /// True if a command ends here that has a form for programs.
+    fn has_json(self) -> bool {
+        self.depth > 0 && self.iter().any(|row| row.words.len() == self.depth && !row.words.contains(&NAME))
+    }
+
     /// Those whose next word is `word` or, if there is none, begins with it.
     fn fitting(self, word: &[u8]) -> Self {
+        let named = self.keep(|row| row.words.get(self.depth) == Some(&NAME));
+        if !named.is_empty() {
+            return named;
+        }
         let next = |row: &Row| row.words.get(self.depth).map(|known| known.as_bytes());
         let exact = self.keep(|row| next(row) == Some(word));
         if exact.is_empty() {
@@ -213,14 +257,16 @@ pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static st
     let Some((rows, partial)) = narrowed(typed) else { return };
     let mut last = "";
     for row in rows.iter() {
-        let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial)) else { continue };
+        let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial) && **word != NAME)
+        else {
+            continue;
+        };
         if *word != last {
             each(word, if row.words.len() == rows.depth + 1 { row.help } else { "..." });
         }
         last = word;
     }
-    let complete = rows.depth > 0 && rows.iter().any(|row| row.words.len() == rows.depth);
-    if complete && JSON.starts_with(partial) {
+    if rows.has_json() && JSON.starts_with(partial) {
         each(JSON, "the same for programs");
     }
 }
@@ -228,6 +274,11 @@ pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static st
 /// The same for who asks what may follow: the end of a line included.
 pub(super) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
     follow(typed, &mut |word, help| each(word, help));
+    if let Some((rows, "")) = narrowed(typed)
+        && let Some(row) = rows.iter().find(|row| row.words.get(rows.depth) == Some(&NAME))
+    {
+        each(NAME, row.help);
+    }
     if let Some((rows, "")) = narrowed(typed)
         && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.words.len() == rows.depth)
     {
@@ -243,11 +294,12 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     let mut rows = Rows::all();
     let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let mut format = Format::Text;
+    let mut argument = Argument::NONE;
     for word in words {
         let depth = rows.depth;
         let fitting = rows.fitting(word);
         if fitting.is_empty() {
-            let complete = rows.iter().any(|row| row.words.len() == depth);
+            let complete = rows.has_json();
             if complete && JSON.as_bytes().starts_with(word) && format == Format::Text {
                 format = Format::Json;
                 continue;
@@ -259,12 +311,15 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
             return Err(Mistake::Ambiguous { word, rows: fitting });
         }
         rows = Rows { depth: depth + 1, ..fitting };
+        if rows.iter().any(|row| row.words.get(depth) == Some(&NAME)) {
+            argument = Argument::new(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+        }
     }
     if rows.depth == 0 {
         return Err(Mistake::Empty);
     }
     match rows.iter().find(|row| row.words.len() == rows.depth) {
-        Some(row) => Ok(Request { command: row.command, format }),
+        Some(row) => Ok(Request { command: row.command, format, argument }),
         None => Err(Mistake::Incomplete { rows }),
     }
 }
@@ -342,9 +397,13 @@ mod tests {
     fn every_row_is_reached_by_its_words_and_json_follows_each() {
         for row in &TABLE {
             let line = row.words.join(" ");
-            assert_eq!(understood(&line), Request { command: row.command, format: Format::Text });
-            let json = understood(&format!(" {line}\tjson\r\n"));
-            assert_eq!(json, Request { command: row.command, format: Format::Json });
+            let argument =
+                if row.words.contains(&NAME) { Argument::new(b"NAME").unwrap() } else { Argument::NONE };
+            assert_eq!(understood(&line), Request { command: row.command, format: Format::Text, argument });
+            if argument == Argument::NONE {
+                let json = understood(&format!(" {line}\tjson\r\n"));
+                assert_eq!(json, Request { command: row.command, format: Format::Json, argument });
+            }
         }
     }
 
@@ -352,12 +411,17 @@ mod tests {
     fn unique_prefixes_suffice() {
         assert_eq!(understood("sh v").command, Command::Vrrp);
         assert_eq!(understood("sho che").command, Command::Checks);
-        assert_eq!(understood("st j"), Request { command: Command::Status, format: Format::Json });
+        let argument = Argument::NONE;
+        assert_eq!(understood("st j"), Request { command: Command::Status, format: Format::Json, argument });
+        assert_eq!(understood("w VI_1").argument.as_str(), "VI_1");
         assert_eq!(understood("h").command, Command::Help);
     }
 
     #[test]
     fn mistakes_say_what_was_meant() {
+        assert_eq!(mistake(b"why"), "why what? One of NAME");
+        assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help` lists the commands");
+        assert_eq!(mistake(b"why VI_1 VI_2"), "unknown word `VI_2`; `help` lists the commands");
         assert_eq!(mistake(b"s"), "`s` may be status, show");
         assert_eq!(mistake(b"show"), "show what? One of vrrp, ipvs, checks, memory, loop, log");
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");

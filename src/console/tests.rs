@@ -364,3 +364,23 @@ fn help_lists_every_command_and_reload_says_how_it_went() {
     assert_eq!(bench.ask("reload"), "/etc/lvsbox.conf: in force (0.0 s ago)\n");
     assert_eq!(bench.ask("version"), "lvsbox 0.1.0\n");
 }
+
+#[test]
+fn why_shows_what_has_the_name_and_nothing_else() {
+    let bench = master();
+    let instance = bench.ask("why VI_1");
+    assert!(
+        instance.starts_with("VI_1  MASTER on eth0, VRID 1, for 3.7 s\n  why           no advert in time\n")
+    );
+    assert!(instance.contains("  next          advert in ") && !instance.contains("VI_2"), "{instance}");
+    let expected = "10.9.0.100/24 on eth0: present\n  why           VI_1 is MASTER: no advert in time\n";
+    assert_eq!(bench.ask("why 10.9.0.100"), expected);
+    let service = bench.ask("why [10.0.0.100]:tcp:80");
+    assert!(service.contains("VS [10.0.0.100]:tcp:80 wrr: up for") && service.contains("[10.0.0.12]:tcp:80"));
+    let server = bench.ask("why 10.0.0.11");
+    assert!(
+        server.starts_with("real server of VS [10.0.0.100]:tcp:80\n  [10.0.0.11]:tcp:80     up"),
+        "{server}"
+    );
+    assert!(bench.ask("why 10.0.0.1").starts_with("nothing configured is called 10.0.0.1\n"));
+}

@@ -24,6 +24,8 @@ pub struct View<'a> {
     pub log: LogFigures,
     /// Diagnostics of the configuration in force.
     pub diagnostics: Diagnostics,
+    /// What the command is about; empty for most.
+    pub argument: &'a str,
     /// The last reload; `None` if there was none.
     pub reload: Option<Reload>,
 }

@@ -127,7 +127,10 @@ impl Walk {
     fn lost<B>(&self, tree: &Tree, node: NodeId, kind: Option<&Kind<B>>) -> bool {
         let known = match kind {
             None => false,
-            Some(Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. }) => tree.has_block(node),
+            // `interface` is a line of an instance and a block of ours.
+            Some(Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::Block(_)) => {
+                tree.has_block(node)
+            }
             Some(_) => true,
         };
         !known && (self.headless || tree.is_orphan(tree.position(node)))

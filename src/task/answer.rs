@@ -10,6 +10,7 @@ use super::meter::{CLASSES, Work};
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
 use super::snapshot::Snapshot;
+use crate::console::table::Argument;
 use crate::console::view::{self, Tally};
 use crate::console::{self, Buf, Command, Format, Request, View};
 use crate::director::ipvs_plan::Availability;
@@ -33,6 +34,8 @@ pub struct Answer {
     /// A piece and how much of it was given.
     piece: Buf,
     given: usize,
+    /// What the log is asked about at the end.
+    about: Option<Argument>,
 }
 
 enum Kind {
@@ -46,6 +49,8 @@ enum Kind {
     Table(Box<Snapshot>),
     /// The log, to its end.
     Log(Cursor, Format, Part),
+    /// The last lines of the log about something.
+    History(History),
     /// The log or the changes, for ever.
     Follow(Topic, Cursor, Format),
     /// The end of the machine, once it was told.
@@ -53,6 +58,18 @@ enum Kind {
     /// Over.
     Over(u8),
 }
+
+/// A search in the log, which is read twice: to count, then to show the last of what was found.
+struct History {
+    name: Argument,
+    cursor: Cursor,
+    /// Lines to pass over; `None` while they are counted.
+    skip: Option<usize>,
+    found: usize,
+}
+
+/// Lines of the log that `why` shows.
+const HISTORY: usize = 8;
 
 /// Where a list stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,15 +98,18 @@ pub enum Step {
 impl Answer {
     /// Starts to answer `line`.
     pub fn new(shell: &Shell, line: &[u8]) -> Self {
-        let mut piece = Buf::new();
+        let (mut piece, mut about) = (Buf::new(), None);
         let kind = match console::parse(line) {
-            Ok(request) => start(shell, request, &mut piece),
+            Ok(request) => {
+                about = Some(request.argument).filter(|_| request.command == Command::Why);
+                start(shell, request, &mut piece)
+            }
             Err(mistake) => {
                 let _ = core::fmt::write(&mut piece, format_args!("{mistake}\n"));
                 Kind::Over(STATUS_USAGE)
             }
         };
-        Self { kind, piece, given: 0 }
+        Self { kind, piece, given: 0, about }
     }
 
     /// Gives the next piece in `out`.
@@ -114,12 +134,20 @@ impl Answer {
             Kind::Reload(_, Format::Json) => Kind::Rendered(console::Answer::new(Request {
                 command: Command::Reload,
                 format: Format::Json,
+                argument: Argument::NONE,
             })),
             Kind::Told(from) => tell(&shell.desk.outcome(), from, &mut self.piece),
             Kind::Rendered(mut answer) => {
                 let more = render(shell, &mut answer, &mut self.piece);
-                if more { Kind::Rendered(answer) } else { Kind::Over(STATUS_OK) }
+                match if more { None } else { self.about.take() } {
+                    Some(name) => {
+                        Kind::History(History { name, cursor: Cursor::default(), skip: None, found: 0 })
+                    }
+                    None if more => Kind::Rendered(answer),
+                    None => Kind::Over(STATUS_OK),
+                }
             }
+            Kind::History(history) => tell_history(history, &mut self.piece),
             Kind::Log(cursor, format, part) => read_log(cursor, format, part, &mut self.piece),
             Kind::Follow(topic, mut cursor, format) => {
                 let new = follow(shell, topic, &mut cursor, format, &mut self.piece);
@@ -209,6 +237,31 @@ fn read_log(mut cursor: Cursor, format: Format, part: Part, piece: &mut Buf) -> 
     Kind::Over(STATUS_OK)
 }
 
+/// The next lines of the log, those about the object.
+fn tell_history(mut history: History, piece: &mut Buf) -> Kind {
+    let mut bytes = [0; LINES];
+    let (count, _) = log::read_lines(&mut history.cursor, &mut bytes);
+    let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");
+    for line in lines.lines().filter(|line| console::log::is_about(line, history.name.as_str())) {
+        history.found += 1;
+        if history.skip.is_some_and(|skip| history.found > skip) {
+            // What is written always fits.
+            let _ = writeln!(piece, "{line}");
+        }
+    }
+    match (count, history.skip) {
+        (1.., _) => Kind::History(history),
+        (0, None) => {
+            if history.found > 0 {
+                let _ = piece.push_str("in the log\n");
+            }
+            let skip = Some(history.found.saturating_sub(HISTORY));
+            Kind::History(History { cursor: Cursor::default(), skip, found: 0, ..history })
+        }
+        (0, Some(_)) => Kind::Over(STATUS_OK),
+    }
+}
+
 /// Lines that are new. False if there are none.
 fn follow(shell: &Shell, topic: Topic, cursor: &mut Cursor, format: Format, piece: &mut Buf) -> bool {
     let mut bytes = [0; LINES];
@@ -232,9 +285,11 @@ fn tell(outcome: &Outcome, from: usize, piece: &mut Buf) -> Kind {
     match (end, outcome.verdict) {
         (1.., _) => Kind::Told(from + end),
         // Nothing to object to: the answer is the sentence that `status` has, too.
-        (0, Verdict::InForce) if from == 0 => {
-            Kind::Rendered(console::Answer::new(Request { command: Command::Reload, format: Format::Text }))
-        }
+        (0, Verdict::InForce) if from == 0 => Kind::Rendered(console::Answer::new(Request {
+            command: Command::Reload,
+            format: Format::Text,
+            argument: Argument::NONE,
+        })),
         (0, Verdict::InForce) => Kind::Over(STATUS_OK),
         (0, Verdict::Refused(_) | Verdict::Unreadable { .. }) => Kind::Over(STATUS_FAILED),
     }
@@ -285,6 +340,7 @@ fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool 
             lost_total: log.lost_total,
             held: log.held,
         },
+        argument: "",
         diagnostics: found(shell.found.get()),
         reload: outcome.at.map(|at| view::Reload { at, outcome: told }),
     };

@@ -50,7 +50,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
     }
 }
 
-fn service<'a>(view: &View<'a>, row: usize) -> Option<(ServiceId, &'a Service)> {
+pub(super) fn service<'a>(view: &View<'a>, row: usize) -> Option<(ServiceId, &'a Service)> {
     Some((ServiceId::from_index(row), view.director.config().services.get(row)?))
 }
 
@@ -83,7 +83,12 @@ pub(super) fn quorum_word(pool: &Pool) -> &'static str {
     }
 }
 
-fn service_line(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn service_line(
+    view: &View<'_>,
+    id: ServiceId,
+    service: &Service,
+    out: &mut dyn Write,
+) -> fmt::Result {
     out.write_char('\n')?;
     let mut line = Line::new(out);
     write!(line, "VS {} {}", service.key, service.spec.scheduler)?;
@@ -99,7 +104,7 @@ fn service_line(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn
     Ok(())
 }
 
-fn destination_line(
+pub(super) fn destination_line(
     view: &View<'_>,
     id: DestinationId,
     destination: &Destination,

@@ -6,6 +6,7 @@ pub(super) mod other;
 pub(super) mod status;
 pub(super) mod turns;
 pub(super) mod vrrp;
+pub(super) mod why;
 
 use core::fmt::{self, Write};
 

@@ -48,7 +48,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
     }
 }
 
-fn find<'a>(view: &View<'a>, row: usize) -> Option<(InstanceId, &'a Instance, &'a VirtualRouter)> {
+pub(super) fn find<'a>(view: &View<'a>, row: usize) -> Option<(InstanceId, &'a Instance, &'a VirtualRouter)> {
     let id = InstanceId::from_index(row);
     Some((id, view.director.config().instances.get(row)?, view.director.vrrp().get(id)?))
 }
@@ -62,7 +62,7 @@ fn address<'a>(
     Some((id, config.addresses.get(id.index())?))
 }
 
-fn head(
+pub(super) fn head(
     view: &View<'_>,
     id: InstanceId,
     instance: &Instance,
@@ -171,7 +171,7 @@ fn refusal(reject: Reject) -> &'static str {
     }
 }
 
-fn refusals(now: Instant, rejects: &Rejects, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn refusals(now: Instant, rejects: &Rejects, out: &mut dyn Write) -> fmt::Result {
     for reject in Reject::ALL.into_iter().filter(|reject| rejects.total(*reject) > 0) {
         labelled(out, "refused", format_args!("{:>8}  {}", rejects.total(reject), refusal(reject)))?;
     }

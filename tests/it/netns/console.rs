@@ -70,6 +70,8 @@ fn editing_history_and_completion_work_at_a_running_director() {
     desk.expect(b"\x03", "^C\r\n");
     assert!(desk.ask("stauts").contains("did you mean `status`?"));
     assert!(desk.ask("show log").contains(MASTER));
+    let why = desk.ask("why VI_1");
+    assert!(why.contains("no advert in time") && why.contains(&format!("Z {MASTER}")), "{why}");
     assert!(!desk.terminal.echoes());
     desk.terminal.send(b"\x04");
     assert!(desk.console.wait_exit(secs(5)).success());
