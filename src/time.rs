@@ -60,11 +60,6 @@ impl Duration {
         self.0
     }
 
-    /// The span in milliseconds, rounded up, so that a wait of this length is never too short.
-    pub const fn as_millis_ceil(self) -> u64 {
-        self.0.div_ceil(1_000)
-    }
-
     /// Whole seconds, rounded down.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000
@@ -139,12 +134,6 @@ mod tests {
         assert_eq!(Instant::NEVER + Duration::from_secs(1), Instant::NEVER);
         assert_eq!(Instant::ZERO.since(Instant::from_micros(5)), Duration::ZERO);
         assert_eq!(Duration::from_secs(1) - Duration::from_secs(2), Duration::ZERO);
-    }
-
-    #[test]
-    fn a_wait_in_milliseconds_is_never_too_short() {
-        assert_eq!(Duration::from_micros(1).as_millis_ceil(), 1);
-        assert_eq!(Duration::from_millis(2).as_millis_ceil(), 2);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Debian's keepalived as a peer: many at once, each in its own namespace with its own pid files.
 
-use std::path::Path;
-
 use crate::netns::Namespace;
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -20,9 +18,4 @@ pub fn start(namespace: &Namespace, text: &str, scratch: &Scratch) -> Process {
         command.arg(flag).arg(value);
     }
     Process::spawn(command, &format!("keepalived in {stem}"), &path("log"))
-}
-
-/// True if keepalived is installed.
-pub fn is_installed() -> bool {
-    ["/usr/sbin/keepalived", "/usr/bin/keepalived"].iter().any(|path| Path::new(path).exists())
 }

@@ -61,10 +61,10 @@ pub struct Run {
 /// Usage and meaning of every command.
 pub const COMMANDS: [(&str, &str); 7] = [
     (
-        "run FILE [--strict] [--keep-vips] [--keep-ipvs] [--control NAME] [--console DEVICE]...",
-        "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything down;\n\
-         --strict refuses a file with errors, --keep-vips and --keep-ipvs leave what is installed;\n\
-         --console serves a terminal, such as a serial line",
+        "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--control NAME] [--console DEVICE]...",
+        "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything\n\
+         down; --strict refuses a file with errors, --keep-vips and --keep-ipvs\n\
+         leave what is installed; --console serves a terminal or serial line",
     ),
     ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
@@ -299,6 +299,7 @@ mod tests {
             assert!(!matches!(parsed(word), Err(Error::Unknown(_))), "{word}");
             assert!(help().contains(usage));
         }
+        assert!(help().lines().all(|line| line.chars().count() <= 80), "a serial console has 80 columns");
         assert_eq!(parsed("help differences"), Ok(Command::Differences));
         assert!(matches!(parsed("help differnces"), Err(Error::Unexpected(_))));
     }

@@ -81,11 +81,6 @@ impl NetlinkSocket {
         self.port
     }
 
-    /// The receive buffer in bytes as the kernel accounts for it (twice what was asked).
-    pub fn receive_buffer(&self) -> usize {
-        sockopt::socket_recv_buffer_size(&self.fd).unwrap_or(0)
-    }
-
     /// Sends whole messages to the kernel, which works on them inside this call.
     ///
     /// # Errors

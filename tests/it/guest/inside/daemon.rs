@@ -11,7 +11,7 @@ use lab::web::WebServer;
 use rustix::process::Signal;
 
 use super::{SERVICE, Site, connections, saved, table, weight};
-use crate::rig::{Make, Service, configuration, ctl};
+use crate::rig::{Make, Service, configuration, ctl, lvsbox_run};
 
 /// A NAT site with lvsbox running, ready.
 struct Running {
@@ -167,6 +167,27 @@ fn stop_leaves_an_empty_table_and_no_address() {
     assert!(run.director.stop(secs(10)).success());
     assert_eq!(saved(&run.site.director), [""; 0]);
     assert!(!run.site.director.has_address("eth0", super::VIP));
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn stop_with_keep_ipvs_leaves_the_table_and_the_next_start_takes_it_over() {
+    let site = Site::nat();
+    let scratch = Scratch::new("keep");
+    let _servers = [site.serve(0), site.serve(1)];
+    let text = site.text(&site.service());
+    let mut command = lvsbox_run(&site.director, &text, &scratch);
+    command.arg("--keep-ipvs");
+    let mut first = Process::spawn(command, "lvsbox", &scratch.join("keep.log"));
+    site.wait_ready();
+    let before = saved(&site.director);
+    assert!(first.stop(secs(10)).success());
+    assert!(before.len() == 3 && saved(&site.director) == before, "{before:?}");
+    let mut second = Make::Lvsbox.start(&site.director, &text, &scratch);
+    site.wait_ready();
+    assert_eq!(saved(&site.director), before);
+    assert!(second.stop(secs(10)).success());
+    assert_eq!(saved(&site.director), [""; 0]);
 }
 
 #[test]
