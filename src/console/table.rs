@@ -31,6 +31,18 @@ pub enum Command {
     ReloadForce,
     /// The lines of the log: read by the shell, rendered by [`super::log`].
     Log,
+    /// Interfaces and their addresses: read from the kernel by the shell.
+    Interfaces,
+    /// The kernel's neighbours: read by the shell.
+    Arp,
+    /// The kernel's routes: read by the shell.
+    Routes,
+    /// The stages of the boot.
+    Boot,
+    /// ICMP echo requests, sent by the shell.
+    Ping,
+    /// ARP requests, sent by the shell.
+    Arping,
     /// Lines of the log as they are written.
     LogFollow,
     /// Changes of state as they happen.
@@ -104,12 +116,26 @@ pub(super) struct Row {
 
 /// Stands in a row for a word of the operator's. What has one has no JSON: it is prose.
 const NAME: &str = "NAME";
+/// The same for an IP address.
+const ADDRESS: &str = "ADDRESS";
+
+/// True if a row's word stands for one of the operator's.
+fn is_own(word: &str) -> bool {
+    [NAME, ADDRESS].contains(&word)
+}
+
 /// Behind every other command.
 const JSON: &str = "json";
 
+impl Row {
+    fn takes_argument(&self) -> bool {
+        self.words.iter().any(|word| is_own(word))
+    }
+}
+
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 16] = [
+pub(super) static TABLE: [Row; 22] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -118,17 +144,29 @@ pub(super) static TABLE: [Row; 16] = [
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "checks"], help: "real servers: last result, reason, next check", command: Command::Checks,
           text: show::checks::text, json: show::checks::json },
+    Row { words: &["show", "interfaces"], help: "state, MAC, MTU, addresses and counters of the kernel's", command: Command::Interfaces,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["show", "arp"], help: "neighbours of the kernel, IPv4 and IPv6", command: Command::Arp,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["show", "routes"], help: "routes of the kernel's main table", command: Command::Routes,
+          text: show::other::nothing, json: show::other::nothing },
     Row { words: &["show", "memory"], help: "tables against their limits, heap, process", command: Command::Memory,
           text: show::memory::text, json: show::memory::json },
     Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
           text: show::turns::text, json: show::turns::json },
-    Row { words: &["why", NAME], help: "an instance, address, service or real server: why it is so", command: Command::Why,
-          text: show::why::text, json: show::other::nothing },
+    Row { words: &["show", "boot"], help: "stages of the boot, their times and problems", command: Command::Boot,
+          text: show::other::nothing, json: show::other::nothing },
     Row { words: &["show", "log"], help: "the log in memory, newest last", command: Command::Log,
           text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["why", NAME], help: "an instance, address, service or real server: why it is so", command: Command::Why,
+          text: show::why::text, json: show::other::nothing },
     Row { words: &["log", "follow"], help: "the log as it is written, until a key is pressed", command: Command::LogFollow,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["log", "changes"], help: "changes of state as they happen, until a key is pressed", command: Command::LogChanges,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["ping", ADDRESS], help: "5 ICMP echo requests; a key ends it", command: Command::Ping,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["arping", ADDRESS], help: "3 ARP requests: who has it, twice if two have; a key ends it", command: Command::Arping,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
@@ -219,12 +257,12 @@ impl Rows {
 
     /// True if a command ends here that has a form for programs.
     fn has_json(self) -> bool {
-        self.depth > 0 && self.iter().any(|row| row.words.len() == self.depth && !row.words.contains(&NAME))
+        self.depth > 0 && self.iter().any(|row| row.words.len() == self.depth && !row.takes_argument())
     }
 
     /// Those whose next word is `word` or, if there is none, begins with it.
     fn fitting(self, word: &[u8]) -> Self {
-        let named = self.keep(|row| row.words.get(self.depth) == Some(&NAME));
+        let named = self.keep(|row| row.words.get(self.depth).is_some_and(|known| is_own(known)));
         if !named.is_empty() {
             return named;
         }
@@ -257,7 +295,7 @@ pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static st
     let Some((rows, partial)) = narrowed(typed) else { return };
     let mut last = "";
     for row in rows.iter() {
-        let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial) && **word != NAME)
+        let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial) && !is_own(word))
         else {
             continue;
         };
@@ -275,9 +313,11 @@ pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static st
 pub(super) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
     follow(typed, &mut |word, help| each(word, help));
     if let Some((rows, "")) = narrowed(typed)
-        && let Some(row) = rows.iter().find(|row| row.words.get(rows.depth) == Some(&NAME))
+        && let Some((word, help)) = rows
+            .iter()
+            .find_map(|row| Some((*row.words.get(rows.depth).filter(|word| is_own(word))?, row.help)))
     {
-        each(NAME, row.help);
+        each(word, help);
     }
     if let Some((rows, "")) = narrowed(typed)
         && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.words.len() == rows.depth)
@@ -311,7 +351,7 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
             return Err(Mistake::Ambiguous { word, rows: fitting });
         }
         rows = Rows { depth: depth + 1, ..fitting };
-        if rows.iter().any(|row| row.words.get(depth) == Some(&NAME)) {
+        if rows.iter().any(|row| row.words.get(depth).is_some_and(|known| is_own(known))) {
             argument = Argument::new(word).ok_or(Mistake::Unknown { word, nearest: None })?;
         }
     }
@@ -397,8 +437,8 @@ mod tests {
     fn every_row_is_reached_by_its_words_and_json_follows_each() {
         for row in &TABLE {
             let line = row.words.join(" ");
-            let argument =
-                if row.words.contains(&NAME) { Argument::new(b"NAME").unwrap() } else { Argument::NONE };
+            let own = row.words.last().filter(|word| is_own(word));
+            let argument = own.map_or(Argument::NONE, |word| Argument::new(word.as_bytes()).unwrap());
             assert_eq!(understood(&line), Request { command: row.command, format: Format::Text, argument });
             if argument == Argument::NONE {
                 let json = understood(&format!(" {line}\tjson\r\n"));
@@ -423,7 +463,10 @@ mod tests {
         assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help` lists the commands");
         assert_eq!(mistake(b"why VI_1 VI_2"), "unknown word `VI_2`; `help` lists the commands");
         assert_eq!(mistake(b"s"), "`s` may be status, show");
-        assert_eq!(mistake(b"show"), "show what? One of vrrp, ipvs, checks, memory, loop, log");
+        assert_eq!(
+            mistake(b"show"),
+            "show what? One of vrrp, ipvs, checks, interfaces, arp, routes, memory, loop, boot, log"
+        );
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");
         assert_eq!(mistake(b"show vrrp jsno"), "unknown word `jsno`: did you mean `json`?");
