@@ -97,7 +97,7 @@ impl Editor {
 
     /// How wide the terminal is; 0 if it does not say. Takes effect with the next painting.
     pub fn set_columns(&mut self, columns: usize) {
-        self.columns = if columns == 0 { COLUMNS } else { columns.max(MAX_HOST + 10) };
+        self.columns = if columns == 0 { COLUMNS } else { columns };
     }
 
     /// True while the terminal does not belong to the editor.
@@ -351,7 +351,7 @@ impl Editor {
     /// Columns that the line may take. `^C` has room behind it, and the last column stays free, because terminals
     /// differ in what they do there.
     fn room(&self) -> usize {
-        self.columns - self.prompt.len() - 3
+        self.columns.max(self.prompt.len() + 8) - self.prompt.len() - 3
     }
 
     /// The cursor's column, counted from the first that is shown.
