@@ -81,7 +81,9 @@ fn ask(connection: &Connection, words: &str) -> Result<(), Trouble> {
 impl Client<'_> {
     fn serve(&mut self, signals: &Signals) -> Result<(), Trouble> {
         let version = env!("CARGO_PKG_VERSION");
-        self.session.set_columns(self.tty.columns());
+        let (columns, rows) = self.tty.size();
+        self.session.set_columns(columns);
+        self.session.set_rows(rows);
         self.session.set_prompt(&process::host_name());
         self.session.greet(format_args!("lvsbox {version}: `?` or `help` lists the commands, ^D leaves"));
         loop {
@@ -163,7 +165,9 @@ impl Client<'_> {
 
     /// Hands the command over.
     fn start(&mut self) {
-        self.session.set_columns(self.tty.columns());
+        let (columns, rows) = self.tty.size();
+        self.session.set_columns(columns);
+        self.session.set_rows(rows);
         self.session.set_prompt(&process::host_name());
         let opened = ctl::connect(self.control, Mode::NonBlocking);
         let asked =

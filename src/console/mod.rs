@@ -12,6 +12,7 @@ mod json;
 pub mod keys;
 pub mod lines;
 pub mod log;
+mod pager;
 pub mod session;
 mod show;
 pub mod table;

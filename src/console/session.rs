@@ -3,18 +3,23 @@
 //!
 //! One command runs at a time; what is typed meanwhile waits, ^C ends the command. Output is kept in a buffer of fixed
 //! size: a command is asked for more only while there is room ([`Session::wants_output`]), and what comes unasked is
-//! dropped when there is none, which the terminal is told as soon as it reads again.
+//! dropped when there is none, which the terminal is told as soon as it reads again. What is longer than the terminal
+//! is shown page by page ([`Pager`]), unless it is JSON or never ends.
 
 use core::fmt::{self, Write};
 
 use super::editor::{Editor, Outcome};
-use super::table::{self, Command};
+use super::pager::{Pager, Press};
+use super::table::{self, Command, Format};
 use crate::limits::MAX_CONSOLE_OUTPUT;
 
 /// Bytes typed ahead while a command runs; further ones are dropped, as a terminal line does.
 const AHEAD: usize = 512;
 /// Room that a piece of output needs: every byte of it may be a line's end, which takes two.
 const PIECE: usize = 2 * 4_096;
+
+/// Stands below a page.
+const MORE: &str = "-- more: space, Enter for a line, q --";
 
 /// What the session wants of whoever drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +38,10 @@ pub struct Session {
     editor: Editor,
     out: Output,
     ahead: heapless::Deque<u8, AHEAD>,
+    pager: Pager,
     running: bool,
+    /// The command is over, but not all of its output was shown.
+    ended: bool,
     /// The command ends with any key.
     any_key: bool,
     want: Option<Want>,
@@ -43,7 +51,7 @@ pub struct Session {
 impl Session {
     /// Says something and shows the prompt.
     pub fn greet(&mut self, text: fmt::Arguments<'_>) {
-        self.change(|editor, out| {
+        self.change(|editor, out, _| {
             out.write_str("\r\n")?;
             fmt::write(out, text)?;
             out.write_str("\r\n")?;
@@ -54,6 +62,12 @@ impl Session {
     /// How wide the terminal is; 0 if it does not say.
     pub fn set_columns(&mut self, columns: usize) {
         self.editor.set_columns(columns);
+        self.pager.set_columns(columns);
+    }
+
+    /// How high the terminal is; 0 shows everything at once.
+    pub fn set_rows(&mut self, rows: usize) {
+        self.pager.set_rows(rows);
     }
 
     /// The name of the host, for the prompt.
@@ -65,9 +79,9 @@ impl Session {
     pub fn handle(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if self.running && (*byte == 3 || self.any_key) {
-                self.ahead.clear();
-                self.any_key = false;
-                self.want = Some(Want::Cancel);
+                self.cancel();
+            } else if self.pager.is_waiting() {
+                self.turn_page(*byte);
             } else {
                 let _ = self.ahead.push_back(*byte);
             }
@@ -76,6 +90,44 @@ impl Session {
             }
         }
         self.pump();
+    }
+
+    fn cancel(&mut self) {
+        self.ahead.clear();
+        self.any_key = false;
+        self.take_more_line();
+        self.pager.drop_all();
+        // The command may be over already: what was left of it is not wanted.
+        if core::mem::take(&mut self.ended) {
+            self.prompt();
+        } else {
+            self.want = Some(Want::Cancel);
+        }
+    }
+
+    /// A key at the foot of a page.
+    fn turn_page(&mut self, key: u8) {
+        match self.pager.press(key) {
+            Press::Nothing => {}
+            Press::Leave => self.cancel(),
+            // Without room the key is as good as not pressed.
+            Press::Go if self.out.room() < PIECE => {}
+            Press::Go => {
+                self.take_more_line();
+                self.page(&[]);
+            }
+        }
+    }
+
+    fn take_more_line(&mut self) {
+        if self.pager.is_waiting() {
+            self.change(|_, out, _| {
+                out.write_str("\r\x1b[K")?;
+                out.at_start = true;
+                Ok(())
+            });
+        }
+        self.pager.resume();
     }
 
     /// What the session wants, once.
@@ -90,21 +142,39 @@ impl Session {
 
     /// True if a piece of at most 4,096 bytes of the command's output would be taken.
     pub fn wants_output(&self) -> bool {
-        self.running && self.out.room() >= PIECE
+        self.running && !self.ended && self.pager.is_empty() && self.out.room() >= PIECE
     }
 
     /// Takes output of the command.
     pub fn write(&mut self, text: &[u8]) {
-        self.change(|_, out| {
-            out.show(text);
-            Ok(())
+        self.page(text);
+    }
+
+    /// Shows what fits the page, of what was held back and then of `text`, and keeps the rest.
+    fn page(&mut self, text: &[u8]) {
+        self.pager.hold(text);
+        self.change(|_, out, pager| {
+            out.show(pager.page());
+            if pager.is_waiting() { out.write_str(MORE) } else { Ok(()) }
         });
+        self.pager.shown();
+        if self.ended && self.pager.is_empty() {
+            self.ended = false;
+            self.prompt();
+        }
     }
 
     /// The command is over.
     pub fn end(&mut self) {
+        self.ended = !self.pager.is_empty();
+        if !self.ended {
+            self.prompt();
+        }
+    }
+
+    fn prompt(&mut self) {
         (self.running, self.any_key) = (false, false);
-        self.change(|editor, out| {
+        self.change(|editor, out, _| {
             out.fresh_row()?;
             editor.show(out)
         });
@@ -113,12 +183,16 @@ impl Session {
 
     /// Takes a line that nobody asked for.
     pub fn event(&mut self, line: &str) {
-        self.change(|editor, out| {
+        let waiting = self.pager.is_waiting();
+        self.change(|editor, out, _| {
             // Of a command's output, only whole rows stand above.
-            if editor.is_hidden() {
+            if waiting {
+                out.write_str("\r\x1b[K")?;
+            } else if editor.is_hidden() {
                 out.fresh_row()?;
             }
-            editor.above(line, out)
+            editor.above(line, out)?;
+            if waiting { out.write_str(MORE) } else { Ok(()) }
         });
     }
 
@@ -131,11 +205,15 @@ impl Session {
     pub fn sent(&mut self, count: usize) {
         self.out.sent(count);
         if self.lost_total > 0 && self.out.room() >= MAX_CONSOLE_OUTPUT / 2 {
-            let lost = core::mem::take(&mut self.lost_total);
-            self.change(|editor, out| {
+            let (lost, waiting) = (core::mem::take(&mut self.lost_total), self.pager.is_waiting());
+            self.change(|editor, out, _| {
                 out.write_str("\r\x1b[K")?;
                 write!(out, "({lost} lines were lost: the terminal is too slow)\r\n")?;
-                if editor.is_hidden() { Ok(()) } else { editor.show(out) }
+                match (waiting, editor.is_hidden()) {
+                    (true, _) => out.write_str(MORE),
+                    (false, true) => Ok(()),
+                    (false, false) => editor.show(out),
+                }
             });
         }
     }
@@ -146,7 +224,7 @@ impl Session {
             let mut bytes: heapless::Vec<u8, AHEAD> = heapless::Vec::new();
             bytes.extend(self.ahead.iter().copied());
             let (mut taken, mut outcome) = (bytes.len(), None);
-            self.change(|editor, out| {
+            self.change(|editor, out, _| {
                 (taken, outcome) = editor.handle(&bytes, out)?;
                 Ok(())
             });
@@ -160,9 +238,12 @@ impl Session {
                 }
                 Some(Outcome::Line) => {
                     let request = table::parse(self.command().as_bytes());
-                    self.any_key = request.is_ok_and(|request| {
-                        matches!(request.command, Command::LogFollow | Command::LogChanges)
+                    let (endless, json) = request.map_or((false, false), |request| {
+                        let endless = [Command::LogFollow, Command::LogChanges].contains(&request.command);
+                        (endless, request.format == Format::Json)
                     });
+                    self.any_key = endless;
+                    self.pager.start(endless || json);
                     (self.running, self.want) = (true, Some(Want::Run));
                 }
                 None => {}
@@ -171,10 +252,10 @@ impl Session {
     }
 
     /// Does something that sends whole sequences: what does not fit is dropped as a whole, and counted.
-    fn change(&mut self, act: impl FnOnce(&mut Editor, &mut Output) -> fmt::Result) {
+    fn change(&mut self, act: impl FnOnce(&mut Editor, &mut Output, &mut Pager) -> fmt::Result) {
         let mark = self.out.mark();
         self.out.shut = self.lost_total > 0;
-        if act(&mut self.editor, &mut self.out).is_err() || self.out.shut {
+        if act(&mut self.editor, &mut self.out, &mut self.pager).is_err() || self.out.shut {
             self.out.back_to(mark);
             self.lost_total += 1;
         }
@@ -348,5 +429,55 @@ mod tests {
         let shown = drain(&mut session);
         assert_eq!(shown.matches("\r\n").count(), written + 1, "nothing is lost");
         assert!(session.wants_output());
+    }
+
+    /// A session of eight rows at which a command of thirty lines runs.
+    fn paged(command: &[u8]) -> Session {
+        let mut session = greeted();
+        session.set_rows(8);
+        session.handle(command);
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        drain(&mut session);
+        let text: String = (1..=30).map(|line| format!("{line}\n")).collect();
+        session.write(text.as_bytes());
+        session
+    }
+
+    #[test]
+    fn a_page_waits_for_a_key_and_the_command_with_it() {
+        let mut session = paged(b"show log\r");
+        assert_eq!(drain(&mut session), format!("1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n{MORE}"));
+        assert!(!session.wants_output());
+        session.end();
+        session.event("news");
+        assert_eq!(drain(&mut session), format!("\r\x1b[Knews\r\n{MORE}"));
+        session.handle(b"x\r");
+        assert_eq!(drain(&mut session), format!("\r\x1b[K8\r\n{MORE}"));
+        session.handle(b" ");
+        assert!(drain(&mut session).ends_with(&format!("14\r\n{MORE}")));
+        session.handle(b"   ");
+        assert!(drain(&mut session).ends_with("30\r\n\rlvsbox> \x1b[K"));
+        session.handle(b"st");
+        assert_eq!(drain(&mut session), "st", "keys are typed again");
+    }
+
+    #[test]
+    fn a_page_is_left_by_q_whether_the_command_runs_or_is_over() {
+        let mut session = paged(b"show log\r");
+        session.handle(b"q");
+        assert_eq!(session.poll_want(), Some(Want::Cancel));
+        session.end();
+        assert!(drain(&mut session).ends_with(&format!("{MORE}\r\x1b[K\rlvsbox> \x1b[K")));
+        let mut session = paged(b"show log\r");
+        session.end();
+        session.handle(b"\x03");
+        assert_eq!(session.poll_want(), None);
+        assert!(drain(&mut session).ends_with(&format!("{MORE}\r\x1b[K\rlvsbox> \x1b[K")));
+    }
+
+    #[test]
+    fn what_programs_read_is_not_paged() {
+        let mut session = paged(b"show log json\r");
+        assert!(drain(&mut session).ends_with("29\r\n30\r\n"));
     }
 }

@@ -63,9 +63,9 @@ impl Tty {
         rustix::io::write(&self.fd, bytes)
     }
 
-    /// Its width; 0 if it does not say.
-    pub fn columns(&self) -> usize {
-        tcgetwinsize(&self.fd).map_or(0, |size| usize::from(size.ws_col))
+    /// Its columns and rows; 0 where it does not say, as a serial line.
+    pub fn size(&self) -> (usize, usize) {
+        tcgetwinsize(&self.fd).map_or((0, 0), |size| (usize::from(size.ws_col), usize::from(size.ws_row)))
     }
 }
 

@@ -29,6 +29,8 @@ use crate::time::Duration;
 
 /// When a terminal that is gone is looked for again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Rows of a terminal that does not say how many it has.
+const ROWS: usize = 24;
 /// Bytes read at once, so that junk at line speed leaves the turn to others.
 const TYPED: usize = 128;
 /// Bytes of lines taken at once; one line fits.
@@ -95,7 +97,9 @@ impl Station {
     async fn serve(&mut self, tty: &Source<Tty>) {
         self.answer = None;
         self.session = Session::default();
-        self.session.set_columns(tty.io().columns());
+        let (columns, rows) = tty.io().size();
+        self.session.set_columns(columns);
+        self.session.set_rows(if rows == 0 { ROWS } else { rows });
         self.read = logger::end(self.topic);
         self.greet();
         while poll_fn(|context| self.poll(tty, context)).await.is_ok() {
