@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::archive::Archive;
+use crate::kernel::unpacked;
 use crate::modules;
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -132,7 +133,7 @@ impl Guest {
         fs::write(share.join("command"), self.script(argv)).expect("write the command");
         let (kernel, tree) = kernel();
         fs::write(scratch.join("initramfs"), self.initramfs(&tree)).expect("write the initramfs");
-        let process = self.start_qemu(&kernel, &scratch);
+        let process = self.start_qemu(&unpacked(&kernel), &scratch);
         Running { process, scratch }
     }
 

@@ -27,6 +27,7 @@ pub mod frames;
 pub mod guest;
 pub mod http;
 pub mod keepalived;
+pub mod kernel;
 pub mod machine;
 pub mod modules;
 pub mod netns;
