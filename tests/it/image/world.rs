@@ -2,8 +2,10 @@
 //!
 //! The guests run this very binary, on one of the ignored tests at the end.
 
-use std::os::unix::net::UnixListener;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,22 +16,64 @@ use lab::world::{self, Answer, World};
 /// The longest a world may take to be ready on a busy machine.
 const READY: Duration = secs(120);
 
-/// A world that asks what the test `inside` says, on a cable that leads nowhere.
-fn boot(scratch: &Scratch, inside: &str) -> World {
-    let wire = scratch.join("wire");
-    let listener = UnixListener::bind(&wire).unwrap();
-    thread::spawn(move || {
-        let (mut cable, _) = listener.accept().unwrap();
-        std::io::copy(&mut cable, &mut std::io::sink()).ok();
-    });
+/// The other end of the world's cable: whom nobody else is connected to.
+struct Wire {
+    cable: UnixStream,
+    frames: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Wire {
+    fn accept(listener: &UnixListener) -> Self {
+        let (cable, _) = listener.accept().unwrap();
+        let frames = Arc::<Mutex<Vec<_>>>::default();
+        let (mut reading, seen) = (cable.try_clone().unwrap(), Arc::clone(&frames));
+        thread::spawn(move || {
+            let mut length = [0; 4];
+            while reading.read_exact(&mut length).is_ok() {
+                let mut frame = vec![0; u32::from_be_bytes(length).try_into().unwrap()];
+                reading.read_exact(&mut frame).ok();
+                seen.lock().unwrap().push(frame);
+            }
+        });
+        Self { cable, frames }
+    }
+
+    /// Sends the ARP request of a director at 192.0.2.11.
+    fn who_has(&self, address: [u8; 4]) {
+        let mut frame = vec![0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 11];
+        frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 11, 192, 0, 2, 11, 0, 0, 0, 0, 0, 0]);
+        frame.extend(address);
+        frame.resize(60, 0);
+        let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
+        (&self.cable).write_all(&[length.as_slice(), &frame].concat()).unwrap();
+    }
+
+    /// How many ARP frames with `operation` (1 asks, 2 answers) and these addresses came out of the world.
+    fn arps(&self, operation: u8, sender: [u8; 4], target: [u8; 4]) -> usize {
+        let frames = self.frames.lock().unwrap();
+        let wanted = |frame: &&Vec<u8>| {
+            frame.get(12..14) == Some(&[8, 6])
+                && frame.get(21) == Some(&operation)
+                && frame.get(28..32) == Some(&sender)
+                && frame.get(38..42) == Some(&target)
+        };
+        frames.iter().filter(wanted).count()
+    }
+}
+
+/// A world that asks what the test `inside` says, and the other end of its cable.
+fn boot(scratch: &Scratch, inside: &str) -> (World, Wire) {
+    let path = scratch.join("wire");
+    let listener = UnixListener::bind(&path).unwrap();
     let program = std::env::current_exe().unwrap();
     let name = format!("image::world::{inside}");
     let started = Instant::now();
     let world =
-        World::boot_with(&wire, &[program.to_str().unwrap(), "--ignored", "--exact", &name, "--nocapture"]);
+        World::boot_with(&path, &[program.to_str().unwrap(), "--ignored", "--exact", &name, "--nocapture"]);
     world.wait_ready(READY);
     println!("a world is ready after {:.1} s", started.elapsed().as_secs_f64());
-    world
+    // QEMU has connected long ago.
+    (world, Wire::accept(&listener))
 }
 
 /// Waits for `count` answers in a row like `wanted` among those from now on.
@@ -45,7 +89,7 @@ fn wait_for(world: &World, what: &str, count: usize, wanted: impl Fn(&Answer) ->
 #[test]
 fn server_that_is_killed_refuses_and_one_that_is_restored_answers() {
     let scratch = Scratch::new("world");
-    let world = boot(&scratch, "asks_web1");
+    let (world, _wire) = boot(&scratch, "asks_web1");
     let web1 = |answer: &Answer| answer.outcome.as_deref() == Ok("web1");
     wait_for(&world, "answers of web1", 10, web1);
     world.kill("web1");
@@ -77,13 +121,23 @@ fn server_that_is_killed_refuses_and_one_that_is_restored_answers() {
 }
 
 #[test]
-fn virtual_address_without_director_is_not_answered_though_both_servers_have_it() {
+fn virtual_address_without_director_is_silent_though_both_servers_have_it() {
     let scratch = Scratch::new("world");
-    let world = boot(&scratch, "asks_the_virtual_address");
+    let (world, wire) = boot(&scratch, "asks_the_virtual_address");
     wait_for(&world, "failures", 20, |answer| {
         answer.outcome.as_ref().is_err_and(|reason| reason == "timed out" || reason == "no route")
     });
     assert!(world.answers().iter().all(|answer| answer.outcome.is_err()));
+    // Not because the cable is broken: the client asks who has it, and its director can reach the servers.
+    let (client, director, vip) = ([192, 0, 2, 50], [192, 0, 2, 11], [192, 0, 2, 100]);
+    assert!(wire.arps(1, client, vip) > 0);
+    for server in [[192, 0, 2, 21], [192, 0, 2, 22]] {
+        wire.who_has(vip);
+        wire.who_has(server);
+        // They answer in the order of the questions: the first one's time is over with the second one's answer.
+        wait::until("an answer to ARP", secs(20), || (wire.arps(2, server, director) > 0).then_some(()));
+    }
+    assert_eq!(wire.arps(2, vip, director), 0);
 }
 
 fn inside(target: &str) {
