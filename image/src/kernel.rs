@@ -6,6 +6,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+/// One thread of a process unpacks, so that the process id tells apart whose files are whose.
+static UNPACKING: Mutex<()> = Mutex::new(());
 
 /// The unpacked form of the bzImage `packed`, made by the first who asks; `packed` itself where that is not possible
 /// (another packing than xz, a cache that cannot be written).
@@ -13,6 +17,7 @@ pub fn unpacked(packed: &Path) -> PathBuf {
     let Some(name) = packed.file_name() else { return packed.to_owned() };
     let kept =
         packed.with_file_name(format!("unpacked-{}", name.to_string_lossy().replace("vmlinuz", "vmlinux")));
+    let _turn = UNPACKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if kept.exists() || unpack(packed, &kept).is_some() { kept } else { packed.to_owned() }
 }
 
@@ -20,7 +25,7 @@ fn unpack(packed: &Path, kept: &Path) -> Option<()> {
     let image = fs::read(packed).ok()?;
     let payload = payload(&image)?;
     let (packed, length) = payload.split_last_chunk()?;
-    // Several may be at it at once: each writes its own file, and a rename is whole or not at all.
+    // Several processes may be at it at once: each writes its own files, and a rename is whole or not at all.
     let part = |end: &str| kept.with_extension(format!("{}.{end}", std::process::id()));
     let (input, output) = (part("xz"), part("elf"));
     let done = unpack_xz(packed, &input, &output)
