@@ -1,5 +1,5 @@
 //! This machine again under another kernel: a QEMU guest with IPVS that sees the host's root read-only under an
-//! overlay, runs one command and powers off.
+//! overlay, runs one command and powers off. It may have a cable to a virtual switch and a second serial port.
 //!
 //! The kernel is Debian's, unpacked by `tests/run` into the cache directory. Everything the guest writes is gone
 //! with it, but what the command says: that and its status come back over a second, writable share.
@@ -10,16 +10,21 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::archive::Archive;
+use crate::kernel::unpacked;
 use crate::modules;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::wait;
 
 /// How a guest is to be.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Guest {
+    modules: &'static [&'static str],
     without: Option<String>,
     environment: Vec<(String, String)>,
+    memory: u32,
+    wire: Option<(PathBuf, String)>,
+    control: bool,
 }
 
 /// How a command ended in a guest.
@@ -31,10 +36,59 @@ pub struct Outcome {
     pub output: String,
 }
 
+/// A guest that was started. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Running {
+    process: Process,
+    scratch: Scratch,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self {
+            modules: modules::GUEST,
+            without: None,
+            environment: Vec::new(),
+            memory: 1024,
+            wire: None,
+            control: false,
+        }
+    }
+}
+
 impl Guest {
-    /// A guest with every module of [`modules`].
+    /// A guest with every module of [`modules::GUEST`], 1024 MiB, no network card and one serial port.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With these modules and no others.
+    #[must_use]
+    pub fn modules(mut self, modules: &'static [&'static str]) -> Self {
+        self.modules = modules;
+        self
+    }
+
+    /// With so many MiB of memory.
+    #[must_use]
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
+    /// With a network card of address `mac` whose cable ends at the unix socket `socket`, where a switch listens
+    /// already; it needs the module `virtio_net`.
+    #[must_use]
+    pub fn wire(mut self, socket: &Path, mac: &str) -> Self {
+        self.wire = Some((socket.to_owned(), mac.to_owned()));
+        self
+    }
+
+    /// With a second serial port, `/dev/ttyS1` inside and [`Running::control`] outside.
+    #[must_use]
+    pub fn control(mut self) -> Self {
+        self.control = true;
+        self
     }
 
     /// Without the modules whose name begins with `prefix`.
@@ -58,27 +112,29 @@ impl Guest {
     /// holds what the command said and the end of the serial console.
     #[track_caller]
     pub fn run(&self, argv: &[&str], within: Duration) -> Outcome {
+        let guest = self.spawn(argv);
+        let ended = wait::maybe(within, || guest.has_ended().then_some(()));
+        let (status, output) = (guest.status(), guest.output());
+        match (ended, status) {
+            (Some(()), Some(status)) => Outcome { status, output },
+            (ended, _) => {
+                let how = if ended.is_some() { "ended without a status" } else { "did not end in time" };
+                panic!("the guest {how}\n{output}\n-- console --\n{}", guest.console());
+            }
+        }
+    }
+
+    /// Boots, and runs `argv` while the caller does something else; it powers off when `argv` has ended. The guest
+    /// dies with the thread that calls this.
+    pub fn spawn(&self, argv: &[&str]) -> Running {
         let scratch = Scratch::new("guest");
         let share = scratch.join("share");
         fs::create_dir(&share).expect("create the share");
         fs::write(share.join("command"), self.script(argv)).expect("write the command");
         let (kernel, tree) = kernel();
-        let initramfs = scratch.join("initramfs");
-        fs::write(&initramfs, build_initramfs(&tree, self.without.as_deref())).expect("write the initramfs");
-        let serial = scratch.join("serial");
-        let qemu = start_qemu(&kernel, &initramfs, &share, &serial);
-        let ended = wait::maybe(within, || qemu.has_ended().then_some(()));
-        let output = fs::read(share.join("output")).unwrap_or_default();
-        let output = String::from_utf8_lossy(&output).into_owned();
-        let status = fs::read_to_string(share.join("status")).ok();
-        match (ended, status.and_then(|text| text.trim().parse().ok())) {
-            (Some(()), Some(status)) => Outcome { status, output },
-            (ended, _) => {
-                let how = if ended.is_some() { "ended without a status" } else { "did not end in time" };
-                let console = fs::read(&serial).unwrap_or_default();
-                panic!("the guest {how}\n{output}\n-- console --\n{}", String::from_utf8_lossy(&console));
-            }
-        }
+        fs::write(scratch.join("initramfs"), self.initramfs(&tree)).expect("write the initramfs");
+        let process = self.start_qemu(&unpacked(&kernel), &scratch);
+        Running { process, scratch }
     }
 
     /// The command as the text of a script.
@@ -96,6 +152,94 @@ impl Guest {
         }
         script + "\n"
     }
+
+    /// The initramfs: busybox, the modules numbered in the order of their insertion, and the script that is PID 1.
+    fn initramfs(&self, tree: &Path) -> Vec<u8> {
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
+        let mut archive = Archive::default();
+        archive.directory("bin");
+        archive.directory("modules");
+        archive.file("bin/busybox", &busybox.expect("busybox of the package busybox-static"));
+        archive.file("init", include_bytes!("guest-init.sh"));
+        let modules = modules::in_order(tree, self.modules, self.without.as_deref());
+        for (number, module) in modules.iter().enumerate() {
+            let bytes = fs::read(&module.path).expect("read a module");
+            archive.file(&format!("modules/{number:03}-{}.ko", module.name), &bytes);
+        }
+        archive.end()
+    }
+
+    fn start_qemu(&self, kernel: &Path, scratch: &Scratch) -> Process {
+        let path = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+        // Without KVM: nested or absent virtualisation must not decide whether a test can run.
+        command.args(["-M", "q35,accel=tcg", "-cpu", "max", "-m", &self.memory.to_string()]);
+        command.args(["-nodefaults", "-display", "none", "-no-reboot"]);
+        command.args(["-serial", &format!("file:{}", path(&scratch.join("serial")))]);
+        if self.control {
+            let socket = path(&scratch.join("control"));
+            command.args(["-chardev", &format!("socket,id=s1,path={socket},server=on,wait=off")]);
+            command.args(["-serial", "chardev:s1"]);
+        }
+        if let Some((socket, mac)) = &self.wire {
+            let socket = path(socket);
+            command.args(["-netdev", &format!("stream,id=w0,server=off,addr.type=unix,addr.path={socket}")]);
+            command.args(["-device", &format!("virtio-net-pci,netdev=w0,mac={mac},romfile=")]);
+        }
+        command.args(["-kernel", &path(kernel), "-initrd", &path(&scratch.join("initramfs"))]);
+        command.args(["-append", "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off lab.guest"]);
+        command.args(["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]);
+        command.args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot"]);
+        let share = path(&scratch.join("share"));
+        command.args(["-fsdev", &format!("local,id=share,path={share},security_model=none")]);
+        command.args(["-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]);
+        command.args(["-device", "virtio-rng-pci"]);
+        command.stdin(Stdio::null());
+        Process::spawn(command, "qemu", &scratch.join("qemu"))
+    }
+}
+
+impl Running {
+    /// The unix socket of the second serial port, which QEMU makes when it starts; see [`Guest::control`]. What the
+    /// guest writes while nobody is connected is lost.
+    pub fn control(&self) -> PathBuf {
+        self.scratch.join("control")
+    }
+
+    /// True if the machine is off.
+    pub fn has_ended(&self) -> bool {
+        self.process.has_ended()
+    }
+
+    /// QEMU's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The command's status, once it has ended.
+    pub fn status(&self) -> Option<i32> {
+        fs::read_to_string(self.scratch.join("share/status")).ok()?.trim().parse().ok()
+    }
+
+    /// What the command has said so far.
+    pub fn output(&self) -> String {
+        read_lossy(&self.scratch.join("share/output"))
+    }
+
+    /// What QEMU itself has said.
+    pub fn complaint(&self) -> String {
+        self.process.log()
+    }
+
+    /// What the serial console has said so far.
+    pub fn console(&self) -> String {
+        read_lossy(&self.scratch.join("serial"))
+    }
+}
+
+fn read_lossy(path: &Path) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// True inside a guest of ours.
@@ -138,49 +282,4 @@ pub fn kernel_of(tree: &Path) -> Option<(PathBuf, PathBuf)> {
     let files = fs::read_dir(tree.join("boot")).ok()?.flatten();
     let image = files.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("vmlinuz-"))?;
     Some((image, tree.join("lib/modules")))
-}
-
-/// The initramfs: busybox, the modules numbered in the order of their insertion, and the script that is PID 1.
-fn build_initramfs(tree: &Path, without: Option<&str>) -> Vec<u8> {
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
-    let mut archive = Archive::default();
-    archive.directory("bin");
-    archive.directory("modules");
-    archive.file("bin/busybox", &busybox.expect("busybox of the package busybox-static"));
-    archive.file("init", include_bytes!("guest-init.sh"));
-    for (number, module) in modules::in_order(tree, modules::GUEST, without).iter().enumerate() {
-        let bytes = fs::read(&module.path).expect("read a module");
-        archive.file(&format!("modules/{number:03}-{}.ko", module.name), &bytes);
-    }
-    archive.end()
-}
-
-fn start_qemu(kernel: &Path, initramfs: &Path, share: &Path, serial: &Path) -> Process {
-    let path = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-    // Without KVM: nested or absent virtualisation must not decide whether a test can run.
-    command.args([
-        "-M",
-        "q35,accel=tcg",
-        "-cpu",
-        "max",
-        "-m",
-        "1024",
-        "-nodefaults",
-        "-display",
-        "none",
-        "-no-reboot",
-    ]);
-    command.args(["-serial", &format!("file:{}", path(serial))]);
-    command.args(["-kernel", &path(kernel), "-initrd", &path(initramfs)]);
-    command.args(["-append", "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off lab.guest"]);
-    command.args(["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]);
-    command.args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=hostroot"]);
-    command.args(["-fsdev", &format!("local,id=share,path={},security_model=none", path(share))]);
-    command.args(["-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]);
-    command.args(["-device", "virtio-rng-pci"]);
-    command.stdin(Stdio::null());
-    let log = share.with_file_name("qemu");
-    Process::spawn(command, "qemu", &log)
 }

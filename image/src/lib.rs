@@ -3,8 +3,9 @@
 //! A [`netns::Lan`] is a bridge in a network namespace with hosts on it; [`process::Process`] is a program in one of
 //! them; [`capture::Capture`] is the observer on the wire; [`web::WebServer`] is a real server with a chosen
 //! behaviour; [`machine::Machine`] boots the appliance's image ([`firmware::Firmware`], for a [`board::Board`]);
-//! [`guest::Guest`] is the whole machine again under another kernel, one that has IPVS. Everything is
-//! taken down when its value is dropped, also on a panic; what a killed run left behind is swept at the next start.
+//! [`guest::Guest`] is the whole machine again under another kernel, one that has IPVS; [`world::World`] is such a
+//! guest with a client and two web servers. Everything is taken down when its value is dropped, also on a panic; what
+//! a killed run left behind is swept at the next start.
 //!
 //! This is test equipment: it fails by panicking with the name of what it waited for, and none of it enters the
 //! firmware.
@@ -26,6 +27,7 @@ pub mod frames;
 pub mod guest;
 pub mod http;
 pub mod keepalived;
+pub mod kernel;
 pub mod machine;
 pub mod modules;
 pub mod netns;
@@ -34,5 +36,6 @@ pub mod scratch;
 pub mod terminal;
 pub mod wait;
 pub mod web;
+pub mod world;
 
 mod packet;

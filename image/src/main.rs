@@ -1,19 +1,23 @@
 //! `lab`: the laboratory by hand. `lab guest COMMAND...` runs a command in a guest that has IPVS; `lab web` is a real
-//! server with a chosen behaviour.
+//! server with a chosen behaviour; `lab world` is what runs inside the guest that plays the client and the servers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lab::guest::Guest;
 use lab::web::{Behaviour, WebServer};
+use lab::world;
 
 const USAGE: &str = "\
 lab guest COMMAND [ARGUMENT...]     run a command as root in a guest with IPVS that sees this machine's files
 lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endless-headers|endless-body|garbage]
-        [--name NAME]               a real server";
+        [--name NAME]               a real server
+lab world [--control DEVICE] [--target ADDRESS:PORT]
+                                    client and web servers behind this machine's network card; for a guest only";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +29,10 @@ fn main() -> ExitCode {
                 server.wait();
                 ExitCode::SUCCESS
             }
+            Err(message) => complain(&message),
+        },
+        Some((&"world", options)) => match world(options) {
+            Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
         _ => complain(USAGE),
@@ -40,6 +48,19 @@ fn guest(argv: &[&str]) -> ExitCode {
     let outcome = Guest::new().run(argv, Duration::from_secs(600));
     print!("{}", outcome.output);
     ExitCode::from(u8::try_from(outcome.status).unwrap_or(u8::MAX))
+}
+
+fn world(options: &[&str]) -> Result<(), String> {
+    let (mut control, mut target) = (world::CONTROL, world::TARGET);
+    for pair in options.chunks(2) {
+        match pair {
+            ["--control", device] => control = *device,
+            ["--target", address] => target = *address,
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    let target = target.parse().map_err(|error| format!("{target}: {error}"))?;
+    world::inside::run(Path::new(control), target)
 }
 
 fn web(options: &[&str]) -> Result<WebServer, String> {

@@ -39,6 +39,9 @@ pub const GUEST: &[&str] = &[
     "ip_vs_mh",
 ];
 
+/// What the world of the demonstration gets: the host's root over 9p, a LAN, and a card on the switch.
+pub const WORLD: &[&str] = &["virtio_pci", "virtio_net", "9pnet_virtio", "9p", "overlay", "veth", "bridge"];
+
 /// A module to be inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {

@@ -159,6 +159,12 @@ impl Lan {
         port
     }
 
+    /// Takes `interface` of our own namespace as one more port: the LAN's way to the world outside.
+    pub fn uplink(&self, interface: &str) {
+        ip(&format!("link set {interface} netns {}", self.bridge.name()));
+        self.bridge.ip(&format!("link set {interface} master br0 up"));
+    }
+
     /// Pulls the cable: the host's interface loses its carrier.
     pub fn cut(&self, host: &Host) {
         self.bridge.ip(&format!("link set {} down", host.port));

@@ -4,6 +4,8 @@
 //! Where a test needs another process in the box, it borrows the kernel's own way of starting one: a scheduler whose
 //! module is missing makes the kernel run the program that `kernel.modprobe` names.
 
+mod world;
+
 use std::fs;
 use std::path::Path;
 
