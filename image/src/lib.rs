@@ -31,6 +31,7 @@ pub mod modules;
 pub mod netns;
 pub mod process;
 pub mod scratch;
+pub mod switch;
 pub mod terminal;
 pub mod wait;
 pub mod web;
