@@ -31,9 +31,11 @@ pub mod modules;
 pub mod netns;
 pub mod process;
 pub mod scratch;
+pub mod serial;
 pub mod switch;
 pub mod terminal;
 pub mod wait;
 pub mod web;
 
 mod packet;
+mod screen;
