@@ -52,7 +52,7 @@ pub struct Setup {
 
 impl Setup {
     /// A machine of 128 MiB without a network card, which ends when its kernel asks for a reboot. `name` names it in
-    /// messages.
+    /// messages and is the host's name in the console's prompt ([`Serial::set_prompt`]).
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), memory: 128, wires: Vec::new(), on_reboot: OnReboot::Ends }
     }
@@ -96,9 +96,9 @@ impl Setup {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let command_line = firmware.board.command_line.clone();
         let serial = Serial::open(&self.name, &scratch.join("serial"));
+        serial.set_prompt(&format!("{}> ", self.name));
         let process = start(&self, &scratch, number, &command_line);
-        let machine =
-            Machine { setup: self, process, serial, number, command_line, powered_on_at: 0, scratch };
+        let machine = Machine { setup: self, process, serial, number, command_line, first_row: 0, scratch };
         machine.wait_start();
         machine
     }
@@ -112,8 +112,8 @@ pub struct Machine {
     serial: Serial,
     number: u8,
     command_line: String,
-    /// Position of the serial line at which it was switched on last.
-    powered_on_at: usize,
+    /// Row of the serial line at which it was switched on last.
+    first_row: usize,
     scratch: Scratch,
 }
 
@@ -134,9 +134,9 @@ impl Machine {
         mac(self.number, card)
     }
 
-    /// Everything the serial console said since the machine was switched on, without carriage returns.
+    /// Everything the serial console showed since the machine was switched on, as rows of a terminal.
     pub fn console(&self) -> String {
-        self.serial.text_from(self.powered_on_at)
+        self.serial.shown_from(self.first_row)
     }
 
     /// Waits for a line of [`Self::console`] that contains `needle`, and returns it.
@@ -186,7 +186,8 @@ impl Machine {
     pub fn power_on(&mut self) {
         assert!(self.has_ended(), "{} is on", self.setup.name);
         self.wait_hung_up();
-        self.powered_on_at = self.serial.mark();
+        self.serial.mark();
+        self.first_row = self.serial.row_count();
         self.process = start(&self.setup, &self.scratch, self.number, &self.command_line);
         self.wait_start();
     }

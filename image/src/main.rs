@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lab::cleanup;
 use lab::guest::Guest;
 use lab::web::{Behaviour, WebServer};
 
@@ -16,6 +17,7 @@ lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endles
         [--name NAME]               a real server";
 
 fn main() -> ExitCode {
+    cleanup::on_signal();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.split_first() {

@@ -47,6 +47,13 @@ impl Screen {
         self.row.iter().take(self.column).collect()
     }
 
+    /// Ends the cursor's row, if there is something in it: what comes now is of another machine.
+    pub(crate) fn end_row(&mut self) {
+        if !self.row.is_empty() {
+            self.put('\n');
+        }
+    }
+
     fn put(&mut self, character: char) {
         match (&mut self.state, character) {
             (State::Text, '\x1b') => self.state = State::Escape,

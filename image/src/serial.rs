@@ -126,6 +126,18 @@ impl Serial {
         self.lock().screen.rows().to_vec()
     }
 
+    /// How many rows were ended so far: a position for [`Self::shown_from`].
+    pub fn row_count(&self) -> usize {
+        self.lock().screen.rows().len()
+    }
+
+    /// The rows from number `first` on, each with its end, and what stands before the cursor.
+    pub fn shown_from(&self, first: usize) -> String {
+        let shared = self.lock();
+        let rows = shared.screen.rows().get(first..).unwrap_or_default();
+        rows.iter().flat_map(|row| [&**row, "\n"]).chain([&*shared.screen.before_cursor()]).collect()
+    }
+
     /// Forgets for [`Self::expect`] what was said so far, and returns the [`Self::position`].
     pub fn mark(&self) -> usize {
         let mut shared = self.lock();
@@ -306,7 +318,9 @@ impl Reader {
             let stream = Arc::new(stream);
             self.lock().stream = Some(Arc::clone(&stream));
             self.listen(&stream);
-            self.lock().stream = None;
+            let mut shared = self.lock();
+            shared.screen.end_row();
+            shared.stream = None;
         }
     }
 
