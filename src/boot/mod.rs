@@ -14,9 +14,12 @@ use core::fmt;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::console::view::{Millis, Stage};
+use crate::kernel::files::TextFile;
 use crate::kernel::machine::{self, End};
 use crate::kernel::{clock, console};
 use crate::observe::{log as logger, panic};
+use crate::task::birth::Birth;
 use crate::task::load::{self, Found};
 use crate::task::run;
 use crate::task::shell::Options;
@@ -34,6 +37,10 @@ struct Boot {
     facts: Facts,
     config: Config,
     found: Found,
+    /// Paths of the terminals that are served; the first is standard error's.
+    consoles: Vec<Box<str>>,
+    /// What was done so far, for `show boot`.
+    stages: Vec<Stage>,
 }
 
 /// What a stage has to say for itself.
@@ -41,29 +48,30 @@ struct Report {
     stage: &'static str,
     /// What was done, in a few words.
     done: String,
-    problems: u32,
+    problems: Vec<Box<str>>,
 }
 
 impl Report {
     /// Something is missing; the stage goes on.
     fn problem(&mut self, what: impl fmt::Display) {
-        self.problems += 1;
+        let what = what.to_string();
         log::error!("Boot {}: {what}", self.stage);
+        self.problems.push(what.into());
     }
 }
 
-/// A stage: its name in the log, and what it does.
-type Stage = (&'static str, fn(&mut Boot, &mut Report));
+/// What a stage does.
+type Work = fn(&mut Boot, &mut Report);
 
 /// All stages. The console comes as early as its device can be there.
-const STAGES: [Stage; 10] = [
+const STAGES: [(&str, Work); 10] = [
     ("mounts", stages::mounts),
     ("board", stages::board),
     ("console", stages::console),
     ("modules", stages::modules),
     ("clock", stages::clock),
     ("configuration", stages::configuration),
-    ("own console", stages::own_console),
+    ("own consoles", stages::own_consoles),
     ("hostname", stages::hostname),
     ("sysctl", sysctl::set),
     ("interfaces", links::set_up),
@@ -80,16 +88,16 @@ pub fn run() -> ! {
         run_stage(&mut boot, stage, work);
     }
     let now = clock::now();
-    log::info!(
-        "Boot: done in {}, {} after the kernel's start",
-        Millis(now.since(start)),
-        Millis(uptime(now))
-    );
+    let (took, uptime) = (Millis(now.since(start)), Millis(uptime(now)));
+    log::info!("Boot: done in {took}, {uptime} after the kernel's start");
+    crash_if_asked();
     loop {
         if let Err(error) = console::stop_waiting() {
             log::warn!("{error}");
         }
-        let options = Options::appliance(Path::new(CONFIGURATION), boot.found);
+        let birth = Birth { at: start, stages: boot.stages.clone() };
+        let consoles = boot.consoles.clone().into();
+        let options = Options::appliance(Path::new(CONFIGURATION), boot.found, consoles, birth);
         match run::run(core::mem::take(&mut boot.config), options) {
             Ok(end) => end_machine(end.unwrap_or(End::Reboot)),
             Err(error) => log::error!("{error}: trying again in {RETRY} s"),
@@ -99,16 +107,25 @@ pub fn run() -> ! {
     }
 }
 
-fn run_stage(boot: &mut Boot, stage: &'static str, work: fn(&mut Boot, &mut Report)) {
+fn run_stage(boot: &mut Boot, stage: &'static str, work: Work) {
     let start = clock::now();
-    let mut report = Report { stage, done: String::new(), problems: 0 };
+    let mut report = Report { stage, done: String::new(), problems: Vec::new() };
     work(boot, &mut report);
-    let took = Millis(clock::now().since(start));
+    let took = clock::now().since(start);
     let Report { done, problems, .. } = report;
-    match problems {
-        0 => log::info!("Boot {stage}: {done} ({took})"),
-        1 => log::warn!("Boot {stage}: {done}, 1 problem ({took})"),
-        _ => log::warn!("Boot {stage}: {done}, {problems} problems ({took})"),
+    let stage = Stage { name: stage, done: done.trim_end().into(), took, problems: problems.into() };
+    let level = if stage.problems.is_empty() { log::Level::Info } else { log::Level::Warn };
+    log::log!(level, "Boot {stage}");
+    boot.stages.push(stage);
+}
+
+/// `lvsbox.crash=1` on the kernel's command line: whoever sets the box up sees that its last words reach the console,
+/// and that it starts again.
+#[expect(clippy::panic, reason = "it is what was asked for")]
+fn crash_if_asked() {
+    let line = TextFile::read(Path::new("/proc/cmdline")).map(load::text).unwrap_or_default();
+    if line.split_ascii_whitespace().any(|word| word == "lvsbox.crash=1") {
+        panic!("lvsbox.crash=1 on the kernel's command line");
     }
 }
 
@@ -129,16 +146,6 @@ fn end_machine(end: End) {
         }
     );
     log::error!("{}", machine::end(end));
-}
-
-/// Milliseconds with one decimal, for the log.
-struct Millis(Duration);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.as_micros();
-        write!(f, "{}.{} ms", micros / 1_000, micros % 1_000 / 100)
-    }
 }
 
 /// Reads the configuration of the image.

@@ -12,6 +12,8 @@ use crate::task::load;
 
 /// Where `mkimage` puts the facts.
 const FACTS: &str = "/etc/board";
+/// The console that the kernel's command line names.
+const KERNELS: &str = "/dev/console";
 /// A clock before 2024 was never set: this program is younger.
 const OLDEST_MICROS: u64 = 1_704_067_200_000_000;
 /// The host's name without one in the configuration.
@@ -44,15 +46,17 @@ pub(super) fn board(boot: &mut Boot, report: &mut Report) {
 /// The console's device, or what the kernel opened for PID 1. Framing is that of the kernel's command line.
 pub(super) fn console(boot: &mut Boot, report: &mut Report) {
     let device = match &*boot.facts.console {
-        "" => "/dev/console".to_owned(),
+        "" => KERNELS.to_owned(),
         name => format!("/dev/{name}"),
     };
-    match console::become_console(&device, boot.facts.baud).or_else(|error| {
-        report.problem(error);
-        console::become_console("/dev/console", None)
-    }) {
-        Ok(()) => add(&mut report.done, &device),
-        Err(error) => report.problem(error),
+    for (device, baud) in [(&*device, boot.facts.baud), (KERNELS, None)] {
+        match console::become_console(device, baud) {
+            Ok(()) => {
+                boot.consoles = vec![device.into()];
+                return add(&mut report.done, device);
+            }
+            Err(error) => report.problem(error),
+        }
     }
 }
 
@@ -109,21 +113,30 @@ pub(super) fn configuration(boot: &mut Boot, report: &mut Report) {
     }
 }
 
-/// The console that the configuration names, if that is another one. It is said on both.
-pub(super) fn own_console(boot: &mut Boot, report: &mut Report) {
-    let mut rows = boot.config.appliance.consoles.iter();
-    let Some((device, baud)) = rows.next() else { return add(&mut report.done, "as before") };
-    let _ = write!(report.done, "{device} {baud}");
-    if rows.next().is_some() {
-        report.problem("only the first `console` of the configuration is used by this version");
+/// The consoles that the configuration names instead of the board's. The first that is there has the log, too.
+pub(super) fn own_consoles(boot: &mut Boot, report: &mut Report) {
+    if boot.config.appliance.consoles.is_empty() {
+        return add(&mut report.done, "as before");
     }
-    if (device, Some(*baud)) == (&boot.facts.console, boot.facts.baud) {
-        return;
+    let mut there: Vec<Box<str>> = Vec::new();
+    for (device, baud) in &boot.config.appliance.consoles {
+        let path = format!("/dev/{device}");
+        match console::set_speed(&path, *baud) {
+            Ok(()) => {
+                let _ = write!(report.done, "{device} {baud} ");
+                there.push(path.into());
+            }
+            Err(error) => report.problem(error),
+        }
     }
-    log::info!("Boot {}: going on at {device}", report.stage);
-    if let Err(error) = console::become_console(&format!("/dev/{device}"), Some(*baud)) {
-        report.problem(error);
+    let Some(first) = there.first() else { return add(&mut report.done, "as before") };
+    if boot.consoles.first() != Some(first) {
+        log::info!("Boot {}: going on at {first}", report.stage);
+        if let Err(error) = console::become_console(first, None) {
+            return report.problem(error);
+        }
     }
+    boot.consoles = there;
 }
 
 /// The host's name.

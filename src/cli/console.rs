@@ -13,6 +13,7 @@ use super::output::Output;
 use super::{FAILED, OK};
 use crate::console::session::{Session, Want};
 use crate::kernel::error::{Error, number};
+use crate::kernel::process;
 use crate::kernel::signals::{Audience, Signals};
 use crate::kernel::tty::{self, Tty};
 use crate::kernel::unix::{Connection, Mode};
@@ -81,6 +82,7 @@ impl Client<'_> {
     fn serve(&mut self, signals: &Signals) -> Result<(), Trouble> {
         let version = env!("CARGO_PKG_VERSION");
         self.session.set_columns(self.tty.columns());
+        self.session.set_prompt(&process::host_name());
         self.session.greet(format_args!("lvsbox {version}: `?` or `help` lists the commands, ^D leaves"));
         loop {
             if signals.read().is_ok() || !self.type_in() {
@@ -162,6 +164,7 @@ impl Client<'_> {
     /// Hands the command over.
     fn start(&mut self) {
         self.session.set_columns(self.tty.columns());
+        self.session.set_prompt(&process::host_name());
         let opened = ctl::connect(self.control, Mode::NonBlocking);
         let asked =
             opened.and_then(|connection| ask(&connection, self.session.command()).map(|()| connection));

@@ -46,6 +46,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
         keep: Keep { addresses: arguments.keep_vips, services: arguments.keep_ipvs },
         found,
         role: Role::Daemon,
+        birth: None,
     };
     match run::run(config, options) {
         Ok(_) => {

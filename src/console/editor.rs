@@ -10,8 +10,10 @@ use super::keys::{Key, Keys, width};
 use super::table;
 use crate::limits::{MAX_COMMAND_BYTES, MAX_HISTORY};
 
-/// What stands before a line.
-pub const PROMPT: &str = "lvsbox> ";
+/// Stands before a line where no host has a name.
+const NOBODY: &str = "lvsbox";
+/// Columns of a host's name in the prompt.
+const MAX_HOST: usize = 16;
 /// Columns of a terminal that does not say how many it has.
 pub const COLUMNS: usize = 80;
 /// Columns that a scrolled line moves by, so that not every character of a long line paints it anew.
@@ -40,6 +42,8 @@ pub struct Editor {
     /// First byte that is shown.
     left: usize,
     columns: usize,
+    /// What stands before a line: printable ASCII, and a blank that is not painted as such.
+    prompt: heapless::String<{ MAX_HOST + 2 }>,
     /// Newest first.
     history: heapless::Deque<Line, MAX_HISTORY>,
     /// Lines back in the history; 0 is the line being typed.
@@ -53,7 +57,7 @@ pub struct Editor {
 
 impl Default for Editor {
     fn default() -> Self {
-        Self {
+        let mut editor = Self {
             keys: Keys::default(),
             line: Line::new(),
             cursor: 0,
@@ -64,7 +68,10 @@ impl Default for Editor {
             draft: Line::new(),
             stale: false,
             hidden: true,
-        }
+            prompt: heapless::String::new(),
+        };
+        editor.set_prompt(NOBODY);
+        editor
     }
 }
 
@@ -79,9 +86,18 @@ impl Editor {
         self.history.front().map_or("", |line| line.as_str())
     }
 
+    /// The name of the host, clipped to [`MAX_HOST`] columns. Takes effect with the next painting.
+    pub fn set_prompt(&mut self, host: &str) {
+        self.prompt.clear();
+        let plain = host.chars().filter(char::is_ascii_graphic).take(MAX_HOST).chain("> ".chars());
+        plain.for_each(|character| {
+            let _ = self.prompt.push(character);
+        });
+    }
+
     /// How wide the terminal is; 0 if it does not say. Takes effect with the next painting.
     pub fn set_columns(&mut self, columns: usize) {
-        self.columns = if columns == 0 { COLUMNS } else { columns.max(PROMPT.len() + 8) };
+        self.columns = if columns == 0 { COLUMNS } else { columns };
     }
 
     /// True while the terminal does not belong to the editor.
@@ -335,7 +351,7 @@ impl Editor {
     /// Columns that the line may take. `^C` has room behind it, and the last column stays free, because terminals
     /// differ in what they do there.
     fn room(&self) -> usize {
-        self.columns - PROMPT.len() - 3
+        self.columns.max(self.prompt.len() + 8) - self.prompt.len() - 3
     }
 
     /// The cursor's column, counted from the first that is shown.
@@ -365,7 +381,7 @@ impl Editor {
         }
         self.scroll();
         out.write_char('\r')?;
-        out.write_str(PROMPT.get(..PROMPT.len() - 1).unwrap_or(""))?;
+        out.write_str(self.prompt.trim_end())?;
         out.write_char(if self.left > 0 { '<' } else { ' ' })?;
         let (mut used, mut all) = (0, true);
         for character in self.text(self.left, self.line.len()).chars() {
@@ -378,7 +394,7 @@ impl Editor {
         }
         out.write_str("\x1b[K")?;
         if self.cursor < self.line.len() || !all {
-            write!(out, "\r\x1b[{}C", PROMPT.len() + self.column())?;
+            write!(out, "\r\x1b[{}C", self.prompt.len() + self.column())?;
         }
         Ok(())
     }

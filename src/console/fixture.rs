@@ -277,6 +277,7 @@ impl Bench {
     pub(super) fn view(&self) -> View<'_> {
         View {
             director: &self.director,
+            boot: &[],
             now: self.now,
             identity: Identity {
                 version: "0.1.0",

@@ -56,6 +56,11 @@ impl Session {
         self.editor.set_columns(columns);
     }
 
+    /// The name of the host, for the prompt.
+    pub fn set_prompt(&mut self, host: &str) {
+        self.editor.set_prompt(host);
+    }
+
     /// Takes what was typed.
     pub fn handle(&mut self, bytes: &[u8]) {
         for byte in bytes {

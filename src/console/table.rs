@@ -155,7 +155,7 @@ pub(super) static TABLE: [Row; 22] = [
     Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
           text: show::turns::text, json: show::turns::json },
     Row { words: &["show", "boot"], help: "stages of the boot, their times and problems", command: Command::Boot,
-          text: show::other::nothing, json: show::other::nothing },
+          text: show::boot::text, json: show::boot::json },
     Row { words: &["show", "log"], help: "the log in memory, newest last", command: Command::Log,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["why", NAME], help: "an instance, address, service or real server: why it is so", command: Command::Why,

@@ -2,6 +2,8 @@
 //!
 //! The shell fills a [`View`] for each call of [`Answer::next`](super::Answer::next); nothing is kept.
 
+use core::fmt;
+
 use crate::director::Director;
 use crate::time::{Duration, Instant};
 
@@ -22,6 +24,8 @@ pub struct View<'a> {
     pub turns: Turns<'a>,
     /// The log.
     pub log: LogFigures,
+    /// The boot's stages in their order; none unless this is PID 1.
+    pub boot: &'a [Stage],
     /// Diagnostics of the configuration in force.
     pub diagnostics: Diagnostics,
     /// What the command is about; empty for most.
@@ -113,6 +117,42 @@ pub struct LogFigures {
     pub lost_total: u64,
     /// Bytes kept for the console.
     pub held: usize,
+}
+
+/// A stage of the boot. Displays as its line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Its name.
+    pub name: &'static str,
+    /// What was done, in a few words.
+    pub done: Box<str>,
+    /// How long it took.
+    pub took: Duration,
+    /// What was missing, a sentence each.
+    pub problems: Box<[Box<str>]>,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.done)?;
+        match self.problems.len() {
+            0 => {}
+            1 => f.write_str(", 1 problem")?,
+            count => write!(f, ", {count} problems")?,
+        }
+        write!(f, " ({})", Millis(self.took))
+    }
+}
+
+/// Milliseconds with one decimal.
+#[derive(Debug, Clone, Copy)]
+pub struct Millis(pub Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{} ms", micros / 1_000, micros % 1_000 / 100)
+    }
 }
 
 /// Diagnostics by severity.

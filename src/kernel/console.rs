@@ -37,6 +37,19 @@ pub fn become_console(path: &str, baud: Option<u32>) -> Result<(), Error> {
     rustix::stdio::dup2_stderr(&device).map_err(fail)
 }
 
+/// Sets the speed of the terminal `path` in baud.
+///
+/// # Errors
+/// Those of [`become_console`], and `NOTTY` for what is no terminal.
+pub fn set_speed(path: &str, baud: u32) -> Result<(), Error> {
+    let fail = |errno| Error::new("open console", path, errno);
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let device = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+    let mut settings = tcgetattr(&device).map_err(fail)?;
+    settings.set_speed(baud).map_err(fail)?;
+    tcsetattr(&device, OptionalActions::Now, &settings).map_err(fail)
+}
+
 /// From now on a console that takes nothing loses output instead of holding the process.
 ///
 /// # Errors

@@ -56,6 +56,16 @@ pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Writes a line into the kernel's own log (`/dev/kmsg`), as a warning.
+///
+/// # Errors
+/// `NOENT`, `PERM`, `AGAIN`.
+pub fn write_kernel_log(line: &[u8]) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let log = rustix::fs::open("/dev/kmsg", flags, Mode::empty())?;
+    rustix::io::write(&log, line).map(|_| ())
+}
+
 /// Standard output.
 pub fn standard_output() -> BorrowedFd<'static> {
     super::sys::stdio::output()

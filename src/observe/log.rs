@@ -1,10 +1,12 @@
-//! The daemon's `log::Log`: a ring in memory for the console, and standard error for whoever watches the process.
+//! The daemon's `log::Log`: rings in memory for the console, and standard error for whoever watches the process.
 //!
 //! It never waits, never allocates and never fails: a line that standard error does not take now (a full disk, a
-//! reader that stopped) is counted, and the count is reported when it works again. The ring has every line.
+//! reader that stopped) is counted, and the count is reported when it works again. One ring has every line, a smaller
+//! one what an operator wants to be told unasked: changes of state, warnings, errors.
 
 use core::fmt::Write;
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -13,15 +15,40 @@ pub use super::ring::Cursor;
 use super::ring::Ring;
 use super::text::{Text, Timestamp};
 use crate::kernel::{clock, output};
-use crate::limits::MAX_LOG_BYTES;
+use crate::limits::{MAX_CHANGE_BYTES, MAX_LOG_BYTES};
 
-/// The ring and the writer. In static memory: 64 KiB that cost pages only as they are used.
-static LOGGER: Logger = Logger(Mutex::new(State { ring: Ring::new(), sink: Sink::new(), written_total: 0 }));
+/// Target of a line about a change of state.
+pub const CHANGE: &str = "change";
+
+/// What can be read, and followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Every line.
+    Log,
+    /// Changes of state, warnings and errors, with the time of day.
+    Changes,
+}
+
+/// The rings and the writer. In static memory: 68 KiB that cost pages only as they are used.
+static LOGGER: Logger = Logger(Mutex::new(State {
+    ring: Ring::new(),
+    changes: Ring::new(),
+    sink: Sink::new(),
+    written_total: 0,
+}));
+
+/// Standard error gets nothing. Not behind the lock, because a panic asks too.
+static HELD: AtomicBool = AtomicBool::new(false);
 
 struct Logger(Mutex<State>);
 
+/// Bytes of a stamp, and where in it the time of day stands.
+const STAMP: usize = 24;
+const TIME: core::ops::Range<usize> = 11..19;
+
 struct State {
     ring: Ring<MAX_LOG_BYTES>,
+    changes: Ring<MAX_CHANGE_BYTES>,
     sink: Sink,
     written_total: u64,
 }
@@ -33,19 +60,53 @@ pub fn install(level: LevelFilter) {
     log::set_max_level(level);
 }
 
-/// Copies what the ring holds after `cursor` into `out`; zero when there is nothing new.
-pub fn read(cursor: &mut Cursor, out: &mut [u8]) -> usize {
-    LOGGER.lock().ring.read(cursor, out)
-}
-
-/// As [`read`], but whole lines only: how many bytes, and how many of them went unread. `out` holds 1,024 bytes.
-pub fn read_lines(cursor: &mut Cursor, out: &mut [u8]) -> (usize, u64) {
-    LOGGER.lock().ring.read_lines(cursor, out)
+/// Copies whole lines after `cursor` into `out`, which holds 1,024 bytes: how many bytes, and how many were lost before
+/// them.
+pub fn read_lines(topic: Topic, cursor: &mut Cursor, out: &mut [u8]) -> (usize, u64) {
+    let state = LOGGER.lock();
+    match topic {
+        Topic::Log => state.ring.read_lines(cursor, out),
+        Topic::Changes => state.changes.read_lines(cursor, out),
+    }
 }
 
 /// Behind the newest line.
-pub fn end() -> Cursor {
-    LOGGER.lock().ring.end()
+pub fn end(topic: Topic) -> Cursor {
+    let state = LOGGER.lock();
+    match topic {
+        Topic::Log => state.ring.end(),
+        Topic::Changes => state.changes.end(),
+    }
+}
+
+/// Nothing more to standard error while an instance of it lives: its terminal belongs to somebody who shows the lines
+/// himself. The rings have them all.
+#[derive(Debug)]
+pub struct Hold(());
+
+impl Hold {
+    /// From now on.
+    pub fn new() -> Self {
+        HELD.store(true, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+/// True while somebody shows the lines himself on the terminal that is standard error.
+pub fn is_held() -> bool {
+    HELD.load(Ordering::Relaxed)
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        HELD.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Figures of the log since the start.
@@ -81,14 +142,21 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
+        let (at, word) = (Timestamp(clock::wall()), prefix(record.level()));
         let mut text = Text::default();
         // A line that does not fit is cut.
-        let _ = write!(text, "{} {}{}", Timestamp(clock::wall()), prefix(record.level()), record.args());
+        let _ = write!(text, "{at} {word}{}", record.args());
         let line = text.finish();
         let mut state = self.lock();
         state.ring.write(line);
         state.written_total += 1;
-        state.sink.write(output::standard_error(), line);
+        if record.level() <= Level::Warn || record.target() == CHANGE {
+            state.changes.write(line.get(TIME).unwrap_or(&[]));
+            state.changes.write(line.get(STAMP..).unwrap_or(&[]));
+        }
+        if !is_held() {
+            state.sink.write(output::standard_error(), line);
+        }
     }
 
     fn flush(&self) {}
@@ -194,9 +262,20 @@ mod tests {
         install(LevelFilter::Info);
         log::warn!("a line for the ring {}", 4711);
         log::debug!("not at this level");
+        log::info!(target: CHANGE, "a change of state");
+        log::info!("an ordinary line");
         let mut text = vec![0; MAX_LOG_BYTES];
-        let count = read(&mut Cursor::default(), &mut text);
+        let (count, _) = read_lines(Topic::Log, &mut Cursor::default(), &mut text);
         let text = String::from_utf8_lossy(&text[..count]);
+        let mut changes = [0; MAX_CHANGE_BYTES];
+        let (told, _) = read_lines(Topic::Changes, &mut Cursor::default(), &mut changes);
+        let changes = String::from_utf8_lossy(&changes[..told]);
+        let told = changes.lines().find(|line| line.ends_with(" warning: a line for the ring 4711")).unwrap();
+        assert_eq!(told.len(), "06:59:20 warning: a line for the ring 4711".len(), "{told}");
+        assert!(
+            changes.contains(" a change of state\n") && !changes.contains("an ordinary line"),
+            "{changes}"
+        );
         assert!(figures().written_total > 0 && figures().held >= count);
         assert!(text.contains("Z warning: a line for the ring 4711\n"), "{text}");
         assert!(!text.contains("not at this level"));

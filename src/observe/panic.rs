@@ -1,10 +1,12 @@
-//! Last words: what a panic says goes to standard error without allocating, because the heap may be why.
+//! Last words: what a panic says goes to standard error without allocating, because the heap may be why; those of
+//! PID 1 also into the kernel's ring, which outlives it.
 
 use core::fmt::Write;
 use std::panic::PanicHookInfo;
 
+use super::log;
 use super::text::{Text, Timestamp};
-use crate::kernel::{clock, output};
+use crate::kernel::{clock, machine, output, process};
 
 /// Replaces the standard hook, whose backtrace allocates. The process aborts after it (`panic = "abort"`).
 pub fn install() {
@@ -14,8 +16,14 @@ pub fn install() {
 fn say(info: &PanicHookInfo<'_>) {
     let mut text = Text::default();
     describe(info, &mut text);
-    // Whoever should read it is gone if this fails.
+    // Whoever should read it is gone if this fails. A console in raw mode stands anywhere in its row.
+    if log::is_held() {
+        let _ = output::write_now(output::standard_error(), b"\r\n");
+    }
     let _ = output::write_now(output::standard_error(), text.finish());
+    if process::id() == machine::FIRST {
+        let _ = output::write_kernel_log(text.as_bytes());
+    }
 }
 
 fn describe(info: &PanicHookInfo<'_>, text: &mut Text) {

@@ -5,7 +5,6 @@
 
 use core::fmt::Write;
 
-use super::feed::Topic;
 use super::meter::{CLASSES, Work};
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
@@ -16,6 +15,7 @@ use crate::console::{self, Buf, Command, Format, Request, View};
 use crate::director::ipvs_plan::Availability;
 use crate::kernel::machine::End;
 use crate::kernel::{clock, process};
+use crate::observe::log::Topic;
 use crate::observe::ring::Cursor;
 use crate::observe::{heap, log};
 use crate::task::load::Found;
@@ -122,7 +122,7 @@ impl Answer {
         self.kind = match core::mem::replace(&mut self.kind, Kind::Over(STATUS_FAILED)) {
             Kind::Over(status) => return Step::Done(status),
             Kind::End(end) => {
-                ::log::info!("{}", told_end(end));
+                ::log::info!(target: log::CHANGE, "{}", told_end(end));
                 shell.stop_machine(end);
                 return Step::Done(STATUS_OK);
             }
@@ -150,7 +150,7 @@ impl Answer {
             Kind::History(history) => tell_history(history, &mut self.piece),
             Kind::Log(cursor, format, part) => read_log(cursor, format, part, &mut self.piece),
             Kind::Follow(topic, mut cursor, format) => {
-                let new = follow(shell, topic, &mut cursor, format, &mut self.piece);
+                let new = follow(topic, &mut cursor, format, &mut self.piece);
                 self.kind = Kind::Follow(topic, cursor, format);
                 return if new { Step::More(self.give(out).unwrap_or(0)) } else { Step::Follow };
             }
@@ -201,10 +201,8 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::Reload, _) => Kind::Reload(shell.desk.request(Force::No), request.format),
         (Command::ReloadForce, _) => Kind::Reload(shell.desk.request(Force::Yes), request.format),
         (Command::Log, _) => Kind::Log(Cursor::default(), request.format, Part::Head),
-        (Command::LogFollow, _) => Kind::Follow(Topic::Log, shell.feed.end(Topic::Log), request.format),
-        (Command::LogChanges, _) => {
-            Kind::Follow(Topic::Changes, shell.feed.end(Topic::Changes), request.format)
-        }
+        (Command::LogFollow, _) => Kind::Follow(Topic::Log, log::end(Topic::Log), request.format),
+        (Command::LogChanges, _) => Kind::Follow(Topic::Changes, log::end(Topic::Changes), request.format),
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
         (Command::Ipvs, Some(family)) if present => {
@@ -217,7 +215,7 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
 /// The next lines of the log.
 fn read_log(mut cursor: Cursor, format: Format, part: Part, piece: &mut Buf) -> Kind {
     let mut bytes = [0; LINES];
-    let (count, _) = log::read_lines(&mut cursor, &mut bytes);
+    let (count, _) = log::read_lines(Topic::Log, &mut cursor, &mut bytes);
     let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");
     let mut first = part != Part::Rest;
     // What is written always fits.
@@ -240,7 +238,7 @@ fn read_log(mut cursor: Cursor, format: Format, part: Part, piece: &mut Buf) -> 
 /// The next lines of the log, those about the object.
 fn tell_history(mut history: History, piece: &mut Buf) -> Kind {
     let mut bytes = [0; LINES];
-    let (count, _) = log::read_lines(&mut history.cursor, &mut bytes);
+    let (count, _) = log::read_lines(Topic::Log, &mut history.cursor, &mut bytes);
     let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");
     for line in lines.lines().filter(|line| console::log::is_about(line, history.name.as_str())) {
         history.found += 1;
@@ -263,9 +261,9 @@ fn tell_history(mut history: History, piece: &mut Buf) -> Kind {
 }
 
 /// Lines that are new. False if there are none.
-fn follow(shell: &Shell, topic: Topic, cursor: &mut Cursor, format: Format, piece: &mut Buf) -> bool {
+fn follow(topic: Topic, cursor: &mut Cursor, format: Format, piece: &mut Buf) -> bool {
     let mut bytes = [0; LINES];
-    let (count, lost) = shell.feed.read(topic, cursor, &mut bytes);
+    let (count, lost) = log::read_lines(topic, cursor, &mut bytes);
     let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");
     // What is written always fits.
     let _ = match format {
@@ -297,7 +295,7 @@ fn tell(outcome: &Outcome, from: usize, piece: &mut Buf) -> Kind {
 
 fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool {
     let (director, meter) = (shell.director.borrow(), &shell.meter);
-    let status = process::status().unwrap_or_default();
+    let (boot, status) = (shell.boot.borrow(), process::status().unwrap_or_default());
     let work: [(&'static str, Tally); Work::ALL.len()] =
         Work::ALL.map(|work| (work.name(), meter.work(work)));
     let ends = CLASSES.into_iter().map(Some).chain([None::<Duration>]);
@@ -341,6 +339,7 @@ fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool 
             held: log.held,
         },
         argument: "",
+        boot: &boot,
         diagnostics: found(shell.found.get()),
         reload: outcome.at.map(|at| view::Reload { at, outcome: told }),
     };

@@ -2,7 +2,9 @@
 //! lives; a terminal that is not there or hangs up is opened again after [`RETRY`].
 //!
 //! Nothing waits for the terminal: what it does not take stays in the session's buffer, a command is not asked for more
-//! before there is room, and changes of state that find none are dropped and counted (`console::session`).
+//! before there is room, and changes of state that find none are dropped and counted (`console::session`). The first
+//! terminal of the appliance is also that of its log: while a session is there, it shows what is worth telling unasked,
+//! and from the moment a stop is asked for every line.
 
 use core::future::poll_fn;
 use core::task::{Context, Poll};
@@ -12,16 +14,16 @@ use rustix::io::Errno as Code;
 
 use super::answer::{Answer, Step};
 use super::control::MAX_MESSAGE;
-use super::feed::Topic;
 use super::meter::Work;
 use super::reactor::{Source, Timer};
-use super::shell::{Priority, Shell};
+use super::shell::{Priority, Role, Shell};
 use crate::console::log::lost;
 use crate::console::session::{Session, Want};
 use crate::kernel::clock;
 use crate::kernel::error::Error;
 use crate::kernel::tty::Tty;
 use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
+use crate::observe::log::{self as logger, Hold, Topic};
 use crate::observe::ring::Cursor;
 use crate::time::Duration;
 
@@ -46,12 +48,21 @@ pub(super) fn start(shell: &Rc<Shell>) -> Result<(), Error> {
 
 async fn run(shell: Rc<Shell>, path: Box<str>, row: usize, timer: Timer) {
     let mut told = false;
-    let mut station =
-        Station { shell, row, session: Session::default(), answer: None, read: Cursor::default() };
+    let holds = shell.options.role == Role::Appliance && row == MAX_CLIENTS;
+    let mut station = Station {
+        shell,
+        row,
+        holds,
+        session: Session::default(),
+        answer: None,
+        topic: Topic::Changes,
+        read: Cursor::default(),
+    };
     loop {
         match Tty::open(&path).and_then(|tty| station.shell.reactor.register(tty)) {
             Ok(tty) => {
                 told = false;
+                let _hold = station.holds.then(Hold::new);
                 station.serve(&tty).await;
             }
             Err(error) if !told => {
@@ -69,9 +80,13 @@ struct Station {
     shell: Rc<Shell>,
     /// Its place among those who wait for news or for a reload.
     row: usize,
+    /// Standard error is this terminal.
+    holds: bool,
     session: Session,
     answer: Option<Answer>,
-    /// Changes that were shown.
+    /// What is shown unasked.
+    topic: Topic,
+    /// How far it was shown.
     read: Cursor,
 }
 
@@ -81,7 +96,7 @@ impl Station {
         self.answer = None;
         self.session = Session::default();
         self.session.set_columns(tty.io().columns());
-        self.read = self.shell.feed.end(Topic::Changes);
+        self.read = logger::end(self.topic);
         self.greet();
         while poll_fn(|context| self.poll(tty, context)).await.is_ok() {
             smol::future::yield_now().await;
@@ -90,6 +105,7 @@ impl Station {
 
     fn greet(&mut self) {
         let (version, host) = (env!("CARGO_PKG_VERSION"), &self.shell.host);
+        self.session.set_prompt(host);
         self.session.greet(format_args!("lvsbox {version} on {host}: `?` or `help` lists the commands"));
     }
 
@@ -117,8 +133,11 @@ impl Station {
     }
 
     fn show_changes(&mut self) -> bool {
+        if let (true, Topic::Changes, Some(farewell)) = (self.holds, self.topic, self.shell.farewell()) {
+            (self.topic, self.read) = (Topic::Log, farewell);
+        }
         let mut bytes = [0; LINES];
-        let (count, missed) = self.shell.feed.read(Topic::Changes, &mut self.read, &mut bytes);
+        let (count, missed) = logger::read_lines(self.topic, &mut self.read, &mut bytes);
         let mut note: heapless::String<80> = heapless::String::new();
         let _ = lost(missed, &mut note);
         let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");

@@ -5,6 +5,7 @@ use super::shell::Shell;
 use crate::console::lines::{self, Severity};
 use crate::director::Director;
 use crate::director::journal::Record;
+use crate::observe::log as logger;
 
 /// Records that become lines in one turn; the ring holds sixteen times as many.
 const BURST: usize = 64;
@@ -21,7 +22,7 @@ pub(super) fn drain(shell: &Shell) -> bool {
             if lost > 0 {
                 log::warn!("{lost} events were lost before they could be logged");
             }
-            say(shell, &director, &record);
+            say(&director, &record);
             count += 1;
         }
         count == BURST
@@ -35,17 +36,14 @@ pub(super) fn drain_all(shell: &Shell) {
     while drain(shell) {}
 }
 
-fn say(shell: &Shell, director: &Director, record: &Record) {
-    let change = lines::is_change(&record.reason);
+fn say(director: &Director, record: &Record) {
+    let target = if lines::is_change(&record.reason) { logger::CHANGE } else { "" };
     lines::tell(director, record, &mut |severity, text| {
         let level = match severity {
             Severity::Info => log::Level::Info,
             Severity::Warning => log::Level::Warn,
             Severity::Error => log::Level::Error,
         };
-        log::log!(level, "{text}");
-        if change {
-            shell.feed.change(text);
-        }
+        log::log!(target: target, level, "{text}");
     });
 }

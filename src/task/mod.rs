@@ -8,6 +8,7 @@ pub mod answer;
 mod answers;
 mod apply;
 pub mod batch;
+pub mod birth;
 mod console;
 pub mod control;
 pub mod feed;

@@ -13,7 +13,8 @@ use super::reactor::Reactor;
 use super::requests::Requests;
 use super::shell::{Options, Parts, Priority, Role, Shell};
 use super::{
-    adverts, answers, apply, console, control, ipvs, journal, load, monitor, reload, route, signals, slots,
+    adverts, answers, apply, birth, console, control, ipvs, journal, load, monitor, reload, route, signals,
+    slots,
 };
 use crate::config::Config;
 use crate::director::Director;
@@ -31,6 +32,9 @@ use crate::time::{Duration, Instant};
 
 /// How long ordinary work may keep the loop from looking at the wire.
 const TURN: Duration = Duration::from_millis(1);
+
+/// How long consoles may take for the last lines.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// Both executors.
 struct Executors {
@@ -127,6 +131,9 @@ fn turn_until_stopped(shell: &Rc<Shell>, executors: &Executors) -> Result<(), Er
     if !shell.director.borrow().is_stopped() {
         log::warn!("Stopped before everything was taken down: addresses or virtual servers may be left");
     }
+    // Consoles show the last lines.
+    shell.feed.wake();
+    run_tasks(&executors.ordinary, clock::now() + FAREWELL);
     Ok(())
 }
 
@@ -144,6 +151,7 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     more |= run_tasks(&executors.ordinary, end);
     more |= shell.touched.take() && act(shell, end);
     more |= journal::drain(shell);
+    birth::watch(shell);
     more |= shell.feed.wake();
     more || left || shell.touched.get()
 }

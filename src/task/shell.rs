@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use smol::LocalExecutor;
 
 use super::adverts::Ports;
+use super::birth::{Birth, Milestones};
 use super::feed::Feed;
 use super::load::Found;
 use super::meter::Meter;
@@ -15,6 +16,7 @@ use super::reactor::Reactor;
 use super::reload::Desk;
 use super::requests::Requests;
 use super::slots::Slots;
+use crate::console::view::Stage;
 use crate::director::Director;
 use crate::director::event::{Event, Keep};
 use crate::director::journal::Cursor;
@@ -23,6 +25,7 @@ use crate::kernel::machine::End;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::process;
 use crate::limits::MAX_LINE_BYTES;
+use crate::observe::{log, ring};
 use crate::time::{Duration, Instant};
 
 /// Bytes of the buffer that every netlink socket reads into: the kernel never makes a datagram of a dump longer
@@ -49,6 +52,8 @@ pub struct Options {
     pub found: Found,
     /// Whose process it is.
     pub role: Role,
+    /// How PID 1 came up.
+    pub birth: Option<Birth>,
 }
 
 /// Whose process it is.
@@ -92,6 +97,10 @@ pub struct Shell {
     pub(super) datagram: RefCell<Box<[u8]>>,
     /// Replies of probes are read here; never held across an `await`.
     pub(super) reply: RefCell<Box<[u8]>>,
+    /// The stages of the boot.
+    pub(super) boot: RefCell<Vec<Stage>>,
+    /// Those to come.
+    pub(super) milestones: RefCell<Milestones>,
     /// Requests to read the configuration again, and what became of the last one.
     pub(super) desk: Desk,
     /// What terminals follow.
@@ -101,6 +110,8 @@ pub struct Shell {
     /// An event reached the director since the last turn: it may want to act.
     pub(super) touched: Cell<bool>,
     stop_at: Cell<Instant>,
+    /// The log as it ended when a stop was asked for.
+    farewell: Cell<ring::Cursor>,
     end: Cell<End>,
     urgent: Weak<LocalExecutor<'static>>,
     ordinary: Weak<LocalExecutor<'static>>,
@@ -128,11 +139,20 @@ pub(super) enum Priority {
 }
 
 impl Options {
-    /// As PID 1 runs `file`: everything is taken down before the machine ends.
-    pub fn appliance(file: &std::path::Path, found: Found) -> Self {
+    /// As PID 1 runs `file`: everything is taken down before the machine ends. The first of `consoles` is standard
+    /// error's.
+    pub fn appliance(file: &std::path::Path, found: Found, consoles: Box<[Box<str>]>, birth: Birth) -> Self {
         let keep = Keep { addresses: false, services: false };
-        let consoles = Box::default();
-        Self { file: file.into(), control: "lvsbox".into(), keep, found, role: Role::Appliance, consoles }
+        let birth = Some(birth);
+        Self {
+            file: file.into(),
+            control: "lvsbox".into(),
+            keep,
+            found,
+            role: Role::Appliance,
+            consoles,
+            birth,
+        }
     }
 }
 
@@ -143,6 +163,8 @@ impl Shell {
             director: RefCell::new(parts.director),
             meter: Meter::default(),
             found: Cell::new(parts.options.found),
+            boot: RefCell::new(parts.options.birth.iter().flat_map(|birth| birth.stages.clone()).collect()),
+            milestones: RefCell::new(Milestones::of(parts.options.birth.as_ref())),
             options: parts.options,
             started: clock::now(),
             host: process::host_name(),
@@ -159,6 +181,7 @@ impl Shell {
             journal: Cell::default(),
             touched: Cell::new(true),
             stop_at: Cell::new(Instant::NEVER),
+            farewell: Cell::default(),
             end: Cell::new(End::Reboot),
             urgent: parts.urgent,
             ordinary: parts.ordinary,
@@ -187,6 +210,7 @@ impl Shell {
         let now = clock::now();
         if self.stop_at.get() == Instant::NEVER {
             self.stop_at.set(now + STOP_PATIENCE);
+            self.farewell.set(log::end(log::Topic::Log));
             self.handle(Event::Stop { keep: self.options.keep });
         } else {
             self.stop_at.set(now);
@@ -197,6 +221,11 @@ impl Shell {
     pub fn stop_machine(&self, end: End) {
         self.end.set(end);
         self.stop();
+    }
+
+    /// Where the log stood when a stop was asked for; `None` as long as it was not.
+    pub(super) fn farewell(&self) -> Option<ring::Cursor> {
+        (self.stop_at.get() != Instant::NEVER).then(|| self.farewell.get())
     }
 
     /// How the machine is to end when the loop does; `None` if it is not ours to end.

@@ -10,21 +10,22 @@ use super::reload::Force;
 use super::shell::Shell;
 use crate::kernel::machine::{self, End};
 use crate::kernel::signals::{Signal, Signals};
+use crate::observe::log::CHANGE;
 
 /// Reads signals for ever.
 pub(super) async fn run(shell: Rc<Shell>, signals: Source<Signals>) {
     loop {
         match signals.read(Signals::read).await {
             Ok((Signal::Stop, sender)) => {
-                log::info!("Stopped by a signal of process {sender}");
+                log::info!(target: CHANGE, "Stopped by a signal of process {sender}");
                 shell.stop();
             }
             Ok((Signal::Reload, sender)) => {
-                log::info!("Reload asked for by a signal of process {sender}");
+                log::info!(target: CHANGE, "Reload asked for by a signal of process {sender}");
                 shell.desk.request(Force::No);
             }
             Ok((Signal::PowerOff, sender)) => {
-                log::info!("Switched off by a signal of process {sender}");
+                log::info!(target: CHANGE, "Switched off by a signal of process {sender}");
                 shell.stop_machine(End::PowerOff);
             }
             // One signal may stand for several children.

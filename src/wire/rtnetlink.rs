@@ -18,7 +18,7 @@ pub struct LinkEntry {
     pub name: LinkName,
     /// Administratively up (`IFF_UP`).
     pub admin_up: bool,
-    /// Carrier and operational state (`IFF_RUNNING`).
+    /// Frames can be sent and received: `IFF_RUNNING`, or a carrier of which the kernel has not taken notice yet.
     pub running: bool,
     /// `IFF_LOOPBACK`.
     pub loopback: bool,
@@ -150,6 +150,10 @@ const AF_INET6: u8 = 10;
 const IFF_UP: u32 = 0x1;
 const IFF_LOOPBACK: u32 = 0x8;
 const IFF_RUNNING: u32 = 0x40;
+const IFF_LOWER_UP: u32 = 0x1_0000;
+const IFLA_OPERSTATE: u16 = 16;
+/// `IF_OPER_DOWN` (RFC 2863): not dormant, not being tested, not waiting for a lower layer.
+const OPER_DOWN: u8 = 2;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
@@ -288,13 +292,16 @@ fn parse_link(payload: &[u8]) -> Result<LinkEntry, Malformed> {
     let [_, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] = *header;
     let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
     let attributes = Attributes::new(rest);
+    // `IFF_RUNNING` follows a carrier that is there before the interface is set up only within a second, because the
+    // kernel collects such news (net/core/link_watch.c); its queue sends from the start (net/sched/sch_generic.c).
+    let unnoticed = flags & IFF_LOWER_UP != 0 && attributes.u8(IFLA_OPERSTATE) == Some(OPER_DOWN);
     // The hardware address of a tunnel is its IP address: only six bytes are Ethernet's.
     let mac = attributes.bytes(IFLA_ADDRESS).and_then(|mac| mac.try_into().ok()).unwrap_or_default();
     Ok(LinkEntry {
         index: LinkIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
         name: attributes.str(IFLA_IFNAME).and_then(LinkName::new).ok_or(Malformed::Missing)?,
         admin_up: flags & IFF_UP != 0,
-        running: flags & IFF_RUNNING != 0,
+        running: flags & IFF_RUNNING != 0 || unnoticed,
         loopback: flags & IFF_LOOPBACK != 0,
         mac: MacAddress(mac),
         mtu: attributes.u32(IFLA_MTU).unwrap_or(0),

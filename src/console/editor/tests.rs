@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const PROMPT: &str = "lvsbox> ";
+
 /// A terminal of so many columns: just what the editor may ask of it. Anything else is a failed test.
 struct Screen {
     columns: usize,

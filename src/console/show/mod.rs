@@ -1,5 +1,6 @@
 //! What the commands show: one file each with its text and its JSON, row by row ([`super::answer`]).
 
+pub(super) mod boot;
 pub(super) mod checks;
 pub(super) mod memory;
 pub(super) mod other;

@@ -4,10 +4,10 @@ use super::*;
 use crate::wire::netlink::tests::hex;
 use crate::wire::netlink::{Content, messages};
 use core::net::Ipv6Addr;
-use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{Emitable, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, CacheInfo};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, State};
 use proptest::prelude::*;
 
 const VIP: AddressSpec = AddressSpec {
@@ -322,4 +322,24 @@ fn an_independent_reader_finds_vlan_flags_and_mtu_of_links() {
     let mtu = link(&Request::SetLinkMtu(LinkIndex(3), 1_400));
     assert_eq!((mtu.header.flags, mtu.header.change_mask), (LinkFlags::empty(), LinkFlags::empty()));
     assert_eq!(mtu.attributes, [LinkAttribute::Mtu(1_400)]);
+}
+
+/// An interface that is set up and has a carrier, in an operational state.
+fn with_carrier(state: State) -> LinkEntry {
+    let mut link = LinkMessage::default();
+    link.header.flags = LinkFlags::Up | LinkFlags::LowerUp;
+    link.attributes = vec![LinkAttribute::IfName("eth0".to_owned()), LinkAttribute::OperState(state)];
+    let mut bytes = vec![0; link.buffer_len()];
+    link.emit(&mut bytes);
+    match parse(RTM_NEWLINK, &bytes) {
+        Ok(Message::NewLink(entry)) => entry,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_carrier_counts_before_the_kernel_has_taken_notice_but_not_while_something_holds_it_back() {
+    assert!(with_carrier(State::Down).running);
+    assert!(!with_carrier(State::Dormant).running);
+    assert!(!with_carrier(State::LowerLayerDown).running);
 }

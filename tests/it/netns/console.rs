@@ -1,5 +1,7 @@
 //! `lvsbox console` on a pseudo-terminal, as somebody meets it who administers a running director.
 
+use std::sync::LazyLock;
+
 use lab::process::Process;
 use lab::scratch::Scratch;
 use lab::terminal::Terminal;
@@ -9,8 +11,16 @@ use rustix::process::Signal;
 use super::Pair;
 use crate::rig::{Instance, Make, binary, ctl, lvsbox_run};
 
-const PROMPT: &str = "\rlvsbox> \x1b[K";
+/// The prompt on an empty line.
+static PROMPT: LazyLock<String> = LazyLock::new(|| prompt("\r", "\x1b[K"));
+
 const MASTER: &str = "(VI_1) Entering MASTER STATE";
+
+/// What is shown with the prompt in it, which has the host's name: this machine's.
+fn prompt(before: &str, behind: &str) -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    format!("{before}{:.16}> {behind}", name.trim())
+}
 
 /// A running director, and a console at it.
 struct Desk {
@@ -30,7 +40,7 @@ impl Desk {
         director.wait_line(MASTER, secs(8));
         let terminal = Terminal::new();
         let console = Self::open(&pair, &terminal, &scratch);
-        terminal.wait_for(PROMPT, secs(5));
+        terminal.wait_for(&PROMPT, secs(5));
         Self { terminal, console, director, pair, scratch }
     }
 
@@ -51,7 +61,7 @@ impl Desk {
     /// Types a command, and returns its answer.
     #[track_caller]
     fn ask(&self, line: &str) -> String {
-        let shown = self.expect(format!("{line}\r").as_bytes(), PROMPT);
+        let shown = self.expect(format!("{line}\r").as_bytes(), &PROMPT);
         shown.replace('\r', "")
     }
 }
@@ -61,11 +71,11 @@ fn editing_history_and_completion_work_at_a_running_director() {
     let mut desk = Desk::new("keys");
     assert!(desk.ask("version").contains("\nlvsbox 0.1.0\n"));
     assert!(desk.expect(b"sttus\x1b[D\x1b[D\x1b[Da\r", "up ").contains("VI_1"), "the cursor moved");
-    desk.terminal.wait_for(PROMPT, secs(5));
-    desk.expect(b"\x1b[A", "lvsbox> status");
-    desk.expect(b"\x1b[A", "lvsbox> version");
-    desk.expect(b"\x15sh\tvr\t", "lvsbox> show vrrp ");
-    assert!(desk.expect(b"\r", PROMPT).contains("MASTER on eth0"));
+    desk.terminal.wait_for(&PROMPT, secs(5));
+    desk.expect(b"\x1b[A", &prompt("", "status"));
+    desk.expect(b"\x1b[A", &prompt("", "version"));
+    desk.expect(b"\x15sh\tvr\t", &prompt("", "show vrrp "));
+    assert!(desk.expect(b"\r", &PROMPT).contains("MASTER on eth0"));
     desk.expect(b"s\t", "status  show\r\n");
     desk.expect(b"\x03", "^C\r\n");
     assert!(desk.ask("stauts").contains("did you mean `status`?"));
@@ -84,11 +94,11 @@ fn a_change_of_state_appears_above_the_line_being_typed() {
     desk.expect(b"show v", "show v");
     desk.terminal.clear();
     desk.pair.first.ip("link set eth0 down");
-    let shown = desk.terminal.wait_for("lvsbox> show v\x1b[K", secs(8));
+    let shown = desk.terminal.wait_for(&prompt("", "show v\x1b[K"), secs(8));
     assert!(shown.starts_with("\r\x1b[K"), "{shown:?}");
     assert!(shown.contains("(VI_1) Entering FAULT STATE"), "{shown:?}");
-    assert!(shown.contains("\r\n\rlvsbox> show v\x1b[K"), "{shown:?}");
-    let answer = desk.expect(b"rrp\r", PROMPT);
+    assert!(shown.contains(&prompt("\r\n\r", "show v\x1b[K")), "{shown:?}");
+    let answer = desk.expect(b"rrp\r", &PROMPT);
     assert!(answer.contains("FAULT on eth0"), "the line was whole: {answer}");
 }
 
@@ -101,7 +111,7 @@ fn log_is_followed_until_a_key_is_pressed() {
         ctl(&desk.pair.first, "reload");
         desk.terminal.shown().contains("Reload complete").then_some(())
     });
-    desk.expect(b"q", PROMPT);
+    desk.expect(b"q", &PROMPT);
     assert!(desk.ask("version").contains("\nlvsbox 0.1.0\n"));
 }
 
@@ -126,7 +136,7 @@ fn a_stalled_terminal_delays_nobody() {
     assert_eq!(desk.director.status("Threads"), 1);
     // It reads again: everything is as it was.
     desk.terminal.send(b"\x03");
-    wait::until("a prompt", secs(20), || desk.terminal.shown().ends_with(PROMPT).then_some(()));
+    wait::until("a prompt", secs(20), || desk.terminal.shown().ends_with(&*PROMPT).then_some(()));
     assert!(desk.ask("version").contains("\nlvsbox 0.1.0\n"));
 }
 
@@ -178,7 +188,7 @@ fn the_daemon_serves_a_terminal_itself_and_a_stalled_one_delays_no_advert() {
     command.args(["--console", terminal.path()]);
     let director = Process::spawn(command, "lvsbox with a terminal", &scratch.join("log"));
     // It starts, which appears above the empty line.
-    terminal.wait_for("(VI_1) Entering MASTER STATE\r\n\rlvsbox> \x1b[K", secs(8));
+    terminal.wait_for(&prompt("(VI_1) Entering MASTER STATE\r\n\r", "\x1b[K"), secs(8));
     terminal.clear();
     terminal.send(b"sh vr\t\r");
     terminal.wait_for("MASTER on eth0", secs(5));
@@ -197,7 +207,7 @@ fn the_daemon_serves_a_terminal_itself_and_a_stalled_one_delays_no_advert() {
     assert!(adverts.len() >= 3 && gaps.max().is_some_and(|gap| gap < secs(2)), "{adverts:?}");
     // It is read again.
     terminal.send(b"\x03");
-    wait::until("a prompt", secs(20), || terminal.shown().ends_with(PROMPT).then_some(()));
+    wait::until("a prompt", secs(20), || terminal.shown().ends_with(&*PROMPT).then_some(()));
     terminal.clear();
     terminal.send(b"version\r");
     terminal.wait_for("\r\nlvsbox 0.1.0\r\n", secs(5));
