@@ -123,6 +123,11 @@ impl Machine {
         &self.serial
     }
 
+    /// Every byte that left the guest's UART, over all its lives, whether or not somebody read it.
+    pub fn serial_log(&self) -> Vec<u8> {
+        fs::read(self.scratch.join("serial.log")).unwrap_or_default()
+    }
+
     /// Process id of the QEMU that runs, or ran last.
     pub fn pid(&self) -> u32 {
         self.process.pid()

@@ -11,6 +11,7 @@ use lab::board::Board;
 use lab::firmware::Firmware;
 use lab::guest;
 use lab::machine::{Machine, OnReboot, Setup};
+use lab::switch::Switch;
 use lab::wait::{self, secs};
 
 use crate::rig::{Instance, Service};
@@ -206,4 +207,69 @@ fn console_of_the_configuration_takes_over_and_one_that_is_absent_is_named() {
     machine.wait_line("Boot own console: open console /dev/ttyS1: ", BOOT);
     machine.wait_line("only the first `console`", secs(5));
     machine.wait_line("(VI_1) setting VIPs.", secs(30));
+}
+
+#[test]
+fn box_on_a_switch_is_heard_until_it_is_cut_off_unplugged_or_dead() {
+    let switch = Switch::new(2);
+    let firmware = firmware(&format!("{APPLIANCE}{}", instance()));
+    let mut machine = Setup::new("lb1").wire(switch.wire(1)).boot(&firmware);
+    let advert =
+        |what: &str| switch.wait_advert(what, BOOT, |port, advert| port == 1 && advert.priority == 255);
+    advert("the first advert");
+    switch.wait("a gratuitous ARP", secs(20), |seen| {
+        seen.frame.gratuitous_arp().filter(|arp| arp.address.octets() == [10, 0, 1, 100])
+    });
+    machine.serial().wait_prompt(secs(30));
+    let answer = machine.serial().command("show vrrp", secs(30));
+    assert!(answer.contains("VI_1") && answer.contains("MASTER"), "{answer}");
+    assert!(!answer.contains('\x1b') && !answer.contains("lb1>"), "{answer:?}");
+
+    switch.cut(1);
+    switch.clear();
+    let lost = switch.lost_total();
+    wait::until("lost adverts", secs(20), || (switch.lost_total() >= lost + 2).then_some(()));
+    assert_eq!(switch.frames(), [], "nothing came through");
+    switch.join(1);
+    advert("an advert through the mended port");
+
+    machine.unplug(0);
+    machine.wait_line("(VI_1) Entering FAULT STATE", secs(20));
+    machine.plug(0);
+    wait::until("its return", secs(30), || {
+        (machine.console().matches("(VI_1) Entering MASTER STATE").count() == 2).then_some(())
+    });
+
+    machine.kill();
+    assert!(machine.has_ended() && !switch.is_plugged(1));
+    switch.clear();
+    machine.power_on();
+    advert("an advert after the power came back");
+    machine.serial().wait_prompt(secs(30));
+    assert_eq!(machine.console().matches("as PID 1").count(), 1, "{}", machine.console());
+}
+
+#[test]
+fn serial_line_that_nobody_reads_stalls_and_adverts_go_on() {
+    let switch = Switch::new(1);
+    let machine =
+        Setup::new("lb1").wire(switch.wire(0)).boot(&firmware(&format!("{APPLIANCE}{}", instance())));
+    let serial = machine.serial();
+    switch.wait_advert("the first advert", BOOT, |_, _| true);
+    serial.wait_prompt(secs(30));
+    serial.stall();
+    for _ in 0..20 {
+        serial.send("help\r");
+    }
+    switch.clear();
+    wait::until("five more adverts", secs(60), || (switch.adverts().len() >= 5).then_some(()));
+    // What QEMU was given to write is what left the UART.
+    let left = machine.serial_log().len();
+    wait::until("two more adverts", secs(60), || (switch.adverts().len() >= 7).then_some(()));
+    let later = machine.serial_log().len();
+    println!("{} bytes left the UART after the line was stalled", left - serial.raw().len());
+    assert_eq!(left, later, "the UART does not drain");
+    serial.resume();
+    serial.wait_prompt(secs(60));
+    wait::until("more from the UART", secs(30), || (machine.serial_log().len() > later).then_some(()));
 }
