@@ -22,6 +22,7 @@
 pub mod archive;
 pub mod board;
 pub mod capture;
+pub mod cleanup;
 pub mod firmware;
 pub mod frames;
 pub mod guest;
@@ -33,9 +34,12 @@ pub mod modules;
 pub mod netns;
 pub mod process;
 pub mod scratch;
+pub mod serial;
+pub mod switch;
 pub mod terminal;
 pub mod wait;
 pub mod web;
 pub mod world;
 
 mod packet;
+mod screen;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lab::cleanup;
 use lab::guest::Guest;
 use lab::web::{Behaviour, WebServer};
 use lab::world;
@@ -20,6 +21,7 @@ lab world [--control DEVICE] [--target ADDRESS:PORT]
                                     client and web servers behind this machine's network card; for a guest only";
 
 fn main() -> ExitCode {
+    cleanup::on_signal();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.split_first() {

@@ -8,18 +8,18 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::ops::Deref;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::cleanup;
 use crate::process::output_of;
 
-/// What every name of ours begins with.
-const PREFIX: &str = "lab-";
 /// Where iproute2 keeps named namespaces.
-const DIRECTORY: &str = "/run/netns";
+pub(crate) const DIRECTORY: &str = "/run/netns";
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 static SWEEP: Once = Once::new();
@@ -35,7 +35,7 @@ impl Namespace {
     pub fn new(label: &str) -> Self {
         SWEEP.call_once(sweep);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{number}-{label}", std::process::id());
+        let name = cleanup::name(number, label);
         ip(&format!("netns add {name}"));
         let namespace = Self { name };
         // Duplicate address detection delays an address by a second, and nobody else is on these wires.
@@ -216,7 +216,7 @@ fn ip(words: &str) -> String {
 }
 
 /// Kills what runs in a namespace and deletes it. Says nothing of what is already gone.
-fn remove(name: &str) {
+pub(crate) fn remove(name: &str) {
     if let Ok(listing) = Command::new("ip").args(["netns", "pids", name]).output() {
         for word in String::from_utf8_lossy(&listing.stdout).split_whitespace() {
             if let Some(pid) = word.parse().ok().and_then(rustix::process::Pid::from_raw) {
@@ -229,13 +229,5 @@ fn remove(name: &str) {
 
 /// Removes the namespaces of runs whose process is gone.
 fn sweep() {
-    let Ok(entries) = fs::read_dir(DIRECTORY) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        let Some(pid) = owner.and_then(|word| word.parse::<u32>().ok()) else { continue };
-        if !fs::exists(format!("/proc/{pid}")).unwrap_or(true) {
-            remove(&name);
-        }
-    }
+    cleanup::left_behind(Path::new(DIRECTORY)).iter().for_each(|name| remove(name));
 }

@@ -12,7 +12,8 @@ use std::path::Path;
 use lab::board::Board;
 use lab::firmware::Firmware;
 use lab::guest;
-use lab::machine::{Machine, OnReboot};
+use lab::machine::{Machine, OnReboot, Setup};
+use lab::switch::Switch;
 use lab::wait::{self, secs};
 
 use crate::rig::{Instance, Service};
@@ -33,6 +34,11 @@ fn firmware(configuration: &str) -> Firmware {
         without: None,
         files: Vec::new(),
     }
+}
+
+/// Boots a box whose network cards have nobody else on their wires.
+fn boot(firmware: &Firmware, cards: usize, on_reboot: OnReboot) -> Machine {
+    Setup::new("lb1").alone(cards).on_reboot(on_reboot).boot(firmware)
 }
 
 /// An owner, so that there is no election to wait for.
@@ -71,8 +77,7 @@ fn has_time(line: &str) -> bool {
 
 #[test]
 fn box_boots_with_every_stage_timed_and_becomes_master() {
-    let machine =
-        Machine::boot(&firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr"))), 1, OnReboot::Ends);
+    let machine = boot(&firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr"))), 1, OnReboot::Ends);
     machine.wait_line("(VI_1) Entering MASTER STATE", BOOT);
     machine.wait_line("(VI_1) setting VIPs.", secs(20));
     let stages = [
@@ -106,7 +111,7 @@ fn box_boots_with_every_stage_timed_and_becomes_master() {
 fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
     let script = "/busybox sleep 3\n/init ctl show ipvs\n/busybox cat /sys/class/net/eth0/mtu\n/busybox grep -o ^e1000e /proc/modules\n\
         /busybox grep Threads /proc/1/status\n/busybox grep VmRSS /proc/1/status\n/init ctl poweroff";
-    let mut machine = Machine::boot(&with_script(script), 1, OnReboot::Again);
+    let mut machine = boot(&with_script(script), 1, OnReboot::Again);
     machine.wait_end(BOOT);
     let console = machine.console();
     let position = |needle: &str| {
@@ -129,7 +134,7 @@ fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
 fn orphans_are_reaped_and_a_signal_to_pid_1_is_an_orderly_reboot() {
     let script = "/busybox sleep 1\nfor n in 1 2 3; do (/busybox sleep 0.2 &) ; done\n/busybox sleep 3\n\
         echo zombies $(/busybox ps -o stat | /busybox grep -c Z)\n/busybox kill -TERM 1\n/busybox sleep 60";
-    let machine = Machine::boot(&with_script(script), 1, OnReboot::Again);
+    let machine = boot(&with_script(script), 1, OnReboot::Again);
     machine.wait_line("zombies 0", BOOT);
     wait::until("a second boot", BOOT, || (machine.console().matches("as PID 1").count() > 1).then_some(()));
     let console = machine.console();
@@ -142,7 +147,7 @@ fn orphans_are_reaped_and_a_signal_to_pid_1_is_an_orderly_reboot() {
 
 #[test]
 fn control_alt_delete_is_an_orderly_reboot() {
-    let mut machine = Machine::boot(&firmware(&format!("{APPLIANCE}{}", instance())), 1, OnReboot::Ends);
+    let mut machine = boot(&firmware(&format!("{APPLIANCE}{}", instance())), 1, OnReboot::Ends);
     machine.wait_line("(VI_1) setting VIPs.", BOOT);
     machine.press("ctrl-alt-delete");
     machine.wait_end(secs(30));
@@ -154,7 +159,7 @@ fn control_alt_delete_is_an_orderly_reboot() {
 fn kernel_without_ipvs_says_so_and_vrrp_runs() {
     let mut firmware = firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr")));
     firmware.without = Some("ip_vs".to_owned());
-    let machine = Machine::boot(&firmware, 1, OnReboot::Ends);
+    let machine = boot(&firmware, 1, OnReboot::Ends);
     machine.wait_line("(VI_1) setting VIPs.", BOOT);
     machine.wait_line("IPVS is not available", secs(10));
     wait::steady("the box is up", secs(3), || !machine.has_ended());
@@ -162,8 +167,7 @@ fn kernel_without_ipvs_says_so_and_vrrp_runs() {
 
 #[test]
 fn box_without_a_network_card_stays_up_and_says_why_nothing_runs() {
-    let machine =
-        Machine::boot(&firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr"))), 0, OnReboot::Ends);
+    let machine = boot(&firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr"))), 0, OnReboot::Ends);
     machine.wait_line("Boot interfaces: the kernel has found no network card", BOOT);
     machine.wait_line("Boot interfaces: set up eth0: no such device", secs(10));
     machine.wait_line("Boot: done in", secs(10));
@@ -174,7 +178,7 @@ fn box_without_a_network_card_stays_up_and_says_why_nothing_runs() {
 
 #[test]
 fn broken_configuration_leaves_an_empty_one_running_and_is_explained() {
-    let machine = Machine::boot(&firmware("vrrp_instance VI_1 {\n    state MASTER\n"), 1, OnReboot::Ends);
+    let machine = boot(&firmware("vrrp_instance VI_1 {\n    state MASTER\n"), 1, OnReboot::Ends);
     machine.wait_line("/etc/lvsbox.conf:1:", BOOT);
     machine.wait_line("the block of `vrrp_instance` is never closed", secs(5));
     machine.wait_line("it cannot be understood: running with an empty configuration", secs(5));
@@ -188,7 +192,7 @@ fn absent_interfaces_are_named_and_the_others_run() {
         interface eth0.6 { vlan 6 parent eth0 address 10.0.6.1/24 }\n";
     let other = instance().named("VI_9", 9).on("eth9");
     let text = format!("{APPLIANCE}{absent}{}{other}", instance());
-    let machine = Machine::boot(&firmware(&text), 1, OnReboot::Ends);
+    let machine = boot(&firmware(&text), 1, OnReboot::Ends);
     machine.wait_line("Boot interfaces: set up eth7: no such device", BOOT);
     machine.wait_line("Boot interfaces: add a VLAN to eth8: no such device", secs(5));
     machine.wait_line("Boot interfaces: set up eth9: no such device", secs(5));
@@ -201,8 +205,73 @@ fn absent_interfaces_are_named_and_the_others_run() {
 fn console_of_the_configuration_takes_over_and_one_that_is_absent_is_named() {
     let absent =
         "appliance { console ttyS1 9600  console ttyS0 115200 }\ninterface eth0 { address 10.0.1.11/24 }\n";
-    let machine = Machine::boot(&firmware(&format!("{absent}{}", instance())), 1, OnReboot::Ends);
+    let machine = boot(&firmware(&format!("{absent}{}", instance())), 1, OnReboot::Ends);
     machine.wait_line("Boot own console: open console /dev/ttyS1: ", BOOT);
     machine.wait_line("only the first `console`", secs(5));
     machine.wait_line("(VI_1) setting VIPs.", secs(30));
+}
+
+#[test]
+fn box_on_a_switch_is_heard_until_it_is_cut_off_unplugged_or_dead() {
+    let switch = Switch::new(2);
+    let firmware = firmware(&format!("{APPLIANCE}{}", instance()));
+    let mut machine = Setup::new("lb1").wire(switch.wire(1)).boot(&firmware);
+    let advert =
+        |what: &str| switch.wait_advert(what, BOOT, |port, advert| port == 1 && advert.priority == 255);
+    advert("the first advert");
+    switch.wait("a gratuitous ARP", secs(20), |seen| {
+        seen.frame.gratuitous_arp().filter(|arp| arp.address.octets() == [10, 0, 1, 100])
+    });
+    machine.serial().wait_prompt(secs(30));
+    let answer = machine.serial().command("show vrrp", secs(30));
+    assert!(answer.contains("VI_1") && answer.contains("MASTER"), "{answer}");
+    assert!(!answer.contains('\x1b') && !answer.contains("lb1>"), "{answer:?}");
+
+    switch.cut(1);
+    switch.clear();
+    let lost = switch.lost_total();
+    wait::until("lost adverts", secs(20), || (switch.lost_total() >= lost + 2).then_some(()));
+    assert_eq!(switch.frames(), [], "nothing came through");
+    switch.join(1);
+    advert("an advert through the mended port");
+
+    machine.unplug(0);
+    machine.wait_line("(VI_1) Entering FAULT STATE", secs(20));
+    machine.plug(0);
+    wait::until("its return", secs(30), || {
+        (machine.console().matches("(VI_1) Entering MASTER STATE").count() == 2).then_some(())
+    });
+
+    machine.kill();
+    assert!(machine.has_ended() && !switch.is_plugged(1));
+    switch.clear();
+    machine.power_on();
+    advert("an advert after the power came back");
+    machine.serial().wait_prompt(secs(30));
+    assert_eq!(machine.console().matches("as PID 1").count(), 1, "{}", machine.console());
+}
+
+#[test]
+fn serial_line_that_nobody_reads_stalls_and_adverts_go_on() {
+    let switch = Switch::new(1);
+    let machine =
+        Setup::new("lb1").wire(switch.wire(0)).boot(&firmware(&format!("{APPLIANCE}{}", instance())));
+    let serial = machine.serial();
+    switch.wait_advert("the first advert", BOOT, |_, _| true);
+    serial.wait_prompt(secs(30));
+    serial.stall();
+    for _ in 0..20 {
+        serial.send("help\r");
+    }
+    switch.clear();
+    wait::until("five more adverts", secs(60), || (switch.adverts().len() >= 5).then_some(()));
+    // What QEMU was given to write is what left the UART.
+    let left = machine.serial_log().len();
+    wait::until("two more adverts", secs(60), || (switch.adverts().len() >= 7).then_some(()));
+    let later = machine.serial_log().len();
+    println!("{} bytes left the UART after the line was stalled", left - serial.raw().len());
+    assert_eq!(left, later, "the UART does not drain");
+    serial.resume();
+    serial.wait_prompt(secs(60));
+    wait::until("more from the UART", secs(30), || (machine.serial_log().len() > later).then_some(()));
 }
