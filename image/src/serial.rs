@@ -19,6 +19,8 @@ use crate::wait;
 
 /// How often the thread tries to connect to a socket that is not there.
 const RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+/// What the console says below a page begins with this; a blank turns it.
+const MORE: &str = "-- more: ";
 /// Bytes of the line's end that a failure shows.
 const TAIL: usize = 3_000;
 
@@ -196,7 +198,7 @@ impl Serial {
     }
 
     /// Types `line` and Enter at the console, and returns the rows between its echo and the next prompt, as a terminal
-    /// shows them. A line that came unasked meanwhile is among them. The prompt must stand there: the last command has
+    /// shows them, page after page. A line that came unasked meanwhile is among them. The prompt must stand there: the last command has
     /// returned, or [`Self::wait_prompt`]. [`Self::expect`] goes on behind it.
     ///
     /// # Panics
@@ -210,8 +212,15 @@ impl Serial {
         // The prompt of before may still be another one.
         let echoes = [format!("{before}{line}"), format!("{}{line}", self.lock().prompt), line.to_owned()];
         self.send(&format!("{line}\r"));
+        let mut paged_at = 0;
         let answer = wait::maybe(within, || {
             let mut shared = self.lock();
+            if shared.screen.before_cursor().starts_with(MORE) && shared.raw.len() != paged_at {
+                paged_at = shared.raw.len();
+                drop(shared);
+                self.send(" ");
+                return None;
+            }
             let answer = shared.answer(first, &echoes)?;
             shared.expected = shared.text.len();
             Some(answer)

@@ -87,9 +87,11 @@ fn a_command_returns_the_rows_between_its_echo_and_the_next_prompt() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             typed(&mut line.machine, 5);
-            line.machine.write_all(b"help\r\n\rlb1> \x1b[K").unwrap();
+            line.machine.write_all(b"help\r\none\r\n-- more: space, Enter for a line, q --").unwrap();
+            assert_eq!(typed(&mut line.machine, 1), " ");
+            line.machine.write_all(b"\r\x1b[Ktwo\r\n\rlb1> \x1b[K").unwrap();
         });
-        assert_eq!(line.serial.command("help", secs(10)), "");
+        assert_eq!(line.serial.command("help", secs(10)), "one\ntwo\n");
     });
     assert_eq!(line.serial.rows().first().map(String::as_str), Some(""));
     assert_eq!(line.serial.wait_row("VI_1", secs(1)), "(VI_1) up");

@@ -79,7 +79,7 @@ fn has_time(line: &str) -> bool {
 fn box_boots_with_every_stage_timed_and_becomes_master() {
     let machine = boot(&firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr"))), 1, OnReboot::Ends);
     machine.wait_line("(VI_1) Entering MASTER STATE", BOOT);
-    machine.wait_line("(VI_1) setting VIPs.", secs(20));
+    machine.wait_line("(VI_1) Entering MASTER STATE", secs(20));
     let stages = [
         "mounts",
         "board",
@@ -87,7 +87,7 @@ fn box_boots_with_every_stage_timed_and_becomes_master() {
         "modules",
         "clock",
         "configuration",
-        "own console",
+        "own consoles",
         "hostname",
         "sysctl",
         "interfaces",
@@ -141,14 +141,14 @@ fn orphans_are_reaped_and_a_signal_to_pid_1_is_an_orderly_reboot() {
     let position = |needle: &str| {
         console.find(needle).unwrap_or_else(|| panic!("no {needle:?} on the console:\n{console}"))
     };
-    assert!(position("Stopped by a signal") < position("Rebooting"), "{console}");
+    assert!(position("sent 0 priority") < position("Rebooting"), "{console}");
     assert!(!console.contains("Kernel panic"), "{console}");
 }
 
 #[test]
 fn control_alt_delete_is_an_orderly_reboot() {
     let mut machine = boot(&firmware(&format!("{APPLIANCE}{}", instance())), 1, OnReboot::Ends);
-    machine.wait_line("(VI_1) setting VIPs.", BOOT);
+    machine.wait_line("(VI_1) Entering MASTER STATE", BOOT);
     machine.press("ctrl-alt-delete");
     machine.wait_end(secs(30));
     let console = machine.console();
@@ -160,7 +160,7 @@ fn kernel_without_ipvs_says_so_and_vrrp_runs() {
     let mut firmware = firmware(&format!("{APPLIANCE}{}{}", instance(), service("rr")));
     firmware.without = Some("ip_vs".to_owned());
     let machine = boot(&firmware, 1, OnReboot::Ends);
-    machine.wait_line("(VI_1) setting VIPs.", BOOT);
+    machine.wait_line("(VI_1) Entering MASTER STATE", BOOT);
     machine.wait_line("IPVS is not available", secs(10));
     wait::steady("the box is up", secs(3), || !machine.has_ended());
 }
@@ -197,7 +197,7 @@ fn absent_interfaces_are_named_and_the_others_run() {
     machine.wait_line("Boot interfaces: add a VLAN to eth8: no such device", secs(5));
     machine.wait_line("Boot interfaces: set up eth9: no such device", secs(5));
     machine.wait_line("Boot interfaces: eth0 eth0.6 up, 3 problems", secs(5));
-    machine.wait_line("(VI_1) setting VIPs.", secs(20));
+    machine.wait_line("(VI_1) Entering MASTER STATE", secs(20));
     machine.wait_line("(VI_9) Entering FAULT STATE", secs(5));
 }
 
@@ -206,9 +206,9 @@ fn console_of_the_configuration_takes_over_and_one_that_is_absent_is_named() {
     let absent =
         "appliance { console ttyS1 9600  console ttyS0 115200 }\ninterface eth0 { address 10.0.1.11/24 }\n";
     let machine = boot(&firmware(&format!("{absent}{}", instance())), 1, OnReboot::Ends);
-    machine.wait_line("Boot own console: open console /dev/ttyS1: ", BOOT);
-    machine.wait_line("only the first `console`", secs(5));
-    machine.wait_line("(VI_1) setting VIPs.", secs(30));
+    machine.wait_line("Boot own consoles: open console /dev/ttyS1: ", BOOT);
+    machine.wait_line("Boot own consoles: ttyS0 115200", secs(5));
+    machine.wait_line("(VI_1) Entering MASTER STATE", secs(30));
 }
 
 #[test]
