@@ -1,4 +1,6 @@
-//! rtnetlink (`linux/rtnetlink.h`): interfaces and addresses.
+//! rtnetlink (`linux/rtnetlink.h`): interfaces and addresses. What only people ask for is in [`tables`].
+
+pub mod tables;
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
