@@ -7,7 +7,7 @@
 use core::fmt::{self, Display, Write};
 use core::net::IpAddr;
 
-use super::json::{List, Object, Shown, Value};
+use super::json::{Shown, Value};
 use super::lines::Names;
 use super::text::Line;
 use crate::director::Director;
@@ -71,7 +71,7 @@ struct LinkShown(Option<LinkName>, LinkIndex);
 impl Display for LinkShown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(name) => f.write_str(name.as_str()),
+            Some(name) => name.fmt(f),
             None => write!(f, "#{}", self.1.0),
         }
     }
@@ -79,34 +79,25 @@ impl Display for LinkShown {
 
 /// An interface's first line.
 pub fn interface(out: &mut dyn Write, links: Links<'_>, entry: &InterfaceEntry) -> fmt::Result {
-    let mut line = Line::new(out);
-    line.write_str(entry.link.name.as_str())?;
-    line.to(9)?;
-    line.write_str(match (entry.link.admin_up, entry.carrier, entry.link.running) {
+    let state = match (entry.link.admin_up, entry.carrier, entry.link.running) {
         (false, ..) => "down",
         (true, false, _) => "up, no carrier",
         (true, true, false) => "up, dormant",
         (true, true, true) => "up, carrier",
-    })?;
-    if let Some(mac) = mac(entry) {
-        line.to(25)?;
-        write!(line, "{mac}")?;
-    }
-    line.to(44)?;
-    write!(line, "mtu {}", entry.link.mtu)?;
+    };
+    let (name, mac, mtu) = (entry.link.name, Mac(mac(entry), " "), entry.link.mtu);
+    write!(out, "{name:<8} {state:<15} {mac}  mtu {mtu}")?;
     if let Some((id, parent)) = entry.vlan {
-        write!(line, "  vlan {id} on {}", links.name(parent))?;
+        write!(out, "  vlan {id} on {}", links.name(parent))?;
     }
-    line.end()
+    out.write_char('\n')
 }
 
 /// One of its addresses; `owner` is the instance whose virtual address it is.
 pub fn address(out: &mut dyn Write, entry: &AddressEntry, owner: Option<&str>) -> fmt::Result {
     let mut line = Line::new(out);
-    write!(line, "  {}/{}", entry.address, entry.prefix)?;
-    if let Some(owner) = owner {
-        write!(line, "  VIP of {owner}")?;
-    }
+    let mark = Part("  VIP of ", shown(&owner));
+    write!(line, "  {}/{}{mark}", entry.address, entry.prefix)?;
     line.end()
 }
 
@@ -121,35 +112,34 @@ pub fn counters(out: &mut dyn Write, entry: &InterfaceEntry) -> fmt::Result {
 
 /// An interface, up to its addresses: [`address_json`] follows, then [`interface_json_end`].
 pub fn interface_json(out: &mut dyn Write, links: Links<'_>, entry: &InterfaceEntry) -> fmt::Result {
-    let mut object = Object::begin(out)?;
-    object.field("name", entry.link.name.as_str())?;
-    object.field("index", entry.link.index.0)?;
-    object.field("up", entry.link.admin_up)?;
-    object.field("carrier", entry.carrier)?;
-    object.field("running", entry.link.running)?;
-    object.field("mac", mac(entry).map(Shown))?;
-    object.field("mtu", entry.link.mtu)?;
-    object.field("vlan", entry.vlan.map(|(id, _)| id))?;
-    object.field("parent", entry.vlan.map(|(_, parent)| Shown(links.name(parent))))?;
+    let InterfaceEntry { link, carrier, vlan, .. } = *entry;
+    let (id, parent) = (vlan.map(|(id, _)| id), vlan.map(|(_, parent)| links.name(parent)));
+    write!(
+        out,
+        r#"{{"name":{},"index":{},"up":{},"carrier":{carrier},"running":{},"mac":{},"mtu":{},"vlan":{},"parent":{},"#,
+        Quoted(Some(&link.name)),
+        link.index.0,
+        link.admin_up,
+        link.running,
+        Quoted(shown(&mac(entry))),
+        link.mtu,
+        Bare(shown(&id)),
+        Quoted(shown(&parent)),
+    )?;
     for (name, counters) in [("in", &entry.received), ("out", &entry.sent)] {
-        object.object(name, |inner| {
-            inner.field("packets", counters.packets)?;
-            inner.field("bytes", counters.bytes)?;
-            inner.field("errors", counters.errors)?;
-            inner.field("dropped", counters.dropped)
-        })?;
+        let Counters { packets, bytes, errors, dropped } = *counters;
+        write!(
+            out,
+            r#""{name}":{{"packets":{packets},"bytes":{bytes},"errors":{errors},"dropped":{dropped}}},"#
+        )?;
     }
-    object.open("addresses")?;
-    out.write_char('[')
+    out.write_str(r#""addresses":["#)
 }
 
 /// An address of the interface that is open.
 pub fn address_json(out: &mut dyn Write, entry: &AddressEntry, owner: Option<&str>) -> fmt::Result {
-    let mut object = Object::begin(out)?;
-    object.field("address", Shown(entry.address))?;
-    object.field("prefix", entry.prefix)?;
-    object.field("vip_of", owner)?;
-    object.end()
+    let (AddressEntry { address, prefix, .. }, owner) = (entry, Quoted(shown(&owner)));
+    write!(out, r#"{{"address":"{address}","prefix":{prefix},"vip_of":{owner}}}"#)
 }
 
 /// Closes an interface.
@@ -164,57 +154,48 @@ pub fn neighbours_head(out: &mut dyn Write) -> fmt::Result {
 
 /// A neighbour.
 pub fn neighbour(out: &mut dyn Write, links: Links<'_>, entry: &NeighbourEntry) -> fmt::Result {
-    let mut line = Line::new(out);
-    write!(line, "{}", entry.address)?;
-    line.to(17)?;
-    write!(line, "{}", links.name(entry.link))?;
-    line.to(34)?;
-    match entry.mac {
-        Some(mac) => write!(line, "{mac}")?,
-        None => line.write_char('-')?,
-    }
-    line.to(53)?;
-    line.write_str(state(entry.state))?;
-    line.end()
+    let (link, mac, state) = (links.name(entry.link), Mac(entry.mac, "-"), state(entry.state));
+    writeln!(out, "{:<16} {link:<16} {mac}  {state}", entry.address)
 }
 
 /// The same as an object.
 pub fn neighbour_json(out: &mut dyn Write, links: Links<'_>, entry: &NeighbourEntry) -> fmt::Result {
-    let mut object = Object::begin(out)?;
-    object.field("address", Shown(entry.address))?;
-    object.field("interface", Shown(links.name(entry.link)))?;
-    object.field("mac", entry.mac.map(Shown))?;
-    object.field("state", state(entry.state))?;
-    object.end()
+    write!(
+        out,
+        r#"{{"address":"{}","interface":{},"mac":{},"state":"{}"}}"#,
+        entry.address,
+        Quoted(Some(&links.name(entry.link))),
+        Quoted(shown(&entry.mac)),
+        state(entry.state),
+    )
 }
 
 /// A route: one line, and one more for each next hop if it has several.
 pub fn route(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>) -> fmt::Result {
+    let (network, prefix) = entry.destination;
     if entry.kind != RouteKind::Unicast {
         write!(out, "{} ", Kind(entry.kind))?;
     }
-    let (network, prefix) = entry.destination;
     match (prefix, network.is_ipv4()) {
         (0, _) => out.write_str("default")?,
         (32, true) | (128, false) => write!(out, "{network}")?,
         _ => write!(out, "{network}/{prefix}")?,
     }
-    towards(out, links, entry.gateway, entry.link)?;
-    if let Some(source) = entry.source {
-        write!(out, " src {source}")?;
-    }
     // Of the kernel's own and those of `ip route` nothing is to be said.
-    if !matches!(entry.protocol, 0 | 2..=4) {
-        write!(out, " proto {}", Maker(entry.protocol))?;
-    }
-    if entry.metric > 0 {
-        write!(out, " metric {}", entry.metric)?;
-    }
-    out.write_str(if entry.unusable { " linkdown\n" } else { "\n" })?;
-    for hop in entry.next_hops().take(MAX_HOPS) {
-        out.write_str("  ")?;
-        towards(out, links, hop.gateway, Some(hop.link))?;
-        writeln!(out, " weight {}{}", hop.weight, if hop.unusable { " linkdown" } else { "" })?;
+    let maker = (!matches!(entry.protocol, 0 | 2..=4)).then_some(Maker(entry.protocol));
+    writeln!(
+        out,
+        "{}{}{}{}{}{}",
+        Part(" via ", shown(&entry.gateway)),
+        Part(" dev ", shown(&entry.link.map(|link| links.name(link)))),
+        Part(" src ", shown(&entry.source)),
+        Part(" proto ", shown(&maker)),
+        Part(" metric ", shown(&Some(entry.metric).filter(|metric| *metric > 0))),
+        linkdown(entry.unusable),
+    )?;
+    for NextHop { gateway, link, weight, unusable } in entry.next_hops().take(MAX_HOPS) {
+        let (via, dev, down) = (Part(" via ", shown(&gateway)), links.name(link), linkdown(unusable));
+        writeln!(out, "  {via} dev {dev} weight {weight}{down}")?;
     }
     match entry.next_hops().skip(MAX_HOPS).count() {
         0 => Ok(()),
@@ -224,42 +205,34 @@ pub fn route(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>) -> f
 
 /// The same as an object; `next_hops` is empty for a route with one, `more_hops` counts those that are left out.
 pub fn route_json(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>) -> fmt::Result {
-    let mut object = Object::begin(out)?;
     let (network, prefix) = entry.destination;
-    object.field("destination", Shown(format_args!("{network}/{prefix}")))?;
-    object.field("type", Shown(Kind(entry.kind)))?;
-    object.field("gateway", entry.gateway.map(Shown))?;
-    object.field("interface", entry.link.map(|link| Shown(links.name(link))))?;
-    object.field("source", entry.source.map(Shown))?;
-    object.field("protocol", Shown(Maker(entry.protocol)))?;
-    object.field("metric", entry.metric)?;
-    object.field("linkdown", entry.unusable)?;
-    object.list("next_hops", |list| hops_json(list, links, entry))?;
-    object.field("more_hops", entry.next_hops().skip(MAX_HOPS).count())?;
-    object.end()
-}
-
-fn hops_json(list: &mut List<'_>, links: Links<'_>, entry: &RouteEntry<'_>) -> fmt::Result {
-    entry.next_hops().take(MAX_HOPS).try_for_each(|hop| list.item(HopShown(links, hop)))
-}
-
-struct HopShown<'a>(Links<'a>, NextHop);
-
-impl Value for HopShown<'_> {
-    fn write(&self, out: &mut dyn Write) -> fmt::Result {
-        let mut object = Object::begin(out)?;
-        object.field("gateway", self.1.gateway.map(Shown))?;
-        object.field("interface", Shown(self.0.name(self.1.link)))?;
-        object.field("weight", self.1.weight)?;
-        object.field("linkdown", self.1.unusable)?;
-        object.end()
+    write!(
+        out,
+        r#"{{"destination":"{network}/{prefix}","type":"{}","gateway":{},"interface":{},"source":{},"protocol":"{}","metric":{},"linkdown":{},"next_hops":["#,
+        Kind(entry.kind),
+        Quoted(shown(&entry.gateway)),
+        Quoted(shown(&entry.link.map(|link| links.name(link)))),
+        Quoted(shown(&entry.source)),
+        Maker(entry.protocol),
+        entry.metric,
+        entry.unusable,
+    )?;
+    for (place, hop) in entry.next_hops().take(MAX_HOPS).enumerate() {
+        let NextHop { gateway, link, weight, unusable } = hop;
+        let comma = if place == 0 { "" } else { "," };
+        let (gateway, link) = (Quoted(shown(&gateway)), links.name(link));
+        let link = Quoted(Some(&link));
+        write!(
+            out,
+            r#"{comma}{{"gateway":{gateway},"interface":{link},"weight":{weight},"linkdown":{unusable}}}"#
+        )?;
     }
+    write!(out, r#"],"more_hops":{}}}"#, entry.next_hops().skip(MAX_HOPS).count())
 }
 
 /// Opens the JSON document whose one list has this name: rows follow, each behind [`separator`], then [`json_end`].
 pub fn json_begin(out: &mut dyn Write, name: &str) -> fmt::Result {
-    Object::begin(out)?.open(name)?;
-    out.write_char('[')
+    write!(out, r#"{{"{name}":["#)
 }
 
 /// Between two rows of a list, and before the first one.
@@ -271,8 +244,7 @@ pub fn separator(out: &mut dyn Write, is_first: bool) -> fmt::Result {
 pub fn json_end(out: &mut dyn Write, trouble: Option<Trouble>) -> fmt::Result {
     out.write_str("\n]")?;
     if let Some(trouble) = trouble {
-        out.write_str(",\"error\":")?;
-        Shown(trouble).write(out)?;
+        write!(out, r#","error":"{trouble}""#)?;
     }
     out.write_str("}\n")
 }
@@ -281,19 +253,55 @@ fn mac(entry: &InterfaceEntry) -> Option<MacAddress> {
     Some(entry.link.mac).filter(|mac| *mac != MacAddress::default())
 }
 
-fn towards(
-    out: &mut dyn Write,
-    links: Links<'_>,
-    gateway: Option<IpAddr>,
-    link: Option<LinkIndex>,
-) -> fmt::Result {
-    if let Some(gateway) = gateway {
-        write!(out, " via {gateway}")?;
+fn linkdown(unusable: bool) -> &'static str {
+    if unusable { " linkdown" } else { "" }
+}
+
+/// Anything that may be absent, without its type: what shows it is there once.
+fn shown<T: Display>(value: &Option<T>) -> Option<&dyn Display> {
+    value.as_ref().map(|value| value as &dyn Display)
+}
+
+/// What is there, behind its word.
+struct Part<'a>(&'static str, Option<&'a dyn Display>);
+
+impl Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(value) => write!(f, "{}{value}", self.0),
+            None => Ok(()),
+        }
     }
-    if let Some(link) = link {
-        write!(out, " dev {}", links.name(link))?;
+}
+
+/// A JSON string, or null.
+struct Quoted<'a>(Option<&'a dyn Display>);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map(Shown).write(f)
     }
-    Ok(())
+}
+
+/// A JSON number, or null.
+struct Bare<'a>(Option<&'a dyn Display>);
+
+impl Display for Bare<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.unwrap_or(&"null").fmt(f)
+    }
+}
+
+/// A hardware address, or a word in as many columns.
+struct Mac(Option<MacAddress>, &'static str);
+
+impl Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(mac) => mac.fmt(f),
+            None => write!(f, "{:<17}", self.1),
+        }
+    }
 }
 
 /// As ip-neigh(8) calls it.
