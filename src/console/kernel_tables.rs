@@ -112,7 +112,7 @@ pub fn counters(out: &mut dyn Write, entry: &InterfaceEntry) -> fmt::Result {
 
 /// An interface, up to its addresses: [`address_json`] follows, then [`interface_json_end`].
 pub fn interface_json(out: &mut dyn Write, links: Links<'_>, entry: &InterfaceEntry) -> fmt::Result {
-    let InterfaceEntry { link, carrier, vlan, .. } = *entry;
+    let InterfaceEntry { link, carrier, vlan, .. } = entry;
     let (id, parent) = (vlan.map(|(id, _)| id), vlan.map(|(_, parent)| links.name(parent)));
     write!(
         out,
@@ -193,11 +193,12 @@ pub fn route(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>) -> f
         Part(" metric ", shown(&Some(entry.metric).filter(|metric| *metric > 0))),
         linkdown(entry.unusable),
     )?;
-    for NextHop { gateway, link, weight, unusable } in entry.next_hops().take(MAX_HOPS) {
+    let mut hops = entry.next_hops();
+    for NextHop { gateway, link, weight, unusable } in hops.by_ref().take(MAX_HOPS) {
         let (via, dev, down) = (Part(" via ", shown(&gateway)), links.name(link), linkdown(unusable));
         writeln!(out, "  {via} dev {dev} weight {weight}{down}")?;
     }
-    match entry.next_hops().skip(MAX_HOPS).count() {
+    match hops.count() {
         0 => Ok(()),
         more => writeln!(out, "   and {more} more"),
     }
@@ -217,7 +218,8 @@ pub fn route_json(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>)
         entry.metric,
         entry.unusable,
     )?;
-    for (place, hop) in entry.next_hops().take(MAX_HOPS).enumerate() {
+    let mut hops = entry.next_hops();
+    for (place, hop) in hops.by_ref().take(MAX_HOPS).enumerate() {
         let NextHop { gateway, link, weight, unusable } = hop;
         let comma = if place == 0 { "" } else { "," };
         let (gateway, link) = (Quoted(shown(&gateway)), links.name(link));
@@ -227,7 +229,7 @@ pub fn route_json(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>)
             r#"{comma}{{"gateway":{gateway},"interface":{link},"weight":{weight},"linkdown":{unusable}}}"#
         )?;
     }
-    write!(out, r#"],"more_hops":{}}}"#, entry.next_hops().skip(MAX_HOPS).count())
+    write!(out, r#"],"more_hops":{}}}"#, hops.count())
 }
 
 /// Opens the JSON document whose one list has this name: rows follow, each behind [`separator`], then [`json_end`].

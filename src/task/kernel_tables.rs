@@ -133,7 +133,7 @@ impl KernelTables {
     /// Keeps or prints a row. False if there is no room for it in the piece.
     fn take(&mut self, kind: u16, payload: &[u8], out: &mut Buf) -> bool {
         let (links, json) = (Links(&self.links), self.format == Format::Json);
-        let written = match parse_row(kind, payload) {
+        let written = match &parse_row(kind, payload) {
             Ok(Row::Interface(_)) if self.links.len() >= MAX_LINKS => {
                 return self.too_large();
             }
@@ -141,11 +141,11 @@ impl KernelTables {
                 return self.too_large();
             }
             Ok(Row::Interface(link)) => {
-                self.links.push(link);
+                self.links.push(*link);
                 return true;
             }
             Ok(Row::Address(address)) => {
-                self.addresses.push(address);
+                self.addresses.push(*address);
                 return true;
             }
             Ok(Row::Neighbour(entry)) => {
@@ -153,16 +153,16 @@ impl KernelTables {
                     return true;
                 }
                 fitting(out, self.printed, json, &|out| match json {
-                    true => show::neighbour_json(out, links, &entry),
+                    true => show::neighbour_json(out, links, entry),
                     false if self.printed == 0 => {
-                        show::neighbours_head(out).and_then(|()| show::neighbour(out, links, &entry))
+                        show::neighbours_head(out).and_then(|()| show::neighbour(out, links, entry))
                     }
-                    false => show::neighbour(out, links, &entry),
+                    false => show::neighbour(out, links, entry),
                 })
             }
             Ok(Row::Route(entry)) => fitting(out, self.printed, json, &|out| match json {
-                true => show::route_json(out, links, &entry),
-                false => show::route(out, links, &entry),
+                true => show::route_json(out, links, entry),
+                false => show::route(out, links, entry),
             }),
             Ok(Row::Other) => return true,
             Err(_) => {

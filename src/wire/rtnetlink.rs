@@ -319,6 +319,8 @@ fn parse_address(family: u8, payload: &[u8]) -> Result<AddressEntry, Malformed> 
     })
 }
 
+// Many callers: inlined it would be half of them.
+#[inline(never)]
 fn ip_address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
     match family {
         AF_INET => array::<4>(bytes, 0).map(IpAddr::from),

@@ -220,15 +220,17 @@ impl Table {
 pub fn parse_row(kind: u16, payload: &[u8]) -> Result<Row<'_>, Malformed> {
     let family = *payload.first().ok_or(Malformed::Truncated)?;
     match (kind, family) {
-        (RTM_NEWLINK, AF_UNSPEC) => parse_interface(payload).map(Row::Interface),
+        (RTM_NEWLINK, AF_UNSPEC) => parse_interface(payload),
         (RTM_NEWADDR, AF_INET | AF_INET6) => parse_address(family, payload).map(Row::Address),
-        (RTM_NEWNEIGH, AF_INET | AF_INET6) => parse_neighbour(family, payload).map(Row::Neighbour),
+        (RTM_NEWNEIGH, AF_INET | AF_INET6) => parse_neighbour(payload),
         (RTM_NEWROUTE, AF_INET | AF_INET6) => parse_route(family, payload),
         _ => Ok(Row::Other),
     }
 }
 
-fn parse_interface(payload: &[u8]) -> Result<InterfaceEntry, Malformed> {
+// Rows are large: each of the three readers writes its own into the caller's place, and inlined would copy it there.
+#[inline(never)]
+fn parse_interface(payload: &[u8]) -> Result<Row<'_>, Malformed> {
     let link = parse_link(payload)?;
     let flags = array(payload, 8).map_or(0, u32::from_ne_bytes);
     let attributes = Attributes::new(payload.get(LINK_HEADER_LEN..).unwrap_or(&[]));
@@ -243,24 +245,25 @@ fn parse_interface(payload: &[u8]) -> Result<InterfaceEntry, Malformed> {
         errors: counter(first + 4),
         dropped: counter(first + 6),
     };
-    Ok(InterfaceEntry {
+    Ok(Row::Interface(InterfaceEntry {
         link,
         carrier: flags & IFF_LOWER_UP != 0,
         vlan: vlan.zip(attributes.u32(IFLA_LINK).map(LinkIndex)),
         received: direction(0),
         sent: direction(1),
-    })
+    }))
 }
 
-fn parse_neighbour(family: u8, payload: &[u8]) -> Result<NeighbourEntry, Malformed> {
+#[inline(never)]
+fn parse_neighbour(payload: &[u8]) -> Result<Row<'_>, Malformed> {
     let (header, rest) = payload.split_first_chunk::<NEIGHBOUR_HEADER_LEN>().ok_or(Malformed::Truncated)?;
     let [_, _, _, _, i0, i1, i2, i3, s0, s1, ..] = *header;
     let attributes = Attributes::new(rest);
-    let address = attributes.bytes(NDA_DST).and_then(|bytes| ip_address(family, bytes));
+    let destination = address(attributes, NDA_DST);
     let mac = attributes.bytes(NDA_LLADDR).and_then(|mac| mac.try_into().ok());
-    Ok(NeighbourEntry {
+    Ok(Row::Neighbour(NeighbourEntry {
         link: LinkIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
-        address: address.ok_or(Malformed::Missing)?,
+        address: destination.ok_or(Malformed::Missing)?,
         mac: mac.map(MacAddress),
         state: match u16::from_ne_bytes([s0, s1]) {
             0x01 => NeighbourState::Incomplete,
@@ -273,9 +276,10 @@ fn parse_neighbour(family: u8, payload: &[u8]) -> Result<NeighbourEntry, Malform
             0x80 => NeighbourState::Permanent,
             _ => NeighbourState::None,
         },
-    })
+    }))
 }
 
+#[inline(never)]
 fn parse_route(family: u8, payload: &[u8]) -> Result<Row<'_>, Malformed> {
     let (header, rest) = payload.split_first_chunk::<ROUTE_HEADER_LEN>().ok_or(Malformed::Truncated)?;
     let [_, prefix, _, _, table, protocol, _, kind, f0, f1, f2, f3] = *header;
@@ -285,10 +289,9 @@ fn parse_route(family: u8, payload: &[u8]) -> Result<Row<'_>, Malformed> {
     if table != RT_TABLE_MAIN || flags & RTM_F_CLONED != 0 {
         return Ok(Row::Other);
     }
-    let everywhere = ip_address(family, &[0; 16]);
-    let network = attributes.bytes(RTA_DST).map_or(everywhere, |bytes| ip_address(family, bytes));
+    let network = address(attributes, RTA_DST).or_else(|| ip_address(family, &[0; 16]));
     Ok(Row::Route(RouteEntry {
-        destination: (network.ok_or(Malformed::Truncated)?, prefix),
+        destination: (network.ok_or(Malformed::Missing)?, prefix),
         kind: match kind {
             1 => RouteKind::Unicast,
             6 => RouteKind::Blackhole,
@@ -299,7 +302,7 @@ fn parse_route(family: u8, payload: &[u8]) -> Result<Row<'_>, Malformed> {
         },
         gateway: gateway(attributes),
         link: attributes.u32(RTA_OIF).map(LinkIndex),
-        source: attributes.bytes(RTA_PREFSRC).and_then(|bytes| ip_address(family, bytes)),
+        source: address(attributes, RTA_PREFSRC),
         metric: attributes.u32(RTA_PRIORITY).unwrap_or(0),
         protocol,
         unusable: flags & u32::from(UNUSABLE) != 0,
@@ -307,29 +310,46 @@ fn parse_route(family: u8, payload: &[u8]) -> Result<Row<'_>, Malformed> {
     }))
 }
 
-/// `RTA_GATEWAY`, or `RTA_VIA`: a family in two bytes before the address.
-fn gateway(attributes: Attributes<'_>) -> Option<IpAddr> {
-    let via = || attributes.bytes(RTA_VIA).and_then(|via| via.get(2..));
-    let bytes = attributes.bytes(RTA_GATEWAY).or_else(via)?;
+/// An address of either family: its length tells.
+#[inline(never)]
+fn address(attributes: Attributes<'_>, kind: u16) -> Option<IpAddr> {
+    let bytes = attributes.bytes(kind)?;
+    // `RTA_VIA` has its family in two bytes before the address.
+    let bytes = if kind == RTA_VIA { bytes.get(2..)? } else { bytes };
     ip_address(if bytes.len() == 4 { AF_INET } else { AF_INET6 }, bytes)
+}
+
+fn gateway(attributes: Attributes<'_>) -> Option<IpAddr> {
+    address(attributes, RTA_GATEWAY).or_else(|| address(attributes, RTA_VIA))
 }
 
 impl<'a> RouteEntry<'a> {
     /// The next hops of a route that has several, none for any other. It ends where a length does not fit.
-    pub fn next_hops(&self) -> impl Iterator<Item = NextHop> + use<'a> {
-        let mut rest = self.hops;
-        core::iter::from_fn(move || {
-            let header: [u8; HOP_HEADER_LEN] = array(rest, 0)?;
-            let [l0, l1, flags, weight, i0, i1, i2, i3] = header;
-            let length = usize::from(u16::from_ne_bytes([l0, l1]));
-            let hop = rest.get(HOP_HEADER_LEN..length)?;
-            rest = rest.get(length.saturating_add(3) & !3..).unwrap_or(&[]);
-            Some(NextHop {
-                gateway: gateway(Attributes::new(hop)),
-                link: LinkIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
-                weight: u16::from(weight) + 1,
-                unusable: flags & UNUSABLE != 0,
-            })
+    pub const fn next_hops(&self) -> NextHops<'a> {
+        NextHops { rest: self.hops }
+    }
+}
+
+/// See [`RouteEntry::next_hops`].
+#[derive(Clone, Copy, Debug)]
+pub struct NextHops<'a> {
+    rest: &'a [u8],
+}
+
+impl Iterator for NextHops<'_> {
+    type Item = NextHop;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<NextHop> {
+        let [l0, l1, flags, weight, i0, i1, i2, i3]: [u8; HOP_HEADER_LEN] = array(self.rest, 0)?;
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        let hop = self.rest.get(HOP_HEADER_LEN..length)?;
+        self.rest = self.rest.get(length.saturating_add(3) & !3..).unwrap_or(&[]);
+        Some(NextHop {
+            gateway: gateway(Attributes::new(hop)),
+            link: LinkIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
+            weight: u16::from(weight) + 1,
+            unusable: flags & UNUSABLE != 0,
         })
     }
 }
