@@ -60,20 +60,14 @@ pub struct Links<'a>(pub &'a [InterfaceEntry]);
 
 impl Links<'_> {
     /// The name; its number for an interface that is not in the list.
-    fn name(self, index: LinkIndex) -> LinkShown {
-        let known = self.0.iter().find(|entry| entry.link.index == index);
-        LinkShown(known.map(|entry| entry.link.name), index)
-    }
-}
-
-struct LinkShown(Option<LinkName>, LinkIndex);
-
-impl Display for LinkShown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(name) => name.fmt(f),
-            None => write!(f, "#{}", self.1.0),
+    fn name(self, index: LinkIndex) -> LinkName {
+        if let Some(known) = self.0.iter().find(|entry| entry.link.index == index) {
+            return known.link.name;
         }
+        let mut number: heapless::String<15> = heapless::String::new();
+        // Eleven bytes at most.
+        let _ = write!(number, "#{}", index.0);
+        LinkName::new(&number).unwrap_or_default()
     }
 }
 
