@@ -10,8 +10,11 @@ pub const MAX_ADDRESSES: usize = 4_096;
 pub const MAX_ADVERTISED: usize = 255;
 /// Unicast peers of one instance: each costs one datagram per advertisement interval.
 pub const MAX_PEERS: usize = 64;
-/// Interfaces named by a configuration.
+/// Interfaces named by a configuration, and interfaces of the kernel's that are shown: 120 bytes each meanwhile.
 pub const MAX_LINKS: usize = 1_024;
+/// Addresses of the kernel's that are shown, ours and as many of others: 24 bytes each meanwhile. Who asks is told
+/// that there are more.
+pub const MAX_KERNEL_ADDRESSES: usize = 2 * MAX_ADDRESSES;
 /// Virtual services.
 pub const MAX_SERVICES: usize = 4_096;
 /// Real servers of all services together, sorry servers not counted.

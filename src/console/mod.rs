@@ -9,6 +9,7 @@ pub mod answer;
 pub mod editor;
 pub mod ipvs;
 mod json;
+pub mod kernel_tables;
 pub mod keys;
 pub mod lines;
 pub mod log;

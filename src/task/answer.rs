@@ -5,6 +5,8 @@
 
 use core::fmt::Write;
 
+use super::dump::Job;
+use super::kernel_tables::KernelTables;
 use super::meter::{CLASSES, Work};
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
@@ -46,7 +48,7 @@ enum Kind {
     /// Rendered from the director's state.
     Rendered(console::Answer),
     /// Read from the kernel.
-    Table(Box<Snapshot>),
+    Table(Box<dyn Job>),
     /// The log, to its end.
     Log(Cursor, Format, Part),
     /// The last lines of the log about something.
@@ -154,7 +156,7 @@ impl Answer {
                 self.kind = Kind::Follow(topic, cursor, format);
                 return if new { Step::More(self.give(out).unwrap_or(0)) } else { Step::Follow };
             }
-            Kind::Table(mut snapshot) => match snapshot.step(&mut self.piece) {
+            Kind::Table(mut snapshot) => match snapshot.step(shell, &mut self.piece) {
                 None => Kind::Table(snapshot),
                 Some(status) => Kind::Over(status),
             },
@@ -208,7 +210,10 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::Ipvs, Some(family)) if present => {
             Kind::Table(Box::new(Snapshot::new(family, request.format)))
         }
-        _ => Kind::Rendered(console::Answer::new(request)),
+        (command, _) => match KernelTables::new(command, request.format) {
+            Some(tables) => Kind::Table(Box::new(tables)),
+            None => Kind::Rendered(console::Answer::new(request)),
+        },
     }
 }
 

@@ -1,19 +1,17 @@
 //! `show ipvs`: the kernel's own table, read for the occasion and printed as `ipvsadm -Ln` prints it.
 //!
 //! What the director believes is not asked: an operator wants to see what the kernel does, services of others
-//! included. It has a socket of its own, reads one datagram a step, so that nobody waits, and holds one list of
-//! services and one of destinations, which are freed with the answer.
+//! included. One datagram is read a step ([`super::dump`]); one list of services and one of destinations are held, and
+//! freed with the answer.
 
 use super::answer::{STATUS_FAILED, STATUS_OK};
+use super::dump::{Dump, Job};
+use super::shell::Shell;
 use crate::console::{Buf, Format, ipvs};
-use crate::kernel::error;
-use crate::kernel::netlink::{Incoming, NetlinkSocket, Protocol};
+use crate::kernel::netlink::Protocol;
 use crate::limits::{MAX_REAL_SERVERS, MAX_SERVICES};
 use crate::wire::genl_ipvs::{self, DestinationEntry, Info, Request, ServiceEntry};
-use crate::wire::netlink::{Content, Message, Writer, messages};
 
-/// Bytes of one datagram of a dump at most (`NLMSG_GOODSIZE` and the cap of `netlink_dump`).
-const DATAGRAM: usize = 32 << 10;
 /// Bytes of the longest row, with room to spare.
 const ROW: usize = 512;
 /// Services read at most: ours and as many of others.
@@ -22,12 +20,9 @@ const MAX_ROWS: usize = 2 * MAX_SERVICES;
 /// A table that is being read and printed.
 pub(super) struct Snapshot {
     family: u16,
-    /// Sequence number of the last request; answers to an earlier one are passed over.
-    seq: u32,
     format: Format,
     stage: Stage,
-    socket: Option<NetlinkSocket>,
-    buffer: Box<[u8]>,
+    dump: Option<Dump>,
     services: Vec<ServiceEntry>,
     destinations: Vec<DestinationEntry>,
     scratch: Vec<DestinationEntry>,
@@ -53,40 +48,19 @@ impl Snapshot {
     pub(super) fn new(family: u16, format: Format) -> Self {
         Self {
             family,
-            seq: 0,
             format,
             stage: Stage::Open,
-            socket: None,
-            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+            dump: None,
             services: Vec::new(),
             destinations: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
-    /// Does one step and may append rows to `out`, which is empty. A status when it is over.
-    pub(super) fn step(&mut self, out: &mut Buf) -> Option<u8> {
-        match self.advance(out) {
-            Ok(Some(stage)) => {
-                self.stage = stage;
-                None
-            }
-            Ok(None) => Some(STATUS_OK),
-            Err(errno) => {
-                let _ = match self.format {
-                    Format::Text => ipvs::unavailable(out, errno),
-                    Format::Json => ipvs::unavailable_json(out, errno),
-                };
-                Some(STATUS_FAILED)
-            }
-        }
-    }
-
     fn advance(&mut self, out: &mut Buf) -> Result<Option<Stage>, u16> {
         match self.stage {
             Stage::Open => {
-                self.socket =
-                    Some(NetlinkSocket::open(Protocol::Generic, 0).map_err(|error| error.number())?);
+                self.dump = Some(Dump::open(Protocol::Generic)?);
                 self.ask(Request::GetInfo)?;
                 Ok(Some(Stage::Info))
             }
@@ -174,36 +148,34 @@ impl Snapshot {
     }
 
     fn ask(&mut self, request: Request) -> Result<(), u16> {
-        let mut bytes = [0; 256];
-        let mut writer = Writer::new(&mut bytes);
-        let socket = self.socket.as_ref().ok_or(0_u16)?;
-        self.seq += 1;
-        request.emit(&mut writer, self.family, self.seq).map_err(|_| 0_u16)?;
-        socket.send(writer.as_bytes()).map_err(error::number)
+        let family = self.family;
+        self.dump.as_mut().ok_or(0_u16)?.ask(&|writer, seq| request.emit(writer, family, seq))
     }
 
     /// Reads one datagram and hands over its payloads. True at the end of a dump or of an answer.
     fn read(&mut self, mut take: impl FnMut(&[u8])) -> Result<bool, u16> {
-        let socket = self.socket.as_ref().ok_or(0_u16)?;
-        let length = match socket.receive(&mut self.buffer).map_err(error::number)? {
-            Incoming::Datagram(length) => length,
-            // The kernel answers inside our calls: nothing there means nothing to come.
-            Incoming::Empty => return Ok(true),
-            Incoming::Stranger => return Ok(false),
-            Incoming::Cut | Incoming::Overrun => return Err(105),
-        };
-        for message in messages(self.buffer.get(..length).unwrap_or(&[])) {
-            let Ok(Message { content, seq, .. }) = message else { return Err(0) };
-            if seq != self.seq {
-                continue;
+        self.dump.as_mut().ok_or(0_u16)?.read(&mut |_, payload| {
+            take(payload);
+            true
+        })
+    }
+}
+
+impl Job for Snapshot {
+    fn step(&mut self, _: &Shell, out: &mut Buf) -> Option<u8> {
+        match self.advance(out) {
+            Ok(Some(stage)) => {
+                self.stage = stage;
+                None
             }
-            match content {
-                Content::Data(payload) => take(payload),
-                Content::Acknowledgement { errno: 0 } | Content::Done { errno: 0 } => return Ok(true),
-                Content::Acknowledgement { errno } | Content::Done { errno } => return Err(errno),
-                Content::Noop | Content::Overrun => {}
+            Ok(None) => Some(STATUS_OK),
+            Err(errno) => {
+                let _ = match self.format {
+                    Format::Text => ipvs::unavailable(out, errno),
+                    Format::Json => ipvs::unavailable_json(out, errno),
+                };
+                Some(STATUS_FAILED)
             }
         }
-        Ok(false)
     }
 }

@@ -1,4 +1,6 @@
-//! rtnetlink (`linux/rtnetlink.h`): interfaces and addresses.
+//! rtnetlink (`linux/rtnetlink.h`): interfaces and addresses. What only people ask for is in [`tables`].
+
+pub mod tables;
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
@@ -324,6 +326,8 @@ fn parse_address(family: u8, payload: &[u8]) -> Result<AddressEntry, Malformed> 
     })
 }
 
+// Many callers: inlined it would be half of them.
+#[inline(never)]
 fn ip_address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
     match family {
         AF_INET => array::<4>(bytes, 0).map(IpAddr::from),

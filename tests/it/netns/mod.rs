@@ -7,6 +7,7 @@ mod daemon;
 mod drift;
 mod election;
 mod hostile;
+mod tables;
 
 use std::net::Ipv4Addr;
 
