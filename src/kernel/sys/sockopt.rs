@@ -39,6 +39,40 @@ pub fn set_own_groups_only(socket: impl AsFd) -> Result<(), Errno> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0)
 }
 
+/// A raw ICMP socket hears these types and no others (`ICMP_FILTER`, `linux/icmp.h`: a set bit is refused). A type
+/// above 31 cannot be told apart from those.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_icmp_types(socket: impl AsFd, types: &[u8]) -> Result<(), Errno> {
+    const SOL_RAW: i32 = 255;
+    const ICMP_FILTER: i32 = 1;
+    set_bytes(socket, SOL_RAW, ICMP_FILTER, &refused::<4>(types))
+}
+
+/// The same for a raw ICMPv6 socket (`ICMPV6_FILTER`, `linux/icmpv6.h`; RFC 3542 section 3.2).
+///
+/// # Errors
+/// The kernel's.
+pub fn set_icmpv6_types(socket: impl AsFd, types: &[u8]) -> Result<(), Errno> {
+    const ICMPV6_FILTER: i32 = 1;
+    set_bytes(socket, libc::IPPROTO_ICMPV6, ICMPV6_FILTER, &refused::<32>(types))
+}
+
+/// 32-bit words in the host's order with a bit for every type but `types`.
+fn refused<const N: usize>(types: &[u8]) -> [u8; N] {
+    let mut bits = [0xff; N];
+    for kind in types {
+        let (word, bit) = (usize::from(*kind / 32) * 4, 1_u32 << (*kind % 32));
+        for (place, byte) in (word..).zip(bit.to_ne_bytes()) {
+            if let Some(slot) = bits.get_mut(place) {
+                *slot &= !byte;
+            }
+        }
+    }
+    bits
+}
+
 /// An error reply of netlink carries the header of the request only (`NETLINK_CAP_ACK`), so that a full batch of
 /// refusals fits the receive buffer.
 ///
