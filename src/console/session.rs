@@ -156,7 +156,11 @@ impl Session {
                 Some(Outcome::Line) => {
                     let request = table::parse(self.command().as_bytes());
                     self.any_key = request.is_ok_and(|request| {
-                        matches!(request.command, Command::LogFollow | Command::LogChanges)
+                        let command = request.command;
+                        matches!(
+                            command,
+                            Command::LogFollow | Command::LogChanges | Command::Ping | Command::Arping
+                        )
                     });
                     (self.running, self.want) = (true, Some(Want::Run));
                 }

@@ -58,6 +58,11 @@ impl Feed {
         self.changed.set(true);
     }
 
+    /// There is something to read elsewhere for those who wait here.
+    pub(super) fn news(&self) {
+        self.changed.set(true);
+    }
+
     /// Wakes who waits, if there is news. True if somebody was woken.
     pub(super) fn wake(&self) -> bool {
         let written = log::figures().written_total;

@@ -10,6 +10,7 @@ mod apply;
 pub mod batch;
 mod console;
 pub mod control;
+mod echo;
 pub mod feed;
 mod ipvs;
 mod journal;

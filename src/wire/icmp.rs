@@ -144,8 +144,11 @@ mod tests {
         00000000000180006e4b127500010966016b00000000fa15000000000000";
 
     fn hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u8> =
-            text.chars().filter_map(|char| char.to_digit(16)).map(|one| one as u8).collect();
+        let digits: Vec<u8> = text
+            .chars()
+            .filter_map(|char| char.to_digit(16))
+            .filter_map(|one| u8::try_from(one).ok())
+            .collect();
         digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
     }
 
