@@ -27,6 +27,7 @@ use crate::wire::link::MacAddress;
 mod place;
 mod socket;
 
+use place::Place;
 use socket::{Heard, Socket};
 
 /// Between two requests, and how long the last one is waited for.
@@ -315,6 +316,9 @@ impl Probe {
 
     /// It is time for the next request, or for the last words. False at the end.
     fn go_on(&mut self, shell: &Shell) -> bool {
+        if let (0, Socket::Arp(_, Place { ours: true, mac, .. })) = (self.sent, &self.socket) {
+            self.say(shell, format_args!("{} is ours, at {mac}", self.asked));
+        }
         if self.sent > 0 && (self.answered | self.excused) & 1 << self.sent == 0 {
             self.say(shell, format_args!("no answer: {}", self.sent));
         }
@@ -373,25 +377,31 @@ impl Probe {
     }
 
     fn sum_up(&self, shell: &Shell) {
-        let (sent, answered, run) = (self.sent, self.answered.count_ones(), self.run);
-        let Times { least, sum, most } = self.times;
-        let status = Some(if answered > 0 { STATUS_OK } else { STATUS_FAILED });
-        let mean = sum.divided_by(answered.max(1).into());
-        match (answered, self.owners.len()) {
-            (0, _) => tell(shell, run, format_args!("{sent} sent, 0 answered"), status),
-            (_, 0) => {
-                let (least, mean, most) = (Millis(least), Millis(mean), Millis(most));
-                let line = format_args!("{sent} sent, {answered} answered, {least}/{mean}/{most} ms");
-                tell(shell, run, line, status);
+        let (sent, answered) = (self.sent, self.answered.count_ones());
+        let mut line: heapless::String<128> = heapless::String::new();
+        let _ = write!(line, "{sent} sent, {answered} answered");
+        let _ = match &self.socket {
+            Socket::Icmp(_) if answered > 0 => {
+                let Times { least, sum, most } = self.times;
+                let mean = sum.divided_by(answered.into());
+                write!(line, ", {}/{}/{} ms", Millis(least), Millis(mean), Millis(most))
             }
-            (_, 1) => tell(shell, run, format_args!("{sent} sent, {answered} answered by 1 host"), status),
-            (_, owners) => {
-                let count = if owners == 2 { "two" } else { "several" };
-                let line = format_args!(
-                    "{sent} sent, {answered} answered by {owners} hosts: the address has {count} owners"
-                );
-                tell(shell, run, line, status);
-            }
+            Socket::Icmp(_) => Ok(()),
+            Socket::Arp(_, place) => self.count_owners(place.ours, &mut line),
+        };
+        let status = if answered > 0 { STATUS_OK } else { STATUS_FAILED };
+        tell(shell, self.run, format_args!("{line}"), Some(status));
+    }
+
+    fn count_owners(&self, ours: bool, line: &mut dyn Write) -> fmt::Result {
+        let hosts = self.owners.len();
+        if hosts > 0 {
+            write!(line, " by {hosts} host{}", if hosts == 1 { "" } else { "s" })?;
+        }
+        match hosts + usize::from(ours) {
+            0 | 1 => Ok(()),
+            2 => line.write_str(": the address has two owners"),
+            _ => line.write_str(": the address has several owners"),
         }
     }
 

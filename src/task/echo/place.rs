@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) mac: MacAddress,
     /// 0.0.0.0 if this host has no address there but the one that is asked about.
     pub(super) source: Ipv4Addr,
+    /// This host has the address that is asked about.
+    pub(super) ours: bool,
 }
 
 /// An address to ask from, and how good it is.
@@ -39,9 +41,10 @@ pub(super) async fn find(shell: &Shell, asked: Ipv4Addr, timer: &Timer) -> Resul
     let socket = NetlinkSocket::open(Protocol::Route, 0);
     let socket = socket.map_err(|error| Code::from_raw_os_error(error.number().into()))?;
     let socket = watch(&shell.reactor, socket)?;
-    let mut best: Candidate = None;
+    let (mut best, mut ours): (Candidate, bool) = (None, false);
     list(shell, &socket, Request::DumpAddresses, timer, &mut |message| {
         if let Message::NewAddress(entry) = message {
+            ours |= entry.address == asked;
             weigh(shell, asked, &entry, &mut best);
         }
     })
@@ -54,7 +57,7 @@ pub(super) async fn find(shell: &Shell, asked: Ipv4Addr, timer: &Timer) -> Resul
             && entry.index == link
             && entry.mac != MacAddress::default()
         {
-            place = Some(Place { link, mac: entry.mac, source });
+            place = Some(Place { link, mac: entry.mac, source, ours });
         }
     })
     .await?;
