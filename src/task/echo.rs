@@ -11,6 +11,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
+use rustix::io::Errno as Code;
+
 use super::meter::Work;
 use super::reactor::{Timer, store};
 use super::shell::{Priority, Shell};
@@ -27,7 +29,7 @@ use crate::wire::link::MacAddress;
 mod place;
 mod socket;
 
-use place::Place;
+use place::{Finder, Place};
 use socket::{Heard, Socket};
 
 /// Between two requests, and how long the last one is waited for.
@@ -174,25 +176,62 @@ impl Drop for Asker {
     }
 }
 
+/// What the task does.
+enum Stage {
+    Idle,
+    Finding(Job, u16, Finder),
+    Probing(Probe),
+}
+
 async fn run(shell: Rc<Shell>, timer: Timer) {
+    let mut stage = Stage::Idle;
+    poll_fn(|context| shell.meter.measure(Work::Control, || poll(&mut stage, &shell, &timer, context))).await;
+}
+
+/// Never ready: the task ends with the process.
+fn poll(stage: &mut Stage, shell: &Shell, timer: &Timer, context: &Context<'_>) -> Poll<()> {
     loop {
-        timer.cancel();
-        let (job, run) = poll_fn(|context| shell.echo.poll_job(context)).await;
-        let opened = match job {
-            Job::Ping(address) => Socket::open_icmp(&shell, address),
-            Job::Arping(address) => match place::find(&shell, address, &timer).await {
-                Ok(Some(place)) => Socket::open_arp(&shell, place),
-                Ok(None) => {
-                    end(&shell, run, format_args!("no interface is on the network of {address}"));
+        let (job, run, opened) = match stage {
+            Stage::Idle => match shell.echo.poll_job(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready((job, run)) => match job {
+                    Job::Ping(address) => (job, run, Socket::open_icmp(shell, address)),
+                    Job::Arping(address) => match Finder::new(shell, address) {
+                        Ok(finder) => {
+                            *stage = Stage::Finding(job, run, finder);
+                            continue;
+                        }
+                        Err(code) => (job, run, Err(code)),
+                    },
+                },
+            },
+            Stage::Finding(job, run, finder) => match finder.poll(shell, context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(Some(place))) => (*job, *run, Socket::open_arp(shell, place)),
+                // A place that does not exist.
+                Poll::Ready(Ok(None)) => (*job, *run, Err(Code::NODEV)),
+                Poll::Ready(Err(code)) => (*job, *run, Err(code)),
+            },
+            Stage::Probing(probe) => match probe.poll(shell, timer, context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(()) => {
+                    timer.cancel();
+                    *stage = Stage::Idle;
                     continue;
                 }
-                Err(code) => Err(code),
             },
         };
-        match opened {
-            Ok(socket) => Probe::new(job, run, socket).run(&shell, &timer).await,
-            Err(code) => end(&shell, run, format_args!("open socket: {}", errno::Text(number(code)))),
-        }
+        *stage = match (opened, job) {
+            (Ok(socket), _) => Stage::Probing(Probe::new(job, run, socket)),
+            (Err(Code::NODEV), Job::Arping(address)) => {
+                end(shell, run, format_args!("no interface is on the network of {address}"));
+                Stage::Idle
+            }
+            (Err(code), _) => {
+                end(shell, run, format_args!("open socket: {}", errno::Text(number(code))));
+                Stage::Idle
+            }
+        };
     }
 }
 
@@ -276,10 +315,6 @@ impl Probe {
             times: Times::default(),
             owners: heapless::Vec::new(),
         }
-    }
-
-    async fn run(mut self, shell: &Shell, timer: &Timer) {
-        poll_fn(|context| shell.meter.measure(Work::Control, || self.poll(shell, timer, context))).await;
     }
 
     fn poll(&mut self, shell: &Shell, timer: &Timer, context: &Context<'_>) -> Poll<()> {

@@ -106,6 +106,6 @@ impl Socket {
     }
 }
 
-pub(super) fn watch<T: std::os::fd::AsFd>(reactor: &Rc<Reactor>, socket: T) -> Result<Source<T>, Code> {
+fn watch<T: std::os::fd::AsFd>(reactor: &Rc<Reactor>, socket: T) -> Result<Source<T>, Code> {
     reactor.register(socket).map_err(|error: Error| Code::from_raw_os_error(error.number().into()))
 }
