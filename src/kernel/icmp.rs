@@ -8,7 +8,23 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto};
 
 use super::sys::sockopt;
-use crate::wire::icmp::{Family, TYPES_V4, TYPES_V6};
+use crate::wire::icmp::Family;
+
+/// All types but echo reply, destination unreachable, time exceeded (RFC 792).
+const REFUSED_V4: u32 = !(1 | 1 << 3 | 1 << 11);
+/// The same of ICMPv6: 129, 1, 3 (RFC 4443). The words are in the host's order.
+const REFUSED_V6: [u8; 32] = {
+    let low = (!(1_u32 << 1 | 1 << 3)).to_ne_bytes();
+    let replies = (!(1_u32 << (129 % 32))).to_ne_bytes();
+    let mut bytes = [0xff; 32];
+    let mut place = 0;
+    while place < 4 {
+        bytes[place] = low[place];
+        bytes[129 / 32 * 4 + place] = replies[place];
+        place += 1;
+    }
+    bytes
+};
 
 /// The socket.
 #[derive(Debug)]
@@ -27,8 +43,8 @@ impl IcmpSocket {
         };
         let socket = rustix::net::socket_with(domain, SocketType::RAW, flags, Some(protocol))?;
         match family {
-            Family::V4 => sockopt::set_icmp_types(&socket, &TYPES_V4)?,
-            Family::V6 => sockopt::set_icmpv6_types(&socket, &TYPES_V6)?,
+            Family::V4 => sockopt::set_icmp_filter(&socket, REFUSED_V4)?,
+            Family::V6 => sockopt::set_icmpv6_filter(&socket, &REFUSED_V6)?,
         }
         Ok(Self(socket))
     }

@@ -346,12 +346,12 @@ impl Probe {
     /// True if nothing more can be learned. There may always be another owner, so ARP is waited for.
     fn is_over(&self) -> bool {
         let all = ((1 << self.count) - 1) << 1;
-        matches!(self.socket, Socket::Icmp(_)) && (self.answered | self.excused) == all
+        self.socket.place().is_none() && (self.answered | self.excused) == all
     }
 
     /// It is time for the next request, or for the last words. False at the end.
     fn go_on(&mut self, shell: &Shell) -> bool {
-        if let (0, Socket::Arp(_, Place { ours: true, mac, .. })) = (self.sent, &self.socket) {
+        if let (0, Some(Place { ours: true, mac, .. })) = (self.sent, self.socket.place()) {
             self.say(shell, format_args!("{} is ours, at {mac}", self.asked));
         }
         if self.sent > 0 && (self.answered | self.excused) & 1 << self.sent == 0 {
@@ -415,14 +415,14 @@ impl Probe {
         let (sent, answered) = (self.sent, self.answered.count_ones());
         let mut line: heapless::String<128> = heapless::String::new();
         let _ = write!(line, "{sent} sent, {answered} answered");
-        let _ = match &self.socket {
-            Socket::Icmp(_) if answered > 0 => {
+        let _ = match self.socket.place() {
+            None if answered > 0 => {
                 let Times { least, sum, most } = self.times;
                 let mean = sum.divided_by(answered.into());
                 write!(line, ", {}/{}/{} ms", Millis(least), Millis(mean), Millis(most))
             }
-            Socket::Icmp(_) => Ok(()),
-            Socket::Arp(_, place) => self.count_owners(place.ours, &mut line),
+            None => Ok(()),
+            Some(place) => self.count_owners(place.ours, &mut line),
         };
         let status = if answered > 0 { STATUS_OK } else { STATUS_FAILED };
         tell(shell, self.run, format_args!("{line}"), Some(status));

@@ -49,11 +49,6 @@ const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 const IPV6_HEADER_LEN: usize = 40;
 
-/// The types of [`Message`]: reply, unreachable, time exceeded.
-pub const TYPES_V4: [u8; 3] = [0, 3, 11];
-/// The same of ICMPv6.
-pub const TYPES_V6: [u8; 3] = [129, 1, 3];
-
 const UNREACHABLE: &str = "unreachable";
 const PROHIBITED: &str = "prohibited by a filter";
 const EXCEEDED: &str = "time exceeded";
@@ -211,7 +206,7 @@ mod tests {
             let cut = whole.len().min(packet.len());
             let _ = parse(family, &whole[..cut]);
             if let Some(first) = whole.get_mut(if v6 { 0 } else { 20 }) {
-                *first = TYPES_V4.into_iter().chain(TYPES_V6).nth(kind).unwrap();
+                *first = [0, 3, 11, 129, 1, 3][kind];
             }
             let _ = parse(family, &whole);
             if !v6 {

@@ -2,12 +2,12 @@
 
 use core::net::IpAddr;
 use core::task::{Context, Poll};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 
 use rustix::io::Errno as Code;
 
 use super::place::Place;
-use crate::kernel::error::Error;
 use crate::kernel::icmp::IcmpSocket;
 use crate::kernel::packet::PacketSocket;
 use crate::task::reactor::{Reactor, Source};
@@ -21,10 +21,22 @@ const PAYLOAD: [u8; 56] = [0; 56];
 /// Longest packet that is looked at; an error quotes our header within it.
 const MAX_PACKET: usize = 256;
 
-/// The socket.
-pub(super) enum Socket {
-    Icmp(Source<IcmpSocket>),
-    Arp(Source<PacketSocket>, Place),
+/// The socket, which is watched.
+pub(super) struct Socket(Source<Port>);
+
+/// The socket by its kind.
+pub(super) enum Port {
+    Icmp(IcmpSocket),
+    Arp(PacketSocket, Place),
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Icmp(socket) => socket.as_fd(),
+            Self::Arp(socket, _) => socket.as_fd(),
+        }
+    }
 }
 
 /// What came in.
@@ -49,30 +61,34 @@ impl Heard {
 
 impl Socket {
     pub(super) fn open_icmp(shell: &Shell, target: IpAddr) -> Result<Self, Code> {
-        let socket = IcmpSocket::open(Family::of(target))?;
-        watch(&shell.reactor, socket).map(Self::Icmp)
+        watch(&shell.reactor, Port::Icmp(IcmpSocket::open(Family::of(target))?))
     }
 
     pub(super) fn open_arp(shell: &Shell, place: Place) -> Result<Self, Code> {
-        let socket = PacketSocket::open_arp(place.link)?;
-        Ok(Self::Arp(watch(&shell.reactor, socket)?, place))
+        watch(&shell.reactor, Port::Arp(PacketSocket::open_arp(place.link)?, place))
+    }
+
+    /// The place of an ARP socket.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match self.0.io() {
+            Port::Icmp(_) => None,
+            Port::Arp(_, place) => Some(place),
+        }
     }
 
     pub(super) fn send(&self, target: IpAddr, id: u16, seq: u16) -> Result<(), Code> {
         let mut bytes = [0; 128];
-        let length = match (self, target) {
-            (Self::Icmp(_), _) => {
-                icmp::emit_request(Family::of(target), Echo { id, seq }, &PAYLOAD, &mut bytes)
+        match (self.0.io(), target) {
+            (Port::Icmp(socket), _) => {
+                let family = Family::of(target);
+                let length = icmp::emit_request(family, Echo { id, seq }, &PAYLOAD, &mut bytes);
+                socket.send(written(&bytes, length)?, target)
             }
-            (Self::Arp(_, place), IpAddr::V4(address)) => {
-                arp::emit_request(place.mac, place.source, address, &mut bytes)
+            (Port::Arp(socket, place), IpAddr::V4(address)) => {
+                let length = arp::emit_request(place.mac, place.source, address, &mut bytes);
+                socket.send(place.link, written(&bytes, length)?)
             }
-            (Self::Arp(..), IpAddr::V6(_)) => None,
-        };
-        let bytes = length.and_then(|length| bytes.get(..length)).ok_or(Code::MSGSIZE)?;
-        match self {
-            Self::Icmp(socket) => socket.io().send(bytes, target),
-            Self::Arp(socket, place) => socket.io().send(place.link, bytes),
+            (Port::Arp(..), IpAddr::V6(_)) => Err(Code::AFNOSUPPORT),
         }
     }
 
@@ -80,32 +96,35 @@ impl Socket {
     /// meets again.
     pub(super) fn poll_heard(&self, asked: IpAddr, id: u16, context: &Context<'_>) -> Poll<Option<Heard>> {
         let mut bytes = [0; MAX_PACKET];
-        match self {
-            Self::Icmp(socket) => {
-                socket.poll_read(context, |socket| socket.receive(&mut bytes)).map(|received| {
-                    let (length, from) = received.ok()?;
-                    // IPv4 drops what is not as long as its header says.
-                    match icmp::parse(Family::of(asked), bytes.get(..length)?)? {
-                        Message::Reply(echo) if echo.id == id && from == asked => {
-                            Some(Heard::Reply { seq: echo.seq })
-                        }
-                        Message::Error { echo, target, reason } if echo.id == id && target == asked => {
-                            Some(Heard::Error { seq: echo.seq, reason, from })
-                        }
-                        Message::Reply(_) | Message::Error { .. } => None,
-                    }
-                })
-            }
-            Self::Arp(socket, place) => {
-                socket.poll_read(context, |socket| socket.receive(&mut bytes)).map(|received| {
-                    let reply = arp::parse_reply(bytes.get(..received.ok()?)?)?;
-                    (reply.address == asked && reply.asked_by == place.mac).then_some(Heard::Owner(reply.mac))
-                })
-            }
-        }
+        let received = self.0.poll_read(context, |port| match port {
+            Port::Icmp(socket) => socket.receive(&mut bytes),
+            Port::Arp(socket, _) => socket.receive(&mut bytes).map(|length| (length, asked)),
+        });
+        received.map(|received| {
+            let (length, from) = received.ok()?;
+            let packet = bytes.get(..length)?;
+            let Some(place) = self.place() else { return understand(asked, id, packet, from) };
+            let reply = arp::parse_reply(packet)?;
+            (reply.address == asked && reply.asked_by == place.mac).then_some(Heard::Owner(reply.mac))
+        })
     }
 }
 
-fn watch<T: std::os::fd::AsFd>(reactor: &Rc<Reactor>, socket: T) -> Result<Source<T>, Code> {
-    reactor.register(socket).map_err(|error: Error| Code::from_raw_os_error(error.number().into()))
+/// What a packet says about a request of this run.
+fn understand(asked: IpAddr, id: u16, packet: &[u8], from: IpAddr) -> Option<Heard> {
+    match icmp::parse(Family::of(asked), packet)? {
+        Message::Reply(echo) if echo.id == id && from == asked => Some(Heard::Reply { seq: echo.seq }),
+        Message::Error { echo, target, reason } if echo.id == id && target == asked => {
+            Some(Heard::Error { seq: echo.seq, reason, from })
+        }
+        Message::Reply(_) | Message::Error { .. } => None,
+    }
+}
+
+fn written(bytes: &[u8], length: Option<usize>) -> Result<&[u8], Code> {
+    length.and_then(|length| bytes.get(..length)).ok_or(Code::MSGSIZE)
+}
+
+fn watch(reactor: &Rc<Reactor>, port: Port) -> Result<Socket, Code> {
+    reactor.register(port).map(Socket).map_err(|error| Code::from_raw_os_error(error.number().into()))
 }
