@@ -48,7 +48,7 @@ pub fn emit_request(mac: MacAddress, source: Ipv4Addr, address: Ipv4Addr, frame:
 
 /// The reply in a frame; `None` for anything else.
 pub fn parse_reply(frame: &[u8]) -> Option<Reply> {
-    let (header, arp) = ethernet::Header::parse(frame)?;
+    let (header, arp) = ethernet::Header::parse(frame.get(..FRAME_LEN)?)?;
     let fits = header.ethertype == ethernet::ARP && array::<8>(arp, 0)? == REPLY;
     fits.then_some(Reply {
         mac: MacAddress(array(arp, 8)?),
