@@ -239,7 +239,8 @@ impl Session {
                 Some(Outcome::Line) => {
                     let request = table::parse(self.command().as_bytes());
                     let (endless, json) = request.map_or((false, false), |request| {
-                        let endless = [Command::LogFollow, Command::LogChanges].contains(&request.command);
+                        use Command::{Arping, LogChanges, LogFollow, Ping};
+                        let endless = [LogFollow, LogChanges, Ping, Arping].contains(&request.command);
                         (endless, request.format == Format::Json)
                     });
                     self.any_key = endless;

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod console;
 pub mod error;
 pub mod files;
+pub mod icmp;
 pub mod link;
 pub mod machine;
 pub mod module;

@@ -1,13 +1,15 @@
 //! One packet socket for the whole process that sends whole Ethernet frames: gratuitous ARP (RFC 5227 section 1.2)
-//! and unsolicited neighbour advertisements. Protocol 0: it receives nothing (packet(7)).
+//! and unsolicited neighbour advertisements. Protocol 0: it receives nothing (packet(7)). Another one, for as long as
+//! somebody asks who has an address, hears the ARP of one interface.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::error::Error;
 use super::sys::sockaddr::LinkAddress;
+use crate::wire::ethernet;
 use crate::wire::link::LinkIndex;
 
 /// The socket.
@@ -19,14 +21,31 @@ impl PacketSocket {
     /// # Errors
     /// `PERM` without `CAP_NET_RAW`.
     pub fn open() -> Result<Self, Error> {
-        rustix::net::socket_with(
-            AddressFamily::PACKET,
-            SocketType::RAW,
-            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-            None,
-        )
-        .map(Self)
-        .map_err(|errno| Error::new("open", "packet socket", errno))
+        Self::open_plain().map_err(|errno| Error::new("open", "packet socket", errno))
+    }
+
+    /// Opens one that hears the ARP of `link`, too.
+    ///
+    /// # Errors
+    /// `PERM` without `CAP_NET_RAW`; `NODEV` without the interface; `NETDOWN` while it is down.
+    pub fn open_arp(link: LinkIndex) -> Result<Self, Errno> {
+        let index = i32::try_from(link.0).map_err(|_| Errno::NODEV)?;
+        let socket = Self::open_plain()?;
+        rustix::net::bind(&socket.0, &LinkAddress { index, protocol: ethernet::ARP, mac: [0; 6] })?;
+        Ok(socket)
+    }
+
+    fn open_plain() -> Result<Self, Errno> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None).map(Self)
+    }
+
+    /// Reads one frame; a longer one than `buffer` is cut.
+    ///
+    /// # Errors
+    /// `WOULDBLOCK` without one; `NETDOWN` once when the interface goes.
+    pub fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        rustix::net::recv(&self.0, buffer, RecvFlags::empty()).map(|(_, length)| length)
     }
 
     /// Sends `frame`, a whole Ethernet frame without checksum, through `link`.
@@ -44,6 +63,12 @@ impl PacketSocket {
             mac: [*a, *b, *c, *d, *e, *g],
         };
         rustix::net::sendto(&self.0, frame, SendFlags::NOSIGNAL, &address).map(|_| ())
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

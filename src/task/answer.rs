@@ -6,6 +6,7 @@
 use core::fmt::Write;
 
 use super::dump::Job;
+use super::echo::{self, Asker, Told};
 use super::kernel_tables::KernelTables;
 use super::meter::{CLASSES, Work};
 use super::reload::{Force, Outcome, Ticket, Verdict};
@@ -55,6 +56,8 @@ enum Kind {
     History(History),
     /// The log or the changes, for ever.
     Follow(Topic, Cursor, Format),
+    /// What a ping brings, to its end.
+    Echo(Asker),
     /// The end of the machine, once it was told.
     End(End),
     /// Over.
@@ -91,6 +94,8 @@ pub enum Step {
     Wait(Ticket),
     /// Nothing until there is news; the asker may lose interest.
     Follow,
+    /// The same, but it ends by itself soon.
+    Soon,
     /// This many bytes of the buffer, and there is more; none if only work was done.
     More(usize),
     /// Nothing more.
@@ -156,6 +161,14 @@ impl Answer {
                 self.kind = Kind::Follow(topic, cursor, format);
                 return if new { Step::More(self.give(out).unwrap_or(0)) } else { Step::Follow };
             }
+            Kind::Echo(mut asker) => match asker.read(&mut self.piece) {
+                Told::Lines => Kind::Echo(asker),
+                Told::End(status) => Kind::Over(status),
+                Told::Nothing => {
+                    self.kind = Kind::Echo(asker);
+                    return Step::Soon;
+                }
+            },
             Kind::Table(mut snapshot) => match snapshot.step(shell, &mut self.piece) {
                 None => Kind::Table(snapshot),
                 Some(status) => Kind::Over(status),
@@ -205,6 +218,9 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::Log, _) => Kind::Log(Cursor::default(), request.format, Part::Head),
         (Command::LogFollow, _) => Kind::Follow(Topic::Log, log::end(Topic::Log), request.format),
         (Command::LogChanges, _) => Kind::Follow(Topic::Changes, log::end(Topic::Changes), request.format),
+        (Command::Ping | Command::Arping, _) => {
+            echo::ask(shell, &request, piece).map_or_else(Kind::Over, Kind::Echo)
+        }
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
         (Command::Ipvs, Some(family)) if present => {

@@ -171,7 +171,7 @@ impl Station {
         match answer.step(&self.shell, &mut text) {
             Step::Wait(ticket) => self.shell.desk.poll_done(ticket, self.row, context).is_ready(),
             // The news that wakes this task for the changes wakes it for the log, too.
-            Step::Follow => want.is_some(),
+            Step::Follow | Step::Soon => want.is_some(),
             Step::More(count) => {
                 self.session.write(text.get(..count).unwrap_or(&[]));
                 true

@@ -228,6 +228,7 @@ async fn converse(
         let Some((kind, text)) = message.split_first_mut() else { return Err(Code::NOMEM) };
         match shell.meter.measure(Work::Control, || answer.step(shell, text)) {
             Step::Wait(ticket) => poll_fn(|context| shell.desk.poll_done(ticket, row, context)).await,
+            Step::Soon => news(shell, connection, row).await?,
             Step::Follow if following.get() || shell.feed.enter() => {
                 following.set(true);
                 news(shell, connection, row).await?;

@@ -14,15 +14,21 @@ const ROWS: usize = MAX_CLIENTS + MAX_CONSOLES;
 #[derive(Default)]
 pub(super) struct Feed {
     logged: Cell<u64>,
+    changed: Cell<bool>,
     wakers: RefCell<[Option<Waker>; ROWS]>,
     followers: Cell<usize>,
 }
 
 impl Feed {
+    /// There is something to read elsewhere for those who wait here.
+    pub(super) fn news(&self) {
+        self.changed.set(true);
+    }
+
     /// Wakes who waits, if there is news. True if somebody was woken.
     pub(super) fn wake(&self) -> bool {
         let written = log::figures().written_total;
-        if self.logged.replace(written) == written {
+        if self.logged.replace(written) == written && !self.changed.take() {
             return false;
         }
         let wakers = core::mem::take(&mut *self.wakers.borrow_mut());

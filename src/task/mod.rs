@@ -12,6 +12,7 @@ pub mod birth;
 mod console;
 pub mod control;
 mod dump;
+mod echo;
 pub mod feed;
 mod ipvs;
 mod journal;

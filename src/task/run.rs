@@ -13,8 +13,8 @@ use super::reactor::Reactor;
 use super::requests::Requests;
 use super::shell::{Options, Parts, Priority, Role, Shell};
 use super::{
-    adverts, answers, apply, birth, console, control, ipvs, journal, load, monitor, reload, route, signals,
-    slots,
+    adverts, answers, apply, birth, console, control, echo, ipvs, journal, load, monitor, reload, route,
+    signals, slots,
 };
 use crate::config::Config;
 use crate::director::Director;
@@ -97,6 +97,7 @@ fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Res
     }
     control::start(shell, listener)?;
     console::start(shell)?;
+    echo::start(shell)?;
     let (links, probes) = {
         let director = shell.director.borrow();
         (director.config().links.len(), slots_for(director.config()))

@@ -9,6 +9,7 @@ use smol::LocalExecutor;
 
 use super::adverts::Ports;
 use super::birth::{Birth, Milestones};
+use super::echo::Echo;
 use super::feed::Feed;
 use super::load::Found;
 use super::meter::Meter;
@@ -105,6 +106,8 @@ pub struct Shell {
     pub(super) desk: Desk,
     /// What terminals follow.
     pub(super) feed: Feed,
+    /// What `ping` and `arping` tell.
+    pub(super) echo: Rc<Echo>,
     /// How far the log has read the journal.
     pub(super) journal: Cell<Cursor>,
     /// An event reached the director since the last turn: it may want to act.
@@ -178,6 +181,7 @@ impl Shell {
             reply: RefCell::new(vec![0; PROBE_BUFFER].into_boxed_slice()),
             desk: Desk::default(),
             feed: Feed::default(),
+            echo: Rc::default(),
             journal: Cell::default(),
             touched: Cell::new(true),
             stop_at: Cell::new(Instant::NEVER),

@@ -10,6 +10,7 @@ pub mod errno;
 pub mod ethernet;
 pub mod genetlink;
 pub mod genl_ipvs;
+pub mod icmp;
 pub mod ipv4;
 pub mod link;
 pub mod ndisc;

@@ -39,6 +39,27 @@ pub fn set_own_groups_only(socket: impl AsFd) -> Result<(), Errno> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0)
 }
 
+/// A raw ICMP socket does not hear the types whose bits are set, counted from the lowest of the word (`ICMP_FILTER`,
+/// `linux/icmp.h`).
+///
+/// # Errors
+/// The kernel's.
+pub fn set_icmp_filter(socket: impl AsFd, refused: u32) -> Result<(), Errno> {
+    const SOL_RAW: i32 = 255;
+    const ICMP_FILTER: i32 = 1;
+    set_bytes(socket, SOL_RAW, ICMP_FILTER, &refused.to_ne_bytes())
+}
+
+/// The same for a raw ICMPv6 socket (`ICMPV6_FILTER`, `linux/icmpv6.h`; RFC 3542 section 3.2): eight words in the host's
+/// order.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_icmpv6_filter(socket: impl AsFd, refused: &[u8; 32]) -> Result<(), Errno> {
+    const ICMPV6_FILTER: i32 = 1;
+    set_bytes(socket, libc::IPPROTO_ICMPV6, ICMPV6_FILTER, refused)
+}
+
 /// An error reply of netlink carries the header of the request only (`NETLINK_CAP_ACK`), so that a full batch of
 /// refusals fits the receive buffer.
 ///

@@ -12,7 +12,7 @@ use super::Pair;
 use crate::rig::{Instance, Make, binary, ctl, lvsbox_run};
 
 /// The prompt on an empty line.
-static PROMPT: LazyLock<String> = LazyLock::new(|| prompt("\r", "\x1b[K"));
+pub(super) static PROMPT: LazyLock<String> = LazyLock::new(|| prompt("\r", "\x1b[K"));
 
 const MASTER: &str = "(VI_1) Entering MASTER STATE";
 
@@ -23,16 +23,16 @@ fn prompt(before: &str, behind: &str) -> String {
 }
 
 /// A running director, and a console at it.
-struct Desk {
-    terminal: Terminal,
+pub(super) struct Desk {
+    pub(super) terminal: Terminal,
     console: Process,
     director: Process,
-    pair: Pair,
+    pub(super) pair: Pair,
     scratch: Scratch,
 }
 
 impl Desk {
-    fn new(label: &str) -> Self {
+    pub(super) fn new(label: &str) -> Self {
         let pair = Pair::new();
         let scratch = Scratch::new(label);
         let text = Instance::new(150, &["10.9.0.100/24"]).to_string();
@@ -52,7 +52,7 @@ impl Desk {
 
     /// Types, waits for `needle`, and forgets what was shown.
     #[track_caller]
-    fn expect(&self, keys: &[u8], needle: &str) -> String {
+    pub(super) fn expect(&self, keys: &[u8], needle: &str) -> String {
         self.terminal.clear();
         self.terminal.send(keys);
         self.terminal.wait_for(needle, secs(5))
@@ -60,7 +60,7 @@ impl Desk {
 
     /// Types a command, and returns its answer.
     #[track_caller]
-    fn ask(&self, line: &str) -> String {
+    pub(super) fn ask(&self, line: &str) -> String {
         let shown = self.expect(format!("{line}\r").as_bytes(), &PROMPT);
         shown.replace('\r', "")
     }

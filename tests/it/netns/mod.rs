@@ -5,6 +5,7 @@ mod arp;
 mod console;
 mod daemon;
 mod drift;
+mod echo;
 mod election;
 mod hostile;
 mod tables;
