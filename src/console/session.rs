@@ -44,6 +44,8 @@ pub struct Session {
     ended: bool,
     /// The command ends with any key.
     any_key: bool,
+    /// Nothing is read any more.
+    closed: bool,
     want: Option<Want>,
     lost_total: u64,
 }
@@ -75,8 +77,22 @@ impl Session {
         self.editor.set_prompt(host);
     }
 
+    /// Nobody types any more: the prompt goes, and what comes unasked still stands on rows of its own.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.change(|editor, out, _| {
+            let shown = !editor.is_hidden();
+            editor.hide(out)?;
+            out.at_start |= shown;
+            Ok(())
+        });
+    }
+
     /// Takes what was typed.
     pub fn handle(&mut self, bytes: &[u8]) {
+        if self.closed {
+            return;
+        }
         for byte in bytes {
             if self.running && (*byte == 3 || self.any_key) {
                 self.cancel();
@@ -174,9 +190,10 @@ impl Session {
 
     fn prompt(&mut self) {
         (self.running, self.any_key) = (false, false);
+        let closed = self.closed;
         self.change(|editor, out, _| {
             out.fresh_row()?;
-            editor.show(out)
+            if closed { Ok(()) } else { editor.show(out) }
         });
         self.pump();
     }
@@ -474,6 +491,18 @@ mod tests {
         session.handle(b"\x03");
         assert_eq!(session.poll_want(), None);
         assert!(drain(&mut session).ends_with(&format!("{MORE}\r\x1b[K\rlvsbox> \x1b[K")));
+    }
+
+    #[test]
+    fn a_closed_session_shows_lines_and_no_prompt() {
+        let mut session = greeted();
+        session.handle(b"sta");
+        drain(&mut session);
+        session.close();
+        session.handle(b"tus\r");
+        session.event("going down");
+        assert_eq!(drain(&mut session), "\r\x1b[Kgoing down\r\n");
+        assert_eq!(session.poll_want(), None);
     }
 
     #[test]

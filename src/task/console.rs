@@ -139,6 +139,7 @@ impl Station {
     fn show_changes(&mut self) -> bool {
         if let (true, Topic::Changes, Some(farewell)) = (self.holds, self.topic, self.shell.farewell()) {
             (self.topic, self.read) = (Topic::Log, farewell);
+            self.session.close();
         }
         let mut bytes = [0; LINES];
         let (count, missed) = logger::read_lines(self.topic, &mut self.read, &mut bytes);

@@ -92,6 +92,7 @@ fn write_reason(f: &mut fmt::Formatter<'_>, names: Names<'_>, reason: Reason) ->
         Reason::EnteredBackup(_, Entry::Initial) => f.write_str("start: listens before it speaks"),
         Reason::EnteredBackup(_, Entry::Recovered) => f.write_str("the fault is over"),
         Reason::EnteredBackup(_, Entry::Defeated) => f.write_str("a better router is MASTER"),
+        Reason::EnteredMaster(_) => f.write_str("owner: priority 255"),
         Reason::MasterSilent(_) => f.write_str("no advert in time"),
         Reason::HigherAdvert(_, rival) => {
             write!(f, "{} has priority {}, ours was {}", rival.from, rival.theirs, rival.ours)

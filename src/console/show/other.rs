@@ -16,7 +16,7 @@ pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> N
     for row in &TABLE {
         let mut line = Line::new(out);
         row.words.iter().try_for_each(|word| write!(line, "{word} "))?;
-        line.to(15)?;
+        line.to(17)?;
         line.write_str(row.help)?;
         line.end()?;
     }
