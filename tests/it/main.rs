@@ -17,6 +17,7 @@ mod guest;
 mod image;
 mod layering;
 mod netns;
+mod readme;
 mod rig;
 mod sim;
 mod support;
