@@ -23,6 +23,7 @@ pub mod archive;
 pub mod board;
 pub mod capture;
 pub mod cleanup;
+pub mod demo;
 pub mod firmware;
 pub mod frames;
 pub mod guest;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::firmware::Firmware;
 use crate::guest;
+use crate::kernel::unpacked;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::serial::Serial;
@@ -275,7 +276,7 @@ fn mac(machine: u8, card: usize) -> String {
 
 fn start(setup: &Setup, scratch: &Scratch, number: u8, command_line: &str) -> Process {
     let path = |name: &str| scratch.join(name).to_str().expect("a path in UTF-8").to_owned();
-    let (kernel, _) = guest::kernel();
+    let kernel = unpacked(&guest::kernel().0);
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
     command.args(["-M", "q35,accel=tcg", "-cpu", "max", "-nodefaults", "-display", "none"]);

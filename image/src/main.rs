@@ -3,12 +3,15 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
 
+use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lab::cleanup;
+use lab::demo::lan::{self, Lan};
+use lab::demo::{console, menu, tour};
 use lab::guest::Guest;
 use lab::web::{Behaviour, WebServer};
 use lab::world;
@@ -18,7 +21,9 @@ lab guest COMMAND [ARGUMENT...]     run a command as root in a guest with IPVS t
 lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endless-headers|endless-body|garbage]
         [--name NAME]               a real server
 lab world [--control DEVICE] [--target ADDRESS:PORT]
-                                    client and web servers behind this machine's network card; for a guest only";
+                                    client and web servers behind this machine's network card; for a guest only
+lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
+                                    without a person, and it succeeds only if everything happened";
 
 fn main() -> ExitCode {
     cleanup::on_signal();
@@ -34,6 +39,10 @@ fn main() -> ExitCode {
             Err(message) => complain(&message),
         },
         Some((&"world", options)) => match world(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => complain(&message),
+        },
+        Some((&"demo", options)) => match demo(options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
@@ -63,6 +72,32 @@ fn world(options: &[&str]) -> Result<(), String> {
     }
     let target = target.parse().map_err(|error| format!("{target}: {error}"))?;
     world::inside::run(Path::new(control), target)
+}
+
+fn demo(options: &[&str]) -> Result<(), String> {
+    let (binary, is_tour) = match options {
+        ["--binary", binary] => (Path::new(*binary), false),
+        ["--binary", binary, "--tour"] => (Path::new(*binary), true),
+        _ => return Err(USAGE.to_owned()),
+    };
+    let program = lan::this_program();
+    let world = [program.to_str().ok_or("the path of this program is not in UTF-8")?, "world"];
+    let terminal = std::io::stdin();
+    let has_terminal = terminal.is_terminal() && std::io::stdout().is_terminal();
+    if !is_tour && !has_terminal {
+        return Err("lab demo needs a terminal; without one: lab demo --binary FILE --tour".to_owned());
+    }
+    println!("{}", lan::PICTURE);
+    if is_tour {
+        tour::run(Lan::boot(binary, &world), binary, &mut std::io::stdout());
+        return Ok(());
+    }
+    println!("Each director is a machine of its own; client and web servers share a third.\nbooting ...");
+    let mut lan = Lan::boot(binary, &world);
+    println!("ready after {:.1} s\n\n{}", lan.wait_ready().as_secs_f64(), menu::KEYS);
+    console::run(&mut lan, &terminal);
+    println!("stopping everything");
+    Ok(())
 }
 
 fn web(options: &[&str]) -> Result<WebServer, String> {

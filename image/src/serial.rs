@@ -82,20 +82,31 @@ impl Serial {
     /// # Panics
     /// If nobody is at the other end, or it takes nothing for 30 s.
     #[track_caller]
-    pub fn send_bytes(&self, mut bytes: &[u8]) {
-        let Some(stream) = self.lock().stream.clone() else { panic!("{}: nobody is on the line", self.name) };
+    pub fn send_bytes(&self, bytes: &[u8]) {
+        self.try_send_bytes(bytes).unwrap_or_else(|why| panic!("{}: {why}", self.name));
+    }
+
+    /// The same for whom a machine that is off is no failure.
+    ///
+    /// # Errors
+    /// Why not everything was typed.
+    pub fn try_send_bytes(&self, mut bytes: &[u8]) -> Result<(), String> {
+        let Some(stream) = self.lock().stream.clone() else { return Err("nobody is on the line".to_owned()) };
         while !bytes.is_empty() {
             match (&*stream).write(bytes) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut fds = [PollFd::new(&*stream, PollFlags::OUT)];
                     let count = poll(&mut fds, Some(&Timespec { tv_sec: 30, tv_nsec: 0 }));
-                    assert_ne!(count, Ok(0), "{}: nobody takes what is typed", self.name);
+                    if count == Ok(0) {
+                        return Err("nobody takes what is typed".to_owned());
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => panic!("{}: type: {error}", self.name),
+                Err(error) => return Err(format!("type: {error}")),
             }
         }
+        Ok(())
     }
 
     /// Everything that was said so far, as bytes.
@@ -138,6 +149,16 @@ impl Serial {
         let shared = self.lock();
         let rows = shared.screen.rows().get(first..).unwrap_or_default();
         rows.iter().flat_map(|row| [&**row, "\n"]).chain([&*shared.screen.before_cursor()]).collect()
+    }
+
+    /// The last `count` rows and what stands before the cursor, each row with its end, and how many bytes were said up
+    /// to there, for [`Self::raw_from`].
+    pub fn view(&self, count: usize) -> (String, usize) {
+        let shared = self.lock();
+        let rows = shared.screen.rows();
+        let rows = rows.get(rows.len().saturating_sub(count)..).unwrap_or_default();
+        let rows = rows.iter().flat_map(|row| [&**row, "\n"]);
+        (rows.chain([&*shared.screen.before_cursor()]).collect(), shared.raw.len())
     }
 
     /// Forgets for [`Self::expect`] what was said so far, and returns the [`Self::position`].

@@ -33,8 +33,8 @@ pub const CLIENT: &str = "192.0.2.50";
 pub const SERVERS: [(&str, &str); 2] = [("web1", "192.0.2.21"), ("web2", "192.0.2.22")];
 /// The serial port of the guest that the world talks over.
 pub const CONTROL: &str = "/dev/ttyS1";
-/// The Ethernet address of the guest's card.
-pub const MAC: &str = "52:54:00:00:03:00";
+/// The Ethernet address of the guest's card; none of a [`crate::machine::Machine`]'s, which have a 0 for its 1.
+pub const MAC: &str = "52:54:00:01:00:00";
 
 /// Memory of the guest in MiB: Debian's kernel, the initramfs, and room for the cache of what it reads of the host.
 const MEMORY: u32 = 256;

@@ -5,6 +5,7 @@
 //! module is missing makes the kernel run the program that `kernel.modprobe` names.
 
 mod console;
+mod demo;
 mod world;
 
 use std::fs;
