@@ -43,6 +43,16 @@ struct Boot {
     stages: Vec<Stage>,
 }
 
+impl Boot {
+    /// Keeps what a stage did. One that runs again takes its old place: tries may go on for years.
+    fn note(&mut self, stage: Stage) {
+        match self.stages.iter_mut().find(|known| known.name == stage.name) {
+            Some(known) => *known = stage,
+            None => self.stages.push(stage),
+        }
+    }
+}
+
 /// What a stage has to say for itself.
 struct Report {
     stage: &'static str,
@@ -116,7 +126,7 @@ fn run_stage(boot: &mut Boot, stage: &'static str, work: Work) {
     let stage = Stage { name: stage, done: done.trim_end().into(), took, problems: problems.into() };
     let level = if stage.problems.is_empty() { log::Level::Info } else { log::Level::Warn };
     log::log!(level, "Boot {stage}");
-    boot.stages.push(stage);
+    boot.note(stage);
 }
 
 /// `lvsbox.crash=1` on the kernel's command line: whoever sets the box up sees that its last words reach the console,
@@ -151,4 +161,20 @@ fn end_machine(end: End) {
 /// Reads the configuration of the image.
 fn read_configuration() -> Result<crate::config::Loaded, crate::kernel::error::Error> {
     load::read(Path::new(CONFIGURATION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_runs_again_is_kept_once() {
+        let mut boot = Boot::default();
+        for (stage, done) in [("board", "one"), ("clock", "two"), ("board", "three")] {
+            run_stage(&mut boot, stage, |_, _| {});
+            boot.note(Stage { name: stage, done: done.into(), took: RETRY, problems: Box::default() });
+        }
+        let kept: Vec<_> = boot.stages.iter().map(|stage| (stage.name, &*stage.done)).collect();
+        assert_eq!(kept, [("board", "three"), ("clock", "two")]);
+    }
 }

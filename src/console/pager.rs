@@ -71,19 +71,25 @@ impl Pager {
         let _ = self.held.extend_from_slice(text.get(..room).unwrap_or(text));
     }
 
-    /// What fits the page; the rest waits if there is one.
+    /// What fits the page; the rest waits if there is one. A page never ends behind the first character of a row: what
+    /// is written at its foot, and erased, would take that with it.
     pub(super) fn page(&mut self) -> &[u8] {
         self.taken = 0;
         for byte in self.held.iter() {
-            if self.left == Some(0) {
+            // Of a character of several bytes, the first one counts.
+            let counts = *byte & 0xc0 != 0x80;
+            if *byte != b'\n' && counts && self.column >= self.columns {
+                self.column = 0;
+                self.left = self.left.map(|left| left.saturating_sub(1));
+            }
+            if self.left == Some(0) && counts {
                 self.waiting = true;
                 break;
             }
             self.taken += 1;
-            // Of a character of several bytes, the first one counts.
-            self.column += usize::from(*byte & 0xc0 != 0x80);
-            if *byte == b'\n' || self.column > self.columns {
-                self.column = usize::from(*byte != b'\n');
+            self.column += usize::from(counts);
+            if *byte == b'\n' {
+                self.column = 0;
                 self.left = self.left.map(|left| left.saturating_sub(1));
             }
         }

@@ -44,6 +44,8 @@ pub struct Session {
     ended: bool,
     /// The command ends with any key.
     any_key: bool,
+    /// The last byte typed was a CR: an LF or NUL behind it is part of the same key (RFC 854).
+    after_return: bool,
     /// Nothing is read any more.
     closed: bool,
     want: Option<Want>,
@@ -59,6 +61,7 @@ impl Session {
             out.write_str("\r\n")?;
             editor.show(out)
         });
+        self.pump();
     }
 
     /// How wide the terminal is; 0 if it does not say.
@@ -77,9 +80,13 @@ impl Session {
         self.editor.set_prompt(host);
     }
 
-    /// Nobody types any more: the prompt goes, and what comes unasked still stands on rows of its own.
+    /// Nobody types any more: the prompt goes, a command that runs is not wanted any more, and what comes unasked still
+    /// stands on rows of its own.
     pub fn close(&mut self) {
         self.closed = true;
+        if self.running {
+            self.cancel();
+        }
         self.change(|editor, out, _| {
             let shown = !editor.is_hidden();
             editor.hide(out)?;
@@ -94,9 +101,15 @@ impl Session {
             return;
         }
         for byte in bytes {
-            if self.running && (*byte == 3 || self.any_key) {
+            let pressed_before =
+                core::mem::replace(&mut self.after_return, *byte == b'\r') && matches!(*byte, b'\n' | 0);
+            if self.running && (*byte == 3 || (self.any_key && !pressed_before)) {
                 self.cancel();
-            } else if self.pager.is_waiting() {
+                if *byte == 0x1b {
+                    // The rest of an arrow key is no text.
+                    let _ = self.ahead.push_back(*byte);
+                }
+            } else if self.pager.is_waiting() && !pressed_before {
                 self.turn_page(*byte);
             } else {
                 let _ = self.ahead.push_back(*byte);
@@ -224,7 +237,11 @@ impl Session {
         if self.lost_total > 0 && self.out.room() >= MAX_CONSOLE_OUTPUT / 2 {
             let (lost, waiting) = (core::mem::take(&mut self.lost_total), self.pager.is_waiting());
             self.change(|editor, out, _| {
-                out.write_str("\r\x1b[K")?;
+                match waiting || !editor.is_hidden() {
+                    true => out.write_str("\r\x1b[K")?,
+                    // Of a command's output there may be the first half of a row.
+                    false => out.fresh_row()?,
+                }
                 write!(out, "({lost} lines were lost: the terminal is too slow)\r\n")?;
                 match (waiting, editor.is_hidden()) {
                     (true, _) => out.write_str(MORE),
@@ -503,6 +520,104 @@ mod tests {
         session.event("going down");
         assert_eq!(drain(&mut session), "\r\x1b[Kgoing down\r\n");
         assert_eq!(session.poll_want(), None);
+    }
+
+    #[test]
+    fn a_closed_session_leaves_the_page_and_ends_the_command() {
+        for over in [false, true] {
+            let mut session = paged(b"show log\r");
+            if over {
+                session.end();
+            }
+            drain(&mut session);
+            session.close();
+            if !over {
+                assert_eq!(session.poll_want(), Some(Want::Cancel));
+                session.end();
+            }
+            session.event("going down");
+            assert_eq!(drain(&mut session), "\r\x1b[Kgoing down\r\n");
+            assert!(!session.wants_output());
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_ends_lines_with_two_bytes_presses_one_key() {
+        for second in [b"\n", b"\0"] {
+            let mut session = greeted();
+            session.handle(b"log follow\r");
+            assert_eq!(session.poll_want(), Some(Want::Run));
+            session.handle(second);
+            assert_eq!(session.poll_want(), None, "the command goes on");
+            session.handle(second);
+            assert_eq!(session.poll_want(), Some(Want::Cancel));
+            let mut session = paged(b"show log\r");
+            drain(&mut session);
+            session.handle(b"\r");
+            session.handle(second);
+            assert_eq!(drain(&mut session), format!("\r\x1b[K8\r\n{MORE}"), "one line");
+        }
+    }
+
+    #[test]
+    fn an_arrow_key_ends_a_command_and_leaves_no_text() {
+        for pieces in [&[&b"\x1b[C"[..]][..], &[b"\x1b", b"[", b"C"]] {
+            let mut session = greeted();
+            session.handle(b"log follow\r");
+            assert_eq!(session.poll_want(), Some(Want::Run));
+            let mut wants = 0;
+            for piece in pieces {
+                session.handle(piece);
+                if let Some(want) = session.poll_want() {
+                    assert_eq!(want, Want::Cancel);
+                    wants += 1;
+                    session.end();
+                }
+            }
+            assert_eq!(wants, 1);
+            assert!(drain(&mut session).ends_with("\r\n\rlvsbox> \x1b[K"));
+        }
+    }
+
+    #[test]
+    fn what_was_typed_behind_a_farewell_is_run() {
+        let mut session = greeted();
+        session.handle(b"exit\rstatus\r");
+        assert_eq!(session.poll_want(), Some(Want::Leave));
+        session.greet(format_args!("hello again"));
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        assert_eq!(session.command(), "status");
+    }
+
+    #[test]
+    fn a_line_that_wraps_at_the_foot_of_a_page_loses_nothing() {
+        let mut session = greeted();
+        session.set_columns(10);
+        session.set_rows(4);
+        session.handle(b"show log\r");
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        drain(&mut session);
+        session.write("1\n2\n0123456789äbc\n0123456789\nlast\n".as_bytes());
+        session.end();
+        assert_eq!(drain(&mut session), format!("1\r\n2\r\n0123456789{MORE}"));
+        session.handle(b" ");
+        assert_eq!(drain(&mut session), format!("\r\x1b[Käbc\r\n0123456789\r\n{MORE}"));
+        session.handle(b" ");
+        assert_eq!(drain(&mut session), "\r\x1b[Klast\r\n\rlvsbox> \x1b[K");
+    }
+
+    #[test]
+    fn a_row_that_is_half_shown_stays_when_losses_are_told() {
+        let mut session = greeted();
+        session.handle(b"show log\r");
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        session.write(b"half a row");
+        let before = session.output().len();
+        let line = "x".repeat(MAX_CONSOLE_OUTPUT);
+        session.event(&line);
+        assert_eq!(session.output().len(), before);
+        let shown = drain(&mut session);
+        assert!(shown.contains("half a row\r\n(1 lines were lost"), "{shown:?}");
     }
 
     #[test]
