@@ -52,9 +52,13 @@ const REDIRECTS: &str = "clients and real servers on one network would be told t
 const NEIGHBOURS: &str =
     "each real server and client on a connected network takes an entry, and 1,024 is the kernel's end";
 
+const PRINTK: &str =
+    "the kernel's messages would stand in the line that is being typed; a panic's are shown all the same";
+
 /// All settings. `conf.all` and `conf.default` both: the one counts for interfaces that exist, the other for those to
 /// come.
-const TABLE: [Row; 18] = [
+const TABLE: [Row; 19] = [
+    row(Owner::Box, "kernel.printk", "1", PRINTK),
     row(Owner::Box, "kernel.panic", "3", PANIC),
     row(Owner::Box, "kernel.panic_on_oops", "1", PANIC),
     row(Owner::Box, "net.ipv6.conf.all.accept_ra", "0", ROUTER),

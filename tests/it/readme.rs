@@ -51,7 +51,7 @@ fn board_is_one() {
 pub(crate) fn transcript() -> Vec<(String, Vec<String>)> {
     let block = blocks_with("lb1> ").pop().expect("a transcript");
     let mut asked: Vec<(String, Vec<String>)> = Vec::new();
-    for line in block.lines() {
+    for line in block.trim_end().lines() {
         match (line.strip_prefix("lb1> "), asked.last_mut()) {
             (Some(command), _) => asked.push((command.to_owned(), Vec::new())),
             (None, Some((_, rows))) => rows.push(line.to_owned()),
@@ -65,6 +65,8 @@ pub(crate) fn transcript() -> Vec<(String, Vec<String>)> {
 pub(crate) fn shape(row: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in row.split_whitespace() {
+        let hardware = word.trim_end_matches(':').split(':').filter(|part| part.len() == 2).count() == 6;
+        let word = if hardware { "MAC" } else { word };
         let digits = word.chars().any(|c| c.is_ascii_digit());
         let number = digits && word.chars().all(|c| c.is_ascii_digit() || "().,:".contains(c));
         let unit =
@@ -72,6 +74,8 @@ pub(crate) fn shape(row: &str) -> String {
         match (words.last(), number, unit) {
             (Some(last), true, _) if last == "#" => {}
             (Some(last), _, true) if last == "#" => {}
+            // What the loop did before it was late.
+            (Some(last), ..) if last == "after" => {}
             (_, true, _) => words.push("#".to_owned()),
             _ => words.push(word.to_owned()),
         }

@@ -10,6 +10,7 @@ use lab::terminal::Terminal;
 use lab::wait::{self, secs};
 
 use super::BOOT;
+use crate::readme;
 
 /// The escape key.
 const MENU: &[u8] = &[0x1d];
@@ -76,6 +77,21 @@ fn play(terminal: Terminal) -> Terminal {
     terminal
 }
 
+/// The README's transcript is what the console of the MASTER says, but for times and counts.
+#[track_caller]
+fn check_readme(lan: &Lan) {
+    let serial = lan.directors[0].serial();
+    serial.wait_row("(VI_1) Entering MASTER STATE", BOOT);
+    let both = || serial.command("show ipvs", BOOT).matches("-> 192.0.2.2").count() == 2;
+    wait::until("both web servers in the table", BOOT, || both().then_some(()));
+    for (command, rows) in readme::transcript() {
+        let answer = serial.command(&command, BOOT);
+        let [said, shown] = [answer.lines().collect(), rows.iter().map(String::as_str).collect()]
+            .map(|rows: Vec<&str>| rows.into_iter().map(readme::shape).collect::<Vec<_>>());
+        assert_eq!(said, shown, "{command} says\n{answer}");
+    }
+}
+
 #[test]
 fn person_plays_by_keys_and_then_every_step_of_the_tour_happens() {
     let binary = crate::rig::binary();
@@ -84,6 +100,8 @@ fn person_plays_by_keys_and_then_every_step_of_the_tour_happens() {
     let world = [program.to_str().unwrap(), "--ignored", "--exact", inside, "--nocapture"];
     let mut lan = Lan::boot(&binary, &world);
     println!("the demonstration is ready after {:.1} s", lan.wait_ready().as_secs_f64());
+
+    check_readme(&lan);
 
     let terminal = Terminal::new();
     let end = terminal.end();
