@@ -41,6 +41,8 @@ pub const MAX_DEPTH: usize = 16;
 pub const MAX_DIAGNOSTICS: usize = 100;
 /// Bytes of an HTTP reply's head before the server counts as broken.
 pub const MAX_HTTP_HEAD: usize = 64 << 10;
+/// Bytes of the replies of another text protocol (SMTP_CHECK, SEND_EXPECT) before the server counts as broken.
+pub const MAX_TALK: usize = 64 << 10;
 /// Bytes of an HTTP reply's body that a probe reads; the status judges what is longer.
 pub const MAX_HTTP_BODY: usize = 8 << 20;
 /// Bytes of log text kept in memory for the console.

@@ -4,11 +4,37 @@ use core::fmt::Write;
 use core::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use md5::{Digest, Md5};
+
+use super::form::{Check, Form, Recheck, Talk, Transport};
+use super::keywords::{Draft, HTTP_GET, has_url};
+use super::registry::{Checker, Dialogue};
+use super::{Failure, Progress, Verdict};
+use crate::time::Duration;
 use crate::wire::bytes::Output;
 
 mod reply;
 
 pub use reply::Reply;
+
+/// Its facts. keepalived's pause before a retry is three seconds here, and its name in logs is another than in the file.
+pub static FORM: Form = Form {
+    keyword: "HTTP_GET",
+    name: "HTTP_CHECK",
+    transport: Transport::Stream { reply: true },
+    port: 0,
+    retry: 1,
+    pause: Some(Duration::from_secs(3)),
+    recheck: Recheck::Longer,
+    success: ("Remote Web server ", " succeed on service."),
+    table: &HTTP_GET,
+    new: || {
+        let protocol = Version::V10;
+        Checker::Http(HttpGet { urls: Rc::new([]), recovery: Recovery::FullPass, protocol })
+    },
+    complete: has_url,
+    build,
+};
 
 /// Parameters of an `HTTP_GET`; probes with equal parameters share one copy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,6 +43,19 @@ pub struct HttpGet {
     pub urls: Rc<[Url]>,
     /// Up again after the first success instead of a full pass.
     pub recovery: Recovery,
+    /// How the request is written.
+    pub protocol: Version,
+}
+
+/// `http_protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// `1.0`
+    V10,
+    /// `1.0C`: with `Connection: close`.
+    V10Close,
+    /// `1.1`, with `Connection: close`.
+    V11,
 }
 
 /// `fast_recovery`.
@@ -37,6 +76,8 @@ pub struct Url {
     pub host: Option<Box<str>>,
     /// Accepted statuses, both ends included; 200 to 299 unless configured.
     pub statuses: Box<[(u16, u16)]>,
+    /// `digest`: MD5 of the whole body.
+    pub digest: Option<[u8; 16]>,
 }
 
 impl Url {
@@ -46,11 +87,16 @@ impl Url {
     }
 }
 
-/// Writes the request: HTTP/1.0 as keepalived sends it, so that the server closes after its reply. The length, or
-/// `None` if it does not fit.
-pub fn request(url: &Url, target: SocketAddr, out: &mut [u8]) -> Option<usize> {
+/// Writes the request as keepalived sends it: the server closes after its reply. The length, or `None` if it does not
+/// fit.
+pub fn request(url: &Url, protocol: Version, target: SocketAddr, out: &mut [u8]) -> Option<usize> {
     let mut out = Output::new(out);
-    write!(out, "GET {} HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nHost: ", url.path).ok()?;
+    let (minor, close) = match protocol {
+        Version::V10 => ("0", ""),
+        Version::V10Close => ("0", "Connection: close\r\n"),
+        Version::V11 => ("1", "Connection: close\r\n"),
+    };
+    write!(out, "GET {} HTTP/1.{minor}\r\nUser-Agent: KeepAliveClient\r\n{close}Host: ", url.path).ok()?;
     match (&url.host, target.ip()) {
         (Some(host), _) => out.write_str(host),
         (None, IpAddr::V4(address)) => write!(out, "{address}"),
@@ -63,49 +109,98 @@ pub fn request(url: &Url, target: SocketAddr, out: &mut [u8]) -> Option<usize> {
     out.put(b"\r\n\r\n").finish()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn build(draft: &Draft, host: Option<&str>) -> Checker {
+    let host = draft.host.as_deref().or(host);
+    let urls = draft.urls.iter().map(|url| Url {
+        path: url.path.clone().unwrap_or_else(|| "/".into()),
+        host: url.host.as_deref().or(host).map(Into::into),
+        statuses: if url.statuses.is_empty() { [(200, 299)].into() } else { url.statuses.as_slice().into() },
+        digest: url.digest,
+    });
+    Checker::Http(HttpGet { urls: urls.collect(), recovery: draft.recovery, protocol: draft.protocol })
+}
 
-    fn sent(path: &str, host: Option<&str>, target: &str) -> String {
-        let url = Url { path: path.into(), host: host.map(Into::into), statuses: Box::new([(200, 299)]) };
-        let mut out = [0; 512];
-        let length = request(&url, target.parse().unwrap(), &mut out).unwrap();
-        String::from_utf8(out[..length].to_vec()).unwrap()
+impl Check for HttpGet {
+    fn form(&self) -> &'static Form {
+        &FORM
     }
 
-    #[test]
-    fn the_request_is_keepalived_s() {
-        assert_eq!(
-            sent("/index.html", None, "10.0.0.11:80"),
-            "GET /index.html HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nHost: 10.0.0.11\r\n\r\n"
-        );
+    fn begin(&self, step: usize, _: u32) -> Dialogue {
+        let step = step.checked_rem(self.urls.len()).unwrap_or(0);
+        let step = u16::try_from(step).unwrap_or(0);
+        Dialogue::Http(Asking {
+            urls: Rc::clone(&self.urls),
+            step,
+            protocol: self.protocol,
+            reply: Reply::new(),
+            body: Md5::new(),
+        })
     }
 
-    #[test]
-    fn the_host_is_the_configured_one_or_the_target_with_its_port_unless_80() {
-        assert!(
-            sent("/", Some("www.example.org"), "10.0.0.11:8080")
-                .contains("\r\nHost: www.example.org\r\n\r\n")
-        );
-        assert!(sent("/", None, "10.0.0.11:8080").contains("\r\nHost: 10.0.0.11:8080\r\n\r\n"));
-        assert!(sent("/", None, "[2001:db8::1]:80").contains("\r\nHost: [2001:db8::1]\r\n\r\n"));
-        assert!(sent("/", None, "[2001:db8::1]:81").contains("\r\nHost: [2001:db8::1]:81\r\n\r\n"));
+    fn steps(&self) -> usize {
+        self.urls.len()
     }
 
-    #[test]
-    fn a_request_that_does_not_fit_is_none() {
-        let url = Url { path: "/".into(), host: None, statuses: Box::default() };
-        let target = "10.0.0.11:80".parse().unwrap();
-        let length = request(&url, target, &mut [0; 128]).unwrap();
-        assert_eq!(request(&url, target, &mut vec![0; length]), Some(length));
-        assert_eq!(request(&url, target, &mut vec![0; length - 1]), None);
-    }
-
-    #[test]
-    fn a_status_is_accepted_at_both_ends_of_its_range() {
-        let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 204), (301, 301)]) };
-        let accepted: Vec<_> = (0..999).filter(|status| url.accepts(*status)).collect();
-        assert_eq!(accepted, [200, 201, 202, 203, 204, 301]);
+    /// The url that failed, and every url once.
+    fn recovery(&self) -> usize {
+        match self.recovery {
+            Recovery::FullPass => self.urls.len() + 1,
+            Recovery::Fast => 1,
+        }
     }
 }
+
+/// One request and its reply.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    urls: Rc<[Url]>,
+    body: Md5,
+    reply: Reply,
+    step: u16,
+    protocol: Version,
+}
+
+impl Asking {
+    fn url(&self) -> Option<&Url> {
+        self.urls.get(usize::from(self.step))
+    }
+
+    fn judge(&self, outcome: Result<u16, Failure>) -> Verdict {
+        let url = self.url();
+        match outcome {
+            Err(failure) => Verdict::Fail(failure),
+            Ok(status) if !url.is_some_and(|url| url.accepts(status)) => {
+                Verdict::Fail(Failure::Status(status))
+            }
+            Ok(status) => match url.and_then(|url| url.digest) {
+                Some(digest) if self.body.clone().finalize()[..] != digest => Verdict::Fail(Failure::Digest),
+                Some(_) | None => Verdict::Pass { status },
+            },
+        }
+    }
+}
+
+impl Talk for Asking {
+    fn request(&self, target: SocketAddr, out: &mut [u8]) -> Option<usize> {
+        request(self.url()?, self.protocol, target, out)
+    }
+
+    fn feed(&mut self, _: SocketAddr, bytes: &[u8]) -> Progress {
+        let digested = self.url().is_some_and(|url| url.digest.is_some());
+        let body = &mut self.body;
+        let outcome = self.reply.feed(bytes, &mut |part| {
+            if digested {
+                body.update(part)
+            }
+        });
+        outcome.map_or(Progress::NeedMore, |outcome| Progress::Done(self.judge(outcome)))
+    }
+
+    fn end(&mut self) -> Verdict {
+        let outcome = self.reply.end();
+        self.judge(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests;

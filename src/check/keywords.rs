@@ -1,14 +1,17 @@
 //! The keywords of checkers: what they share, what each has of its own, and the draft that a block becomes.
 //!
 //! Targets, defaults and the merging with the real server's and the service's values are the business of
-//! `config/service_build.rs`. A new checker is a row in [`checkers`] and a table like [`HTTP_GET`].
+//! `config/probe_build.rs`. What a checker has of its own stands in its file; [`checkers`] makes a row of each.
 
 use core::net::IpAddr;
 
-use super::http_get::Recovery;
+use super::http_get::{Recovery, Version};
+use super::registry::{Checker, FORMS};
+use super::text;
 use crate::syntax::keyword::{INVALID, MISSING};
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
+use crate::wire::link::LinkName;
 
 /// Longest time of a check (keepalived's limit for times).
 pub const LONGEST: Duration = Duration::from_secs(1_000);
@@ -16,15 +19,6 @@ pub const LONGEST: Duration = Duration::from_secs(1_000);
 pub const SHORTEST: Duration = Duration::from_millis(1);
 /// Longest pause between two checks: a day.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
-
-/// Which checker a block is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
-    /// `TCP_CHECK`
-    Tcp,
-    /// `HTTP_GET`
-    Http,
-}
 
 /// Times and retries; each can be given for a checker, its real server or the whole service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +33,8 @@ pub struct Pace {
     pub delay_before_retry: Option<Given<Duration>>,
     /// `warmup`
     pub warmup: Option<Given<Duration>>,
+    /// `alpha`
+    pub alpha: Option<Given<bool>>,
 }
 
 impl Pace {
@@ -50,6 +46,7 @@ impl Pace {
             retry: self.retry.or(outer.retry),
             delay_before_retry: self.delay_before_retry.or(outer.delay_before_retry),
             warmup: self.warmup.or(outer.warmup),
+            alpha: self.alpha.or(outer.alpha),
         }
     }
 }
@@ -57,8 +54,8 @@ impl Pace {
 /// A checker's block as written.
 #[derive(Debug)]
 pub struct Draft {
-    /// Which.
-    pub form: Form,
+    /// Which, with what its own keywords have set.
+    pub checker: Checker,
     /// Where its keyword stands.
     pub at: Position,
     /// `connect_ip`
@@ -69,12 +66,20 @@ pub struct Draft {
     pub bind_ip: Option<Given<IpAddr>>,
     /// `bind_port`
     pub bind_port: Option<Given<u32>>,
+    /// `bind_if`
+    pub bind_link: Option<LinkName>,
+    /// `fwmark`
+    pub mark: Option<u32>,
+    /// `host` blocks of an SMTP_CHECK: the same check of another place each, with these values first.
+    pub hosts: Vec<Draft>,
     /// Times and retries.
     pub pace: Pace,
     /// `virtualhost`
     pub host: Option<Box<str>>,
     /// `fast_recovery`
     pub recovery: Recovery,
+    /// `http_protocol`
+    pub protocol: Version,
     /// `url` blocks with a valid path.
     pub urls: Vec<UrlDraft>,
 }
@@ -88,6 +93,8 @@ pub struct UrlDraft {
     pub host: Option<Box<str>>,
     /// `status_code`
     pub statuses: Vec<(u16, u16)>,
+    /// `digest`
+    pub digest: Option<[u8; 16]>,
 }
 
 /// A draft that collects checkers.
@@ -111,42 +118,34 @@ impl Paced for Draft {
 const UNCHECKED: &str = "the real server is not checked by it; use TCP_CHECK or HTTP_GET";
 
 /// The checkers as keywords of a real server.
-pub const fn checkers<B: Checked>() -> [Keyword<B>; 10] {
-    const fn refused<B>(word: &'static str) -> Keyword<B> {
-        Keyword { word, kind: Kind::Unsupported(UNCHECKED) }
+pub const fn checkers<B: Checked>() -> [Keyword<B>; FORMS.len()] {
+    const fn row<B: Checked>(word: &'static str) -> Keyword<B> {
+        Keyword { word, kind: Kind::Block(|b, cx, node| b.checkers().extend(checker(cx, node))) }
+    }
+    let mut rows = [const { row("") }; FORMS.len()];
+    let mut at = 0;
+    while at < FORMS.len() {
+        rows[at] = row(FORMS[at].keyword);
+        at += 1;
+    }
+    rows
+}
+
+/// The checkers that there are not.
+pub const fn refused<B>() -> [Keyword<B>; 4] {
+    const fn refused<B>(word: &'static str, instead: &'static str) -> Keyword<B> {
+        Keyword { word, kind: Kind::Unsupported(instead) }
     }
     [
-        Keyword {
-            word: "TCP_CHECK",
-            kind: Kind::Block(|b, cx, node| b.checkers().push(tcp_check(cx, node))),
-        },
-        Keyword {
-            word: "HTTP_GET",
-            kind: Kind::Block(|b, cx, node| b.checkers().extend(http_get(cx, node))),
-        },
-        Keyword {
-            word: "SSL_GET",
-            kind: Kind::Unsupported(
-                "the real server is not checked by it; TCP_CHECK sees whether it accepts",
-            ),
-        },
-        refused("SMTP_CHECK"),
-        refused("DNS_CHECK"),
-        refused("UDP_CHECK"),
-        refused("PING_CHECK"),
-        Keyword {
-            word: "MISC_CHECK",
-            kind: Kind::Unsupported(
-                "no script runs here and the server is unchecked; use TCP_CHECK or HTTP_GET",
-            ),
-        },
-        refused("FILE_CHECK"),
-        refused("BFD_CHECK"),
+        refused("SSL_GET", "the real server is not checked by it; TCP_CHECK sees whether it accepts"),
+        refused("MISC_CHECK", "no script runs here and the server is unchecked; use TCP_CHECK or HTTP_GET"),
+        refused("FILE_CHECK", UNCHECKED),
+        refused("BFD_CHECK", UNCHECKED),
     ]
 }
 
 /// Times and retries as keywords of a checker, a real server or a service.
-pub const fn paces<B: Paced>() -> [Keyword<B>; 6] {
+pub const fn paces<B: Paced>() -> [Keyword<B>; 7] {
     const fn timer<B>(
         word: &'static str,
         min: Duration,
@@ -167,6 +166,7 @@ pub const fn paces<B: Paced>() -> [Keyword<B>; 6] {
             b.pace().delay_before_retry = Some(given)
         }),
         timer("warmup", Duration::ZERO, LONGEST_PAUSE, |b, given| b.pace().warmup = Some(given)),
+        Keyword { word: "alpha", kind: Kind::Bool(|b, given| b.pace().alpha = Some(given)) },
     ]
 }
 
@@ -178,21 +178,19 @@ const fn ignored<B>(word: &'static str, values: usize, why: &'static str) -> Key
     Keyword { word, kind: Kind::Ignored { values, why } }
 }
 
-const PACES: &[Keyword<Draft>] = &paces();
+/// Times and retries of a checker.
+pub(super) const PACES: &[Keyword<Draft>] = &paces();
 
-const COMMON: &[Keyword<Draft>] = &[
+/// Where every checker connects to and from, and what it ignores.
+pub(super) const COMMON: &[Keyword<Draft>] = &[
     Keyword { word: "connect_ip", kind: Kind::Address(|b, given| b.connect_ip = Some(given)) },
     port("connect_port", |b, given| b.connect_port = Some(given)),
     Keyword { word: "bindto", kind: Kind::Address(|b, given| b.bind_ip = Some(given)) },
     port("bind_port", |b, given| b.bind_port = Some(given)),
-    Keyword { word: "bind_if", kind: Kind::Unsupported("write `bindto` with the address of that interface") },
-    Keyword { word: "fwmark", kind: Kind::Unsupported("the check's packets carry no mark") },
+    Keyword { word: "bind_if", kind: Kind::Words { expected: "an interface such as eth0", set: bind_link } },
     Keyword {
-        word: "alpha",
-        kind: Kind::Only {
-            values: &["off", "false", "no"],
-            instead: "the server counts as up until its first check, which is made at once",
-        },
+        word: "fwmark",
+        kind: Kind::Integer { min: 0, max: u32::MAX, set: |b, given| b.mark = Some(given.value) },
     },
     ignored("log_all_failures", 0, "every failure is kept with its reason, see `show checks`"),
 ];
@@ -206,16 +204,13 @@ const HTTP: &[Keyword<Draft>] = &[
         kind: Kind::Words { expected: "a host name", set: |b, line| b.host = host(line).or(b.host.take()) },
     },
     Keyword { word: "fast_recovery", kind: Kind::Bool(|b, given| b.recovery = recovery(given.value)) },
-    Keyword {
-        word: "http_protocol",
-        kind: Kind::Only { values: &["1.0"], instead: "requests are made with HTTP/1.0" },
-    },
+    Keyword { word: "http_protocol", kind: Kind::Words { expected: "1.0, 1.0C or 1.1", set: protocol } },
     ignored("enable_sni", 0, TLS_ONLY),
     ignored("sni_name", 1, TLS_ONLY),
     ignored("tls_compliant", 0, TLS_ONLY),
 ];
 
-const NO_BODY: &str = "the body of the reply is not looked at; the status is";
+const NO_BODY: &str = "of the body only a `digest` is looked at; write one, or leave it to the status";
 
 const URL_ROWS: &[Keyword<UrlDraft>] = &[
     Keyword { word: "path", kind: Kind::Words { expected: "a path such as /index.html", set: path } },
@@ -227,7 +222,10 @@ const URL_ROWS: &[Keyword<UrlDraft>] = &[
         word: "virtualhost",
         kind: Kind::Words { expected: "a host name", set: |b, line| b.host = host(line).or(b.host.take()) },
     },
-    Keyword { word: "digest", kind: Kind::Unsupported(NO_BODY) },
+    Keyword {
+        word: "digest",
+        kind: Kind::Words { expected: "an MD5 in 32 hexadecimal digits", set: digest },
+    },
     Keyword { word: "regex", kind: Kind::Unsupported(NO_BODY) },
     Keyword { word: "regex_no_match", kind: Kind::Unsupported(NO_BODY) },
     ignored("regex_options", 1, "it changes how `regex` matches, and that is left out"),
@@ -236,8 +234,6 @@ const URL_ROWS: &[Keyword<UrlDraft>] = &[
     ignored("regex_max_offset", 1, "it changes how `regex` matches, and that is left out"),
 ];
 
-/// `TCP_CHECK { … }`
-pub static TCP_CHECK: Table<Draft> = Table { name: "TCP_CHECK", rows: &[PACES, COMMON] };
 /// `HTTP_GET { … }`
 pub static HTTP_GET: Table<Draft> = Table { name: "HTTP_GET", rows: &[PACES, COMMON, HTTP] };
 /// `url { … }`
@@ -245,9 +241,6 @@ pub static URL: Table<UrlDraft> = Table { name: "url", rows: &[URL_ROWS] };
 
 /// Keywords of checkers that are refused as a whole: so that they are not called unknown where they are misplaced.
 pub const REFUSED: &[(&str, &[&str])] = &[
-    ("SMTP_CHECK", &["helo_name", "host"]),
-    ("DNS_CHECK", &["name", "type"]),
-    ("UDP_CHECK", &["max_reply_length", "min_reply_length", "payload", "require_reply"]),
     ("MISC_CHECK", &["misc_dynamic", "misc_path", "misc_timeout", "user"]),
     ("FILE_CHECK", &["track_file", "weight"]),
     ("BFD_CHECK", &["alpha", "name"]),
@@ -257,42 +250,48 @@ fn recovery(fast: bool) -> Recovery {
     if fast { Recovery::Fast } else { Recovery::FullPass }
 }
 
-fn draft(form: Form, at: Position) -> Draft {
+/// The block of a checker that has set nothing yet.
+pub(super) fn draft(checker: Checker, at: Position) -> Draft {
     Draft {
-        form,
+        checker,
         at,
         connect_ip: None,
         connect_port: None,
         bind_ip: None,
         bind_port: None,
+        bind_link: None,
+        mark: None,
+        hosts: Vec::new(),
         pace: Pace::default(),
         host: None,
         recovery: Recovery::FullPass,
+        protocol: Version::V10,
         urls: Vec::new(),
     }
 }
 
-fn tcp_check(cx: &mut Context<'_>, node: NodeId) -> Draft {
-    let mut draft = draft(Form::Tcp, cx.tree.position(node));
-    Walk::block(cx, node, &TCP_CHECK, &mut draft);
-    draft
+fn checker(cx: &mut Context<'_>, node: NodeId) -> Option<Draft> {
+    let keyword = cx.tree.keyword(node).text;
+    let form = FORMS.iter().find(|form| form.keyword == keyword)?;
+    let mut draft = draft((form.new)(), cx.tree.position(node));
+    Walk::block(cx, node, form.table, &mut draft);
+    (form.complete)(&draft, cx).then_some(draft)
 }
 
-fn http_get(cx: &mut Context<'_>, node: NodeId) -> Option<Draft> {
-    let mut draft = draft(Form::Http, cx.tree.position(node));
-    Walk::block(cx, node, &HTTP_GET, &mut draft);
-    if draft.urls.is_empty() {
-        cx.error(
-            MISSING,
-            draft.at,
-            format_args!("HTTP_GET has no valid `url` block and is left out"),
-            format_args!(
-                "write `url {{`, `path /` and `}}` on three lines; the server is not checked by it now"
-            ),
-        );
-        return None;
-    }
-    Some(draft)
+/// Reports a checker that cannot be made of its block.
+pub(super) fn incomplete(draft: &Draft, cx: &mut Context<'_>, lacks: &str, write: &str) -> bool {
+    cx.error(
+        MISSING,
+        draft.at,
+        format_args!("{} has no valid {lacks} and is left out", draft.checker.form().keyword),
+        format_args!("write {write}; the server is not checked by it now"),
+    );
+    false
+}
+
+/// [`super::Form::complete`] of an HTTP_GET.
+pub(super) fn has_url(draft: &Draft, cx: &mut Context<'_>) -> bool {
+    !draft.urls.is_empty() || incomplete(draft, cx, "`url` block", "`url {`, `path /` and `}` on three lines")
 }
 
 fn url(cx: &mut Context<'_>, node: NodeId) -> Option<UrlDraft> {
@@ -348,5 +347,31 @@ fn statuses(draft: &mut UrlDraft, line: &mut Line<'_, '_>) {
                 );
             }
         }
+    }
+}
+
+fn protocol(draft: &mut Draft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    draft.protocol = match &*word.text {
+        "1.0" => Version::V10,
+        "1.0C" | "1.0c" => Version::V10Close,
+        "1.1" => Version::V11,
+        _ => return line.invalid(&word, "1.0, 1.0C or 1.1"),
+    };
+}
+
+fn digest(draft: &mut UrlDraft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    draft.digest = text::bytes(&word.text).and_then(|bytes| <[u8; 16]>::try_from(&*bytes).ok());
+    if draft.digest.is_none() {
+        line.invalid(&word, "an MD5 in 32 hexadecimal digits, as `lvsbox digest` prints it");
+    }
+}
+
+fn bind_link(draft: &mut Draft, line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    match LinkName::new(&word.text) {
+        Some(link) => draft.bind_link = Some(link),
+        None => line.invalid(&word, "an interface such as eth0 (1 to 15 characters, no `/` and no `:`)"),
     }
 }

@@ -1,66 +1,76 @@
 //! Checkers: one file each with its keywords, its dialogue as a state machine over plaintext, and its tests.
 //!
-//! A dialogue never touches a socket or a clock. The slot that runs it (`task/slots.rs`) connects, hands over what
-//! arrives, sends what it is told to, and enforces the deadline. Adding a checker is a file here, a variant of
-//! [`Checker`] and a row in its tables.
+//! A dialogue never touches a socket or a clock. The slot that runs it (`task/probe.rs`) opens the socket that the
+//! checker's [`Form`] asks for, hands over what arrives, sends what it is told to, and enforces the deadline. Adding a
+//! checker is a file here and a row in `registry.rs`; [`tcp_check`] is the shortest one, [`ping_check`] the shortest that
+//! sends something.
 
 #![deny(clippy::indexing_slicing)]
 
-mod dialogue;
+pub mod dns_check;
+mod form;
 pub mod http_get;
 pub mod keywords;
+pub mod ping_check;
+mod registry;
+pub mod send_expect;
+pub mod smtp_check;
 pub mod tcp_check;
+mod text;
+pub mod udp_check;
 
 use core::fmt;
 
-pub use dialogue::Dialogue;
+pub use form::{Check, Form, Recheck, Talk, Transport};
+pub use registry::{Checker, Dialogue, FORMS};
 
 use crate::time::Duration;
 use crate::wire::errno;
 
-/// What is checked, with the checker's own parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Checker {
-    /// `TCP_CHECK`: the connection is accepted.
-    Tcp,
-    /// `HTTP_GET`: every url answers with an expected status.
-    Http(http_get::HttpGet),
-}
-
 impl Checker {
+    /// What every check of this kind has in common.
+    pub fn form(&self) -> &'static Form {
+        self.get().form()
+    }
+
     /// The name in logs and on screen.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Tcp => "TCP_CHECK",
-            Self::Http(_) => "HTTP_CHECK",
-        }
+    pub fn name(&self) -> &'static str {
+        self.form().name
     }
 
-    /// Dialogues that make one full pass: one per url. A target that is down needs a success and then a full pass
-    /// (HTTP_GET), or one success (TCP_CHECK).
+    /// Dialogues that make one full pass: one per url of an HTTP_GET.
     pub fn steps(&self) -> usize {
-        match self {
-            Self::Tcp => 1,
-            Self::Http(http) => http.urls.len().max(1),
-        }
+        self.get().steps().max(1)
     }
 
-    /// The bound on a whole dialogue: the time to connect, and the same again for the reply.
-    /// keepalived restarts its timeout at every read, so that a reply in drips never ends.
+    /// Successes in a row that make a target that is down come up again.
+    pub fn recovery(&self) -> usize {
+        self.get().recovery().max(1)
+    }
+
+    /// The bound on a whole dialogue. On a connection: the time to connect, and the same again for the reply if one
+    /// is waited for. keepalived restarts its timeout at every read, so that a reply in drips never ends.
     pub fn deadline(&self, connect_timeout: Duration) -> Duration {
-        match self {
-            Self::Tcp => connect_timeout,
-            Self::Http(_) => connect_timeout.times(2),
+        match self.form().transport {
+            Transport::Stream { reply: true } => connect_timeout.times(2),
+            Transport::Stream { reply: false } | Transport::Datagram | Transport::Echo => connect_timeout,
         }
     }
 }
+
+/// The status of a pass that asked for a connection only.
+pub const CONNECTED: u16 = 0;
+/// The status of a pass with a good answer.
+pub const ANSWERED: u16 = 1;
+/// The status of a pass where no answer was asked for and no error came back.
+pub const SILENT: u16 = 2;
 
 /// How a dialogue ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it should; with the HTTP status or 0.
+    /// As it should; with the HTTP status, or what else there is to say.
     Pass {
-        /// HTTP status, 0 for a checker without one.
+        /// HTTP status, or [`CONNECTED`], [`ANSWERED`] or [`SILENT`] of a checker without one.
         status: u16,
     },
     /// The server's fault.
@@ -97,11 +107,21 @@ pub enum Failure {
     TooLong,
     /// An unexpected HTTP status.
     Status(u16),
+    /// A reply code of SMTP that is not the expected one (RFC 5321 section 4.2).
+    ReplyCode(u16),
+    /// A response code of DNS that is not 0 (RFC 1035 section 4.1.1).
+    ResponseCode(u8),
+    /// The MD5 of the body is not the configured one.
+    Digest,
+    /// The reply is not the expected one.
+    Mismatch,
 }
 
 /// What a dialogue wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
+    /// To send what it writes now ([`Talk::request`]).
+    Send,
     /// More bytes, or the end of the stream.
     NeedMore,
     /// It is over.
@@ -120,6 +140,10 @@ impl fmt::Display for Failure {
             Self::Garbage => f.write_str("reply not understood"),
             Self::TooLong => f.write_str("reply too long"),
             Self::Status(status) => write!(f, "HTTP status {status}"),
+            Self::ReplyCode(code) => write!(f, "reply {code}"),
+            Self::ResponseCode(code) => write!(f, "response code {code}"),
+            Self::Digest => f.write_str("the digest of the body differs"),
+            Self::Mismatch => f.write_str("the reply is not the expected one"),
         }
     }
 }
@@ -128,7 +152,7 @@ impl fmt::Display for Failure {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pass { status: 0 } => f.write_str("success"),
+            Self::Pass { status: CONNECTED | ANSWERED | SILENT } => f.write_str("success"),
             Self::Pass { status } => write!(f, "HTTP status {status}"),
             Self::Fail(failure) => failure.fmt(f),
             Self::Local { errno } => write!(f, "not checked: {}", errno::Text(*errno)),

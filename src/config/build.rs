@@ -6,7 +6,6 @@ use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{HashMap, HashSet};
 use std::hash::DefaultHasher;
-use std::rc::Rc;
 
 use super::codes::LIMIT;
 use super::ids::{Id, LinkId, ProbeId};
@@ -14,7 +13,7 @@ use super::keywords::RootDraft;
 use super::model::{
     Config, Destination, Global, Instance, Probe, Service, TextsBuilder, Tracker, VirtualAddress,
 };
-use crate::check::http_get::Url;
+use crate::check::Checker;
 use crate::limits;
 use crate::syntax::{Context, Position};
 use crate::wire::genl_ipvs::ServiceKey;
@@ -86,7 +85,7 @@ pub(super) struct Tables {
     link_ids: HashMap<LinkName, LinkId>,
     /// By the hash of the probe; what is found is compared before it is used.
     probe_ids: HashMap<u64, u32>,
-    urls: HashSet<Rc<[Url]>>,
+    checkers: HashSet<Checker>,
 }
 
 impl Default for Tables {
@@ -114,7 +113,7 @@ impl Default for Tables {
             links: Vec::new(),
             link_ids: HashMap::new(),
             probe_ids: HashMap::new(),
-            urls: HashSet::new(),
+            checkers: HashSet::new(),
         }
     }
 }
@@ -168,14 +167,13 @@ impl Tables {
         self.probes.truncate(len);
     }
 
-    /// One copy of equal lists of urls.
-    pub(super) fn urls(&mut self, urls: Vec<Url>) -> Rc<[Url]> {
-        if let Some(found) = self.urls.get(&*urls) {
-            return Rc::clone(found);
+    /// One copy of the parameters of equal checkers.
+    pub(super) fn checker(&mut self, checker: Checker) -> Checker {
+        if let Some(found) = self.checkers.get(&checker) {
+            return found.clone();
         }
-        let urls: Rc<[Url]> = urls.into();
-        self.urls.insert(Rc::clone(&urls));
-        urls
+        self.checkers.insert(checker.clone());
+        checker
     }
 
     /// Reports every limit that was exceeded.

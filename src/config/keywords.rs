@@ -6,7 +6,8 @@ use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
 use super::model::Interface;
 use super::rows::{block, ignored, unsupported};
 use super::service::{SERVER, SERVICE};
-use crate::check::keywords::{HTTP_GET, REFUSED, TCP_CHECK, URL};
+use crate::check::FORMS;
+use crate::check::keywords::{REFUSED, URL};
 use crate::syntax::{Keyword, NodeId, Table, Walk};
 
 /// The top level as written.
@@ -120,8 +121,7 @@ pub fn keywords() -> impl Iterator<Item = (&'static str, &'static str)> {
         .chain(of(&AUTHENTICATION))
         .chain(of(&SERVICE))
         .chain(of(&SERVER))
-        .chain(of(&TCP_CHECK))
-        .chain(of(&HTTP_GET))
+        .chain(FORMS.iter().flat_map(|form| of(form.table)))
         .chain(of(&URL))
         .chain(of(&APPLIANCE))
         .chain(of(&INTERFACE))

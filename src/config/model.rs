@@ -5,6 +5,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroU8;
+use std::rc::Rc;
 
 use super::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use crate::check::Checker;
@@ -281,10 +282,10 @@ pub enum OnFailure {
 /// A probe of one target, shared by every destination that asks for the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Probe {
-    /// Where to connect.
+    /// Where to connect; of a checker without ports, port 0.
     pub target: SocketAddr,
-    /// Source address (`bindto`), port 0 for any.
-    pub bind: Option<SocketAddr>,
+    /// What the socket is bound to and marked with, if anything.
+    pub bind: Option<Rc<Bind>>,
     /// `delay_loop`: between checks.
     pub interval: Duration,
     /// `connect_timeout`.
@@ -295,8 +296,30 @@ pub struct Probe {
     pub retry_delay: Duration,
     /// `warmup`: the first check is spread over this time after start.
     pub warmup: Duration,
+    /// What is believed before the first check.
+    pub assumption: Assumption,
     /// What is checked.
     pub checker: Checker,
+}
+
+/// Where the packets of a probe come from, and their mark.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bind {
+    /// `bindto` and `bind_port`: unspecified address or port 0 for any. Of the target's family.
+    pub source: Option<SocketAddr>,
+    /// `bind_if`: packets leave and arrive through this interface.
+    pub link: Option<LinkName>,
+    /// `fwmark` (`SO_MARK`), 0 for none.
+    pub mark: u32,
+}
+
+/// `alpha`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Assumption {
+    /// Up, as with keepalived.
+    Up,
+    /// Down until a check passes.
+    Down,
 }
 
 /// A string in the arena of [`Texts`]. The default is the empty string.

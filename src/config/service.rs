@@ -4,8 +4,8 @@ use core::net::IpAddr;
 use core::num::NonZeroU32;
 
 use super::codes::NO_SCHEDULER;
-use super::rows::{block, boolean, flag, ignored, integer, off, unsupported, words};
-use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces};
+use super::rows::{block, boolean, flag, ignored, integer, unsupported, words};
+use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, UNSUPPORTED};
 use crate::syntax::nearest::nearest;
@@ -93,13 +93,12 @@ impl Checked for ServerDraft {
 pub(super) static SERVICE: Table<ServiceDraft> =
     Table { name: "virtual_server", rows: &[SERVICE_ROWS, &paces(), OTHER] };
 pub(super) static SERVER: Table<ServerDraft> =
-    Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers()] };
+    Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers(), &refused()] };
 
 const METHOD: &str = "NAT, DR or TUN";
 const SCRIPTS: &str = "no scripts run, see the event log";
 const MAIL: &str = "no mail is sent, see the log";
 const SNMP: &str = "there is no SNMP here";
-const ALPHA: &str = "servers count as up until their first check, which is made at once";
 
 const fn flag_row(word: &'static str, set: fn(&mut ServiceDraft, Position)) -> Keyword<ServiceDraft> {
     Keyword { word, kind: Kind::Flag(set) }
@@ -144,7 +143,6 @@ const OTHER: &[Keyword<ServiceDraft>] = &[
     ignored("quorum_down", 0, SCRIPTS),
     ignored("smtp_alert", 0, MAIL),
     ignored("snmp_name", 0, SNMP),
-    off("alpha", ALPHA),
     unsupported("ha_suspend", "the servers are checked whether the virtual address is here or not"),
 ];
 
@@ -160,7 +158,6 @@ const SERVER_ROWS: &[Keyword<ServerDraft>] = &[
     ignored("notify_down", 0, SCRIPTS),
     ignored("smtp_alert", 0, MAIL),
     ignored("snmp_name", 0, SNMP),
-    off("alpha", ALPHA),
 ];
 
 fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {

@@ -9,13 +9,14 @@ use super::view::{
     Diagnostics, Heap, Identity, LogFigures, Outcome, Process, Reload, Tally, Turns, View, Worst,
 };
 use super::{Answer, Buf, Request, parse};
-use crate::check::http_get::{HttpGet, Recovery, Url};
+use crate::check::http_get::{HttpGet, Recovery, Url, Version};
+use crate::check::tcp_check::TcpCheck;
 use crate::check::{Checker, Verdict};
 use crate::config::Config;
 use crate::config::ids::{DestinationId, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use crate::config::model::{
-    Announce, Authentication, Destination, Instance, OnFailure, Preemption, Probe, Service, SourceCheck,
-    TextsBuilder, Tracker, Transport, VirtualAddress,
+    Announce, Assumption, Authentication, Destination, Instance, OnFailure, Preemption, Probe, Service,
+    SourceCheck, TextsBuilder, Tracker, Transport, VirtualAddress,
 };
 use crate::director::action::{Action, Actions, Budget, Dump};
 use crate::director::event::{Errno, Event, Source};
@@ -151,7 +152,7 @@ fn destination(id: u32, each: u32) -> Destination {
 fn probe(id: u32, each: u32) -> Probe {
     let place = id % each;
     let low = u8::try_from(11 + place).unwrap();
-    let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]) };
+    let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None };
     Probe {
         target: (IpAddr::from([10, 0, 0, low]), 80).into(),
         bind: None,
@@ -160,9 +161,14 @@ fn probe(id: u32, each: u32) -> Probe {
         retry: if place % 2 == 1 { 3 } else { 2 },
         retry_delay: Duration::from_secs(1),
         warmup: Duration::ZERO,
+        assumption: Assumption::Up,
         checker: match place % 2 {
-            1 => Checker::Http(HttpGet { urls: Rc::new([url]), recovery: Recovery::Fast }),
-            _ => Checker::Tcp,
+            1 => Checker::Http(HttpGet {
+                urls: Rc::new([url]),
+                recovery: Recovery::Fast,
+                protocol: Version::V10,
+            }),
+            _ => Checker::Tcp(TcpCheck),
         },
     }
 }

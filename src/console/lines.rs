@@ -11,7 +11,7 @@ pub mod why;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
-use crate::check::{Checker, Failure};
+use crate::check::Failure;
 use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::OnFailure;
 use crate::director::Director;
@@ -274,12 +274,8 @@ impl<'a> Teller<'a> {
 
     fn probe_up(&mut self, id: ProbeId) {
         let target = self.target(id);
-        match target.checker() {
-            Some(Checker::Http(_)) => {
-                self.say(Info, format_args!("Remote Web server {target} succeed on service."));
-            }
-            Some(Checker::Tcp) | None => self.say(Info, format_args!("TCP connection to {target} success.")),
-        }
+        let (before, behind) = target.checker().map_or(("", ""), |checker| checker.form().success);
+        self.say(Info, format_args!("{before}{target}{behind}"));
     }
 
     fn probe_hindered(&mut self, id: ProbeId, errno: Errno) {

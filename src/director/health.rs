@@ -8,11 +8,10 @@ use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
 use super::journal::Reason;
-use crate::check::http_get::Recovery;
-use crate::check::{Checker, Failure, Verdict};
+use crate::check::{Failure, Recheck, Verdict};
 use crate::config::Config;
 use crate::config::ids::{Id, ProbeId};
-use crate::config::model::Probe;
+use crate::config::model::{Assumption, Probe};
 use crate::limits::MAX_SLOTS;
 use crate::time::{Duration, Instant};
 
@@ -24,6 +23,8 @@ const LOCAL_RETRY: Duration = Duration::from_secs(1);
 pub enum Belief {
     /// Assumed up: no check has ended yet.
     Unproven,
+    /// Assumed down (`alpha`): no check has ended yet.
+    Awaited,
     /// Up.
     Up,
     /// Down.
@@ -78,10 +79,14 @@ impl Health {
             slot: None,
             hindered: false,
         };
+        let table = config.probes.iter().map(|probe| match probe.assumption {
+            Assumption::Up => fresh,
+            Assumption::Down => ProbeState { belief: Belief::Awaited, ..fresh },
+        });
         let slots = slots_for(config);
         let ids = (0..slots).rev().filter_map(|slot| u16::try_from(slot).ok().map(SlotId));
         Self {
-            table: vec![fresh; config.probes.len()].into_boxed_slice(),
+            table: table.collect(),
             due: DirtySet::new(config.probes.len()),
             slots: vec![None; slots].into_boxed_slice(),
             free: ids.collect(),
@@ -95,9 +100,9 @@ impl Health {
         self.table.get(id.index())
     }
 
-    /// True unless the probe says that the target is down.
+    /// True unless the probe says that the target is down, or has to say that it is up and did not yet.
     pub fn is_up(&self, id: ProbeId) -> bool {
-        self.get(id).is_some_and(|state| state.belief != Belief::Down)
+        self.get(id).is_some_and(|state| matches!(state.belief, Belief::Unproven | Belief::Up))
     }
 
     /// Checks ended since the start.
@@ -186,7 +191,7 @@ impl Health {
         if let Verdict::Fail(failure) = verdict {
             self.failures_total += 1;
             self.tell(now, id, (before, after), failure, probe, bus);
-        } else if before == Belief::Down && after == Belief::Up {
+        } else if matches!(before, Belief::Down | Belief::Awaited) && after == Belief::Up {
             bus.record(now, Reason::ProbeUp(id));
             bus.verdicts.insert(id.index());
         }
@@ -203,7 +208,7 @@ impl Health {
     ) {
         if after == Belief::Down && before != Belief::Down {
             // The first check at start is final, as with keepalived: there were no retries.
-            let retries = if before == Belief::Unproven { 0 } else { probe.retry };
+            let retries = if before == Belief::Up { probe.retry } else { 0 };
             bus.record(now, Reason::ProbeDown(id, failure, retries));
             bus.verdicts.insert(id.index());
         }
@@ -241,20 +246,18 @@ impl ProbeState {
         self.hindered = false;
         let steps = u16::try_from(probe.checker.steps()).unwrap_or(u16::MAX);
         match self.belief {
-            Belief::Unproven | Belief::Up => {
+            Belief::Unproven | Belief::Awaited | Belief::Up => {
+                if self.belief == Belief::Awaited {
+                    self.since = now;
+                }
                 self.belief = Belief::Up;
                 self.step = (self.step + 1) % steps;
             }
             Belief::Down => {
                 self.passed = self.passed.saturating_add(1);
-                // A full pass is the step that failed and then every step once, from the first.
-                let needed = match &probe.checker {
-                    Checker::Tcp => 1,
-                    Checker::Http(http) if http.recovery == Recovery::Fast => 1,
-                    Checker::Http(_) => 1 + steps,
-                };
+                // The first one is of the step that failed; a full pass is then every step once, from the first.
                 self.step = if self.passed == 1 { 0 } else { (self.step + 1) % steps };
-                if self.passed >= needed {
+                if usize::from(self.passed) >= probe.checker.recovery() {
                     (self.belief, self.since, self.passed, self.step) = (Belief::Up, now, 0, 0);
                 }
             }
@@ -273,9 +276,9 @@ impl ProbeState {
         if self.belief != Belief::Down {
             (self.belief, self.since, self.failures) = (Belief::Down, now, 0);
         }
-        match probe.checker {
-            Checker::Tcp => probe.interval,
-            Checker::Http(_) => probe.interval.max(probe.retry_delay),
+        match probe.checker.form().recheck {
+            Recheck::Interval => probe.interval,
+            Recheck::Longer => probe.interval.max(probe.retry_delay),
         }
     }
 }

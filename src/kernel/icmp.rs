@@ -36,17 +36,7 @@ impl IcmpSocket {
     /// # Errors
     /// `PERM` without `CAP_NET_RAW`; `AFNOSUPPORT` without IPv6.
     pub fn open(family: Family) -> Result<Self, Errno> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let (domain, protocol) = match family {
-            Family::V4 => (AddressFamily::INET, ipproto::ICMP),
-            Family::V6 => (AddressFamily::INET6, ipproto::ICMPV6),
-        };
-        let socket = rustix::net::socket_with(domain, SocketType::RAW, flags, Some(protocol))?;
-        match family {
-            Family::V4 => sockopt::set_icmp_filter(&socket, REFUSED_V4)?,
-            Family::V6 => sockopt::set_icmpv6_filter(&socket, &REFUSED_V6)?,
-        }
-        Ok(Self(socket))
+        raw(family).map(Self)
     }
 
     /// Sends a message.
@@ -66,6 +56,24 @@ impl IcmpSocket {
         let from = from.and_then(|from| SocketAddr::try_from(from).ok()).ok_or(Errno::AFNOSUPPORT)?;
         Ok((length, from.ip()))
     }
+}
+
+/// The socket alone, never blocking.
+///
+/// # Errors
+/// As [`IcmpSocket::open`].
+pub(super) fn raw(family: Family) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (domain, protocol) = match family {
+        Family::V4 => (AddressFamily::INET, ipproto::ICMP),
+        Family::V6 => (AddressFamily::INET6, ipproto::ICMPV6),
+    };
+    let socket = rustix::net::socket_with(domain, SocketType::RAW, flags, Some(protocol))?;
+    match family {
+        Family::V4 => sockopt::set_icmp_filter(&socket, REFUSED_V4)?,
+        Family::V6 => sockopt::set_icmpv6_filter(&socket, &REFUSED_V6)?,
+    }
+    Ok(socket)
 }
 
 impl AsFd for IcmpSocket {

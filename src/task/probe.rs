@@ -1,4 +1,4 @@
-//! One dialogue with one server: connect, ask, read, within one deadline that nothing extends.
+//! One dialogue with one server: open the socket it needs, connect, ask, read, within one deadline that nothing extends.
 //!
 //! Connecting never waits, and what a server sends is read into a buffer that all probes share, so a server that
 //! drips, floods or stays silent costs a slot for that time and nothing else. A passed TCP_CHECK is closed by a reset
@@ -6,6 +6,7 @@
 
 use core::cell::RefCell;
 use core::future::poll_fn;
+use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use std::rc::Rc;
 
@@ -13,11 +14,11 @@ use rustix::io::Errno as Code;
 
 use super::meter::{Meter, Work};
 use super::reactor::{Reactor, Source, Timer};
-use crate::check::{Checker, Dialogue, Failure, Progress, Verdict};
+use crate::check::{Dialogue, Failure, Progress, Transport, Verdict};
 use crate::config::model::Probe;
 use crate::kernel::clock;
 use crate::kernel::error::number;
-use crate::kernel::tcp::{Connecting, TcpStream};
+use crate::kernel::probe::{Connecting, Kind, Origin, ProbeSocket};
 use crate::time::Instant;
 
 /// Reads of one connection before others get their turn.
@@ -40,29 +41,43 @@ pub(super) async fn check(around: Surroundings<'_>, probe: &Probe, step: u16, ti
         Ok(stream) => stream,
         Err(verdict) => return verdict,
     };
-    let mut talk = Talk {
+    let transport = probe.checker.form().transport;
+    let mut run = Run {
+        dialogue: probe.checker.begin(usize::from(step), nonce(start)),
+        target: probe.target,
         stream,
-        dialogue: Dialogue::new(&probe.checker, usize::from(step), probe.target),
         sent: 0,
-        asked: false,
+        asking: false,
+        framed: !matches!(transport, Transport::Stream { .. }),
     };
     let deadline = start + probe.checker.deadline(probe.timeout);
-    let verdict = match talk.dialogue.connected() {
+    let verdict = match run.dialogue.talk().start() {
         Progress::Done(verdict) => verdict,
-        Progress::NeedMore => {
+        progress @ (Progress::Send | Progress::NeedMore) => {
+            run.asking = progress == Progress::Send;
             poll_fn(|context| {
                 around.meter.measure(Work::Probes, || {
-                    let answer = talk.poll(&mut around.buffer.borrow_mut(), context);
-                    or_deadline(answer, timer, deadline, Verdict::Fail(Failure::Deadline), context)
+                    match run.poll(&mut around.buffer.borrow_mut(), context) {
+                        Poll::Pending => {
+                            timer.poll_until(context, deadline).map(|()| run.dialogue.talk().expire())
+                        }
+                        answer @ Poll::Ready(_) => answer,
+                    }
                 })
             })
             .await
         }
     };
-    if matches!((verdict, &probe.checker), (Verdict::Pass { .. }, Checker::Tcp)) {
-        talk.stream.io().reset_on_close();
+    if matches!((verdict, transport), (Verdict::Pass { .. }, Transport::Stream { reply: false })) {
+        run.stream.io().reset_on_close();
     }
     verdict
+}
+
+/// A number that differs from that of the last check: identifiers of queries and echoes are made of it.
+fn nonce(now: Instant) -> u32 {
+    let micros = now.since(Instant::ZERO).as_micros();
+    u32::try_from(micros.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).unwrap_or(0)
 }
 
 async fn connect(
@@ -70,10 +85,20 @@ async fn connect(
     probe: &Probe,
     deadline: Instant,
     timer: &Timer,
-) -> Result<Source<TcpStream>, Verdict> {
+) -> Result<Source<ProbeSocket>, Verdict> {
     let stream = around.meter.measure(Work::Probes, || {
         let local = |code| Verdict::Local { errno: number(code) };
-        let stream = TcpStream::open(probe.target, probe.bind).map_err(local)?;
+        let kind = match probe.checker.form().transport {
+            Transport::Stream { .. } => Kind::Stream,
+            Transport::Datagram => Kind::Datagram,
+            Transport::Echo => Kind::Echo,
+        };
+        let origin = probe.bind.as_ref().map_or(Origin::default(), |bind| Origin {
+            source: bind.source,
+            link: bind.link.as_ref().map(|link| link.as_str()),
+            mark: bind.mark,
+        });
+        let stream = ProbeSocket::open(kind, probe.target, origin).map_err(local)?;
         stream.connect(probe.target).map_err(refused)?;
         around.reactor.register(stream).map_err(|error| Verdict::Local { errno: error.number() })
     })?;
@@ -123,33 +148,39 @@ fn or_deadline<T>(
 }
 
 /// A connection and what is said on it.
-struct Talk {
-    stream: Source<TcpStream>,
+struct Run {
+    stream: Source<ProbeSocket>,
     dialogue: Dialogue,
+    target: SocketAddr,
     /// Bytes of the request that the kernel has taken.
     sent: usize,
-    asked: bool,
+    /// There is something to say.
+    asking: bool,
+    /// It is read datagram by datagram, of which an empty one is not the end.
+    framed: bool,
 }
 
-impl Talk {
+impl Run {
     fn poll(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Verdict> {
-        if !self.asked {
-            match self.poll_ask(buffer, context) {
-                Poll::Ready(Ok(())) => self.asked = true,
-                Poll::Ready(Err(verdict)) => return Poll::Ready(verdict),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
         for _ in 0..BURST {
+            if self.asking {
+                match self.poll_ask(buffer, context) {
+                    Poll::Ready(Ok(())) => (self.asking, self.sent) = (false, 0),
+                    Poll::Ready(Err(verdict)) => return Poll::Ready(verdict),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
             match self.stream.poll_read(context, |stream| stream.read(buffer)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(Code::INTR)) => {}
-                Poll::Ready(Err(code)) => return Poll::Ready(broken(code)),
-                Poll::Ready(Ok(0)) => return Poll::Ready(self.dialogue.end()),
+                Poll::Ready(Err(code)) => return Poll::Ready(self.broken(code)),
+                Poll::Ready(Ok(0)) if !self.framed => return Poll::Ready(self.dialogue.talk().end()),
                 Poll::Ready(Ok(length)) => {
                     let bytes = buffer.get(..length).unwrap_or(&[]);
-                    if let Progress::Done(verdict) = self.dialogue.feed(bytes) {
-                        return Poll::Ready(verdict);
+                    match self.dialogue.talk().feed(self.target, bytes) {
+                        Progress::Done(verdict) => return Poll::Ready(verdict),
+                        Progress::Send => self.asking = true,
+                        Progress::NeedMore => {}
                     }
                 }
             }
@@ -160,7 +191,7 @@ impl Talk {
 
     /// The request is written anew each time, because nobody keeps it; it is short, so once is the rule.
     fn poll_ask(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Result<(), Verdict>> {
-        let Some(length) = self.dialogue.request(buffer) else {
+        let Some(length) = self.dialogue.talk().request(self.target, buffer) else {
             return Poll::Ready(Err(Verdict::Local { errno: number(Code::MSGSIZE) }));
         };
         while self.sent < length {
@@ -168,16 +199,17 @@ impl Talk {
             match self.stream.poll_write(context, |stream| stream.write(rest)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(Code::INTR)) => {}
-                Poll::Ready(Err(code)) => return Poll::Ready(Err(broken(code))),
+                Poll::Ready(Err(code)) => return Poll::Ready(Err(self.broken(code))),
                 Poll::Ready(Ok(taken)) => self.sent += taken,
             }
         }
         Poll::Ready(Ok(()))
     }
-}
 
-fn broken(code: Code) -> Verdict {
-    Verdict::Fail(Failure::Broken { errno: number(code) })
+    /// Without a connection the answer to the datagram is what else would be the answer to connecting.
+    fn broken(&self, code: Code) -> Verdict {
+        if self.framed { refused(code) } else { Verdict::Fail(Failure::Broken { errno: number(code) }) }
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 pub mod arp;
 pub mod bytes;
+pub mod dns;
 pub mod errno;
 pub mod ethernet;
 pub mod genetlink;

@@ -85,9 +85,9 @@ impl Reply {
         Self { state, status: 0, head: 0, body: 0, length: Length::Absent, chunked: false }
     }
 
-    /// Takes what arrived. The final status as soon as the reply is complete, or what is wrong with it; bytes behind
-    /// that are ignored.
-    pub fn feed(&mut self, mut bytes: &[u8]) -> Option<Outcome> {
+    /// Takes what arrived; `body` is handed what of it is the body, without chunk framing. The final status as soon as
+    /// the reply is complete, or what is wrong with it; bytes behind that are ignored.
+    pub fn feed(&mut self, mut bytes: &[u8], body: &mut dyn FnMut(&[u8])) -> Option<Outcome> {
         loop {
             if let State::Over(outcome) = self.state {
                 return Some(outcome);
@@ -95,6 +95,9 @@ impl Reply {
             let used = self.stride(bytes.len());
             let (now, rest) = bytes.split_at_checked(used).filter(|(now, _)| !now.is_empty())?;
             bytes = rest;
+            if matches!(self.state, State::Body { .. } | State::Chunk { .. } | State::UntilClose) {
+                body(now);
+            }
             if let Err(failure) = self.step(now) {
                 self.state = State::Over(Err(failure));
             }

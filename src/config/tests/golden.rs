@@ -49,7 +49,7 @@ fn direct_routing_with_vrrp() {
     assert_eq!(*http.urls[1].statuses, [(200, 299)]);
     let probe = &config.probes[1];
     assert_eq!(probe.target.to_string(), "192.0.2.22:8080");
-    assert_eq!(probe.bind.unwrap().to_string(), "192.0.2.11:0");
+    assert_eq!(probe.bind.as_ref().unwrap().source.unwrap().to_string(), "192.0.2.11:0");
     assert_eq!((probe.warmup, probe.retry, probe.retry_delay), (Duration::ZERO, 1, Duration::from_secs(1)));
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::check::Checker;
+use crate::check::{Checker, Transport};
 use crate::config::Config;
 use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::{Probe, VirtualAddress};
@@ -120,14 +120,19 @@ impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.user, self.probe.map(|probe| probe.target)) {
             (Some(user), _) => write!(f, "{}", self.names.server(user)),
-            (None, Some(target)) => socket(f, target),
+            (None, Some(target)) => socket(f, target, self.checker()),
             (None, None) => f.write_str("?"),
         }
     }
 }
 
-fn socket(f: &mut fmt::Formatter<'_>, target: SocketAddr) -> fmt::Result {
-    trio(f, target.ip(), Protocol::Tcp, target.port())
+fn socket(f: &mut fmt::Formatter<'_>, target: SocketAddr, checker: Option<&Checker>) -> fmt::Result {
+    let protocol = match checker.map(|checker| checker.form().transport) {
+        Some(Transport::Datagram) => Protocol::Udp,
+        Some(Transport::Echo) => return write!(f, "[{}]", target.ip()),
+        Some(Transport::Stream { .. }) | None => Protocol::Tcp,
+    };
+    trio(f, target.ip(), protocol, target.port())
 }
 
 fn trio(f: &mut fmt::Formatter<'_>, address: IpAddr, protocol: Protocol, port: u16) -> fmt::Result {

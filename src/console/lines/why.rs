@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::names::Names;
-use crate::check::{Failure, Verdict};
+use crate::check::{ANSWERED, CONNECTED, Failure, SILENT, Verdict};
 use crate::director::journal::{Entry, Reason};
 use crate::director::vrrp::Fault;
 use crate::wire::errno::Text;
@@ -50,7 +50,9 @@ impl fmt::Display for Why<'_> {
             Cause::Fault(names, fault) => write_fault(f, names, fault),
             Cause::Record(names, reason) => write_reason(f, names, reason),
             Cause::Failure(failure) => write_failure(f, failure),
-            Cause::Verdict(Verdict::Pass { status: 0 }) => f.write_str("connected"),
+            Cause::Verdict(Verdict::Pass { status: CONNECTED }) => f.write_str("connected"),
+            Cause::Verdict(Verdict::Pass { status: ANSWERED }) => f.write_str("answered"),
+            Cause::Verdict(Verdict::Pass { status: SILENT }) => f.write_str("no error"),
             Cause::Verdict(Verdict::Pass { status }) => write!(f, "status {status}"),
             Cause::Verdict(Verdict::Fail(failure)) => write_failure(f, failure),
             Cause::Verdict(Verdict::Local { errno }) => write!(f, "not made: {}", Text(errno)),
@@ -76,9 +78,13 @@ fn write_failure(f: &mut fmt::Formatter<'_>, failure: Failure) -> fmt::Result {
         Failure::Deadline => f.write_str("no whole reply in time"),
         Failure::Closed => f.write_str("closed too early"),
         Failure::Broken { errno } => write!(f, "broken: {}", Text(errno)),
-        Failure::Garbage => f.write_str("the reply is not HTTP"),
+        Failure::Garbage => f.write_str("not understood"),
         Failure::TooLong => f.write_str("the reply is too long"),
         Failure::Status(status) => write!(f, "status {status}"),
+        Failure::ReplyCode(code) => write!(f, "reply {code}"),
+        Failure::ResponseCode(code) => write!(f, "response code {code}"),
+        Failure::Digest => f.write_str("another digest"),
+        Failure::Mismatch => f.write_str("not as expected"),
     }
 }
 

@@ -147,6 +147,7 @@ impl fmt::Display for Standing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.belief {
             Belief::Unproven => f.write_str("assumed up"),
+            Belief::Awaited => f.write_str("awaited"),
             Belief::Up if self.0.failures > 0 => write!(f, "up, {}/{}", self.0.failures, self.1),
             Belief::Up => f.write_str("up"),
             Belief::Down => f.write_str("DOWN"),

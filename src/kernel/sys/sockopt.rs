@@ -22,6 +22,14 @@ pub fn set_bind_to_device(socket: impl AsFd, name: &str) -> Result<(), Errno> {
     set_bytes(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name.as_bytes())
 }
 
+/// Marks packets (`SO_MARK`) for policy routing and packet filters.
+///
+/// # Errors
+/// `PERM` without `CAP_NET_ADMIN`.
+pub fn set_mark(socket: impl AsFd, mark: u32) -> Result<(), Errno> {
+    set_bytes(socket, libc::SOL_SOCKET, libc::SO_MARK, &mark.to_ne_bytes())
+}
+
 /// We write the IPv4 header ourselves (`IP_HDRINCL`, raw(7)).
 ///
 /// # Errors

@@ -6,13 +6,16 @@ use std::rc::Rc;
 use smol::LocalExecutor;
 
 use super::*;
-use crate::check::http_get::{HttpGet, Recovery, Url};
+use crate::check::Checker;
+use crate::check::http_get::{HttpGet, Recovery, Url, Version};
+use crate::check::tcp_check::TcpCheck;
+use crate::config::model::{Assumption, Bind};
 use crate::observe::heap;
 use crate::time::Duration;
 
 fn http() -> Checker {
-    let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]) };
-    Checker::Http(HttpGet { urls: Rc::new([url]), recovery: Recovery::FullPass })
+    let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None };
+    Checker::Http(HttpGet { urls: Rc::new([url]), recovery: Recovery::FullPass, protocol: Version::V10 })
 }
 
 fn probe(target: SocketAddr, checker: Checker) -> Probe {
@@ -24,6 +27,7 @@ fn probe(target: SocketAddr, checker: Checker) -> Probe {
         retry: 0,
         retry_delay: Duration::ZERO,
         warmup: Duration::ZERO,
+        assumption: Assumption::Up,
         checker,
     }
 }
@@ -81,7 +85,7 @@ fn assert_at_deadline((verdict, took): (Verdict, Duration)) {
 fn tcp_check_passes_when_the_kernel_accepts_and_leaves_no_time_wait() {
     let (listener, address) = listener();
     let mut ends = Vec::new();
-    let (verdict, _) = run(&listener, &probe(address, Checker::Tcp), |_| {});
+    let (verdict, _) = run(&listener, &probe(address, Checker::Tcp(TcpCheck)), |_| {});
     assert_eq!(verdict, Verdict::Pass { status: 0 });
     listener.set_nonblocking(false).unwrap();
     let (mut accepted, _) = listener.accept().unwrap();
@@ -94,7 +98,7 @@ fn a_refused_connection_fails_at_once_with_its_error() {
     let (listener, address) = listener();
     drop(listener);
     let (other, _) = self::listener();
-    let (verdict, took) = run(&other, &probe(address, Checker::Tcp), |_| {});
+    let (verdict, took) = run(&other, &probe(address, Checker::Tcp(TcpCheck)), |_| {});
     assert_eq!(verdict, Verdict::Fail(Failure::Connect { errno: 111 }));
     assert!(took < Duration::from_millis(100));
 }
@@ -106,7 +110,7 @@ fn a_connection_that_nobody_answers_ends_at_connect_timeout() {
     rustix::net::listen(&listener, 0).unwrap();
     let _queued: Vec<_> = (0..2)
         .map(|_| {
-            let stream = TcpStream::open(address, None).unwrap();
+            let stream = ProbeSocket::open(Kind::Stream, address, Origin::default()).unwrap();
             let _ = stream.connect(address).unwrap();
             stream
         })
@@ -181,7 +185,7 @@ fn a_server_that_resets_during_the_dialogue_is_broken_and_not_silent() {
 #[test]
 fn a_source_address_that_is_not_ours_is_our_fault() {
     let (listener, address) = listener();
-    let bind = Some("192.0.2.77:0".parse().unwrap());
-    let (verdict, _) = run(&listener, &Probe { bind, ..probe(address, Checker::Tcp) }, |_| {});
+    let bind = Some(Rc::new(Bind { source: Some("192.0.2.77:0".parse().unwrap()), link: None, mark: 0 }));
+    let (verdict, _) = run(&listener, &Probe { bind, ..probe(address, Checker::Tcp(TcpCheck)) }, |_| {});
     assert_eq!(verdict, Verdict::Local { errno: 99 });
 }

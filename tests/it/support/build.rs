@@ -4,12 +4,13 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroU8;
 
 use lvsbox::check::Checker;
-use lvsbox::check::http_get::{HttpGet, Recovery, Url};
+use lvsbox::check::http_get::{HttpGet, Recovery, Url, Version};
+use lvsbox::check::tcp_check::TcpCheck;
 use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use lvsbox::config::model::{
-    Announce, Authentication, Destination, Global, Instance, OnFailure, Preemption, Probe, Service,
-    SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
+    Announce, Assumption, Authentication, Destination, Global, Instance, OnFailure, Preemption, Probe,
+    Service, SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
 };
 use lvsbox::time::Duration;
 use lvsbox::wire::genl_ipvs::{
@@ -272,7 +273,8 @@ impl Rows {
                 retry: rs.retry,
                 retry_delay: Duration::from_secs(rs.retry_delay),
                 warmup: Duration::from_secs(rs.interval),
-                checker: if urls == 0 { Checker::Tcp } else { http(urls, rs.fast) },
+                assumption: Assumption::Up,
+                checker: if urls == 0 { Checker::Tcp(TcpCheck) } else { http(urls, rs.fast) },
             };
             let known = self.probes.iter().position(|one| *one == probe);
             let id = known.unwrap_or_else(|| {
@@ -295,9 +297,14 @@ impl Rows {
 }
 
 fn http(urls: usize, fast: bool) -> Checker {
-    let url = |n: usize| Url { path: format!("/{n}").into(), host: None, statuses: [(200, 299)].into() };
+    let url = |n: usize| Url {
+        path: format!("/{n}").into(),
+        host: None,
+        statuses: [(200, 299)].into(),
+        digest: None,
+    };
     let recovery = if fast { Recovery::Fast } else { Recovery::FullPass };
-    Checker::Http(HttpGet { urls: (0..urls).map(url).collect(), recovery })
+    Checker::Http(HttpGet { urls: (0..urls).map(url).collect(), recovery, protocol: Version::V10 })
 }
 
 /// An address.

@@ -8,7 +8,7 @@ fn read(pieces: &[&[u8]]) -> (Option<Outcome>, Outcome) {
     let mut reply = Reply::new();
     let mut fed = None;
     for piece in pieces {
-        fed = fed.or(reply.feed(piece));
+        fed = fed.or(reply.feed(piece, &mut |_| ()));
     }
     (fed, reply.end())
 }
@@ -148,9 +148,9 @@ fn a_close_before_the_head_is_complete_is_a_close() {
 fn endless(start: &str, piece: &[u8], limit: usize) -> (usize, Option<Outcome>) {
     let mut reply = Reply::new();
     let mut total = start.len();
-    let mut outcome = reply.feed(start.as_bytes());
+    let mut outcome = reply.feed(start.as_bytes(), &mut |_| ());
     while outcome.is_none() && total < limit {
-        outcome = reply.feed(piece);
+        outcome = reply.feed(piece, &mut |_| ());
         total += piece.len();
     }
     (total, outcome)
@@ -163,7 +163,7 @@ fn a_head_of_the_limit_passes_and_one_byte_more_is_too_long() {
         let filler = "a".repeat(MAX_HTTP_HEAD - start.len() - 4 + extra);
         let text = [start, &filler, "\r\n\r\n"].concat();
         assert_eq!(text.len(), MAX_HTTP_HEAD + extra);
-        assert_eq!(Reply::new().feed(text.as_bytes()), Some(outcome));
+        assert_eq!(Reply::new().feed(text.as_bytes(), &mut |_| ()), Some(outcome));
     }
 }
 
@@ -194,8 +194,8 @@ fn endless_bodies_are_judged_by_their_status_at_the_limit() {
 #[test]
 fn a_reply_that_is_over_stays_over() {
     let mut reply = Reply::new();
-    assert_eq!(reply.feed(b"nonsense"), Some(Err(Failure::Garbage)));
-    assert_eq!(reply.feed(b"HTTP/1.1 204 x\r\n\r\n"), Some(Err(Failure::Garbage)));
+    assert_eq!(reply.feed(b"nonsense", &mut |_| ()), Some(Err(Failure::Garbage)));
+    assert_eq!(reply.feed(b"HTTP/1.1 204 x\r\n\r\n", &mut |_| ()), Some(Err(Failure::Garbage)));
     assert_eq!(reply.end(), Err(Failure::Garbage));
 }
 

@@ -1,4 +1,4 @@
-//! A probe's TCP connection, never blocking: connect, learn how it went, read, write, close.
+//! A probe's socket, never blocking: a TCP connection, a connected UDP socket, or a raw ICMP socket that hears one host.
 
 use core::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,9 +6,35 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
-/// A connection, or one on its way.
+use super::icmp;
+use super::sys::sockopt as more;
+use crate::wire::icmp::Family;
+
+/// A socket that is connected, or on its way.
 #[derive(Debug)]
-pub struct TcpStream(OwnedFd);
+pub struct ProbeSocket(OwnedFd);
+
+/// What it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// TCP.
+    Stream,
+    /// UDP.
+    Datagram,
+    /// ICMP or ICMPv6 echo.
+    Echo,
+}
+
+/// Where its packets come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin<'a> {
+    /// Own address, port 0 for any.
+    pub source: Option<SocketAddr>,
+    /// The interface they leave and arrive through.
+    pub link: Option<&'a str>,
+    /// Their mark (`SO_MARK`), 0 for none.
+    pub mark: u32,
+}
 
 /// Where a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,23 +45,36 @@ pub enum Connecting {
     Pending,
 }
 
-impl TcpStream {
-    /// A new socket of `target`'s family, bound to `source` if there is one.
+impl ProbeSocket {
+    /// A new socket of `target`'s family.
     ///
     /// # Errors
-    /// Our own faults: `MFILE`, `NFILE`, `NOBUFS`, `ADDRNOTAVAIL` for a source that this host does not have.
-    pub fn open(target: SocketAddr, source: Option<SocketAddr>) -> Result<Self, Errno> {
+    /// Our own faults: `MFILE`, `NFILE`, `NOBUFS`, `ADDRNOTAVAIL` for a source that this host does not have, `NODEV` for
+    /// such an interface, `PERM` for a mark without `CAP_NET_ADMIN` or an echo without `CAP_NET_RAW`.
+    pub fn open(kind: Kind, target: SocketAddr, origin: Origin<'_>) -> Result<Self, Errno> {
         let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-        if let Some(source) = source {
-            sockopt::set_socket_reuseaddr(&socket, source.port() != 0)?;
-            rustix::net::bind(&socket, &source)?;
+        let socket = match kind {
+            Kind::Stream => rustix::net::socket_with(family, SocketType::STREAM, flags, None)?,
+            Kind::Datagram => rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?,
+            Kind::Echo => icmp::raw(Family::of(target.ip()))?,
+        };
+        if origin.mark != 0 {
+            more::set_mark(&socket, origin.mark)?;
+        }
+        if let Some(link) = origin.link {
+            more::set_bind_to_device(&socket, link)?;
+        }
+        if let Some(source) = origin.source {
+            // A raw socket has no ports.
+            let port = if kind == Kind::Echo { 0 } else { source.port() };
+            sockopt::set_socket_reuseaddr(&socket, port != 0)?;
+            rustix::net::bind(&socket, &SocketAddr::new(source.ip(), port))?;
         }
         Ok(Self(socket))
     }
 
-    /// Starts to connect.
+    /// Starts to connect; without a connection it is done at once.
     ///
     /// # Errors
     /// The network's at once (`NETUNREACH`, `CONNREFUSED` on this host) or ours (`ADDRNOTAVAIL`: no free port).
@@ -60,10 +99,10 @@ impl TcpStream {
         }
     }
 
-    /// Reads what is there; 0 at the end of the stream.
+    /// Reads what is there, or one datagram; 0 at the end of a stream.
     ///
     /// # Errors
-    /// `WOULDBLOCK` without bytes, `CONNRESET`.
+    /// `WOULDBLOCK` without bytes, `CONNRESET`; without a connection `CONNREFUSED` and others that ICMP brought.
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         rustix::net::recv(&self.0, buffer, RecvFlags::empty()).map(|(_, length)| length)
     }
@@ -84,7 +123,7 @@ impl TcpStream {
     }
 }
 
-impl AsFd for TcpStream {
+impl AsFd for ProbeSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
