@@ -118,6 +118,7 @@ impl Paced for Draft {
 const UNCHECKED: &str = "the real server is not checked by it; use TCP_CHECK or HTTP_GET";
 
 /// The checkers as keywords of a real server.
+#[allow(clippy::indexing_slicing, reason = "made when compiling, where a wrong index is an error")]
 pub const fn checkers<B: Checked>() -> [Keyword<B>; FORMS.len()] {
     const fn row<B: Checked>(word: &'static str) -> Keyword<B> {
         Keyword { word, kind: Kind::Block(|b, cx, node| b.checkers().extend(checker(cx, node))) }

@@ -1,12 +1,15 @@
 //! Bytes as they are written in a configuration: hexadecimal digits, and text with escapes.
 
+/// Bytes, and which of their bits matter.
+pub(super) type Pattern = (Box<[u8]>, Box<[u8]>);
+
 /// Pairs of hexadecimal digits, blanks between them allowed.
 pub(super) fn bytes(text: &str) -> Option<Box<[u8]>> {
     masked(text, false).map(|(bytes, _)| bytes)
 }
 
-/// The same with `x` for a digit that does not matter, if that is allowed: bytes, and ones where they matter.
-pub(super) fn masked(text: &str, wild: bool) -> Option<(Box<[u8]>, Box<[u8]>)> {
+/// The same with `x` for a digit that does not matter, if that is allowed.
+pub(super) fn masked(text: &str, wild: bool) -> Option<Pattern> {
     let mut digits = text.bytes().filter(|byte| *byte != b' ').map(|byte| match byte {
         b'x' | b'X' if wild => Some((0, 0)),
         _ => {

@@ -55,8 +55,7 @@ pub struct UdpCheck(Rc<Exchanged>);
 struct Exchanged {
     payload: Box<[u8]>,
     required: bool,
-    /// Bytes, and which of their bits matter.
-    reply: (Box<[u8]>, Box<[u8]>),
+    reply: text::Pattern,
     shortest: u16,
     longest: u16,
 }

@@ -1,11 +1,13 @@
 //! What the command line says. One table names every command; `help` is made of it.
 
 use core::fmt::{self, Write};
+use core::net::SocketAddr;
 use std::ffi::OsString;
 use std::path::Path;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::check::http_get::Url;
 use crate::limits::MAX_CONSOLES;
 
 /// Abstract name of the control socket unless `--control` says otherwise.
@@ -33,12 +35,23 @@ pub enum Command {
         /// The daemon's control socket.
         control: String,
     },
+    /// Say the MD5 of what a web server answers.
+    Digest(Asked),
     /// Say the version.
     Version,
     /// Say what can be said.
     Help,
     /// Say where this differs from keepalived on purpose.
     Differences,
+}
+
+/// Arguments of `digest`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The server.
+    pub target: SocketAddr,
+    /// What it is asked for.
+    pub url: Url,
 }
 
 /// Arguments of `run`.
@@ -59,7 +72,7 @@ pub struct Run {
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 7] = [
+pub const COMMANDS: [(&str, &str); 8] = [
     (
         "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--control NAME] [--console DEVICE]...",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything\n\
@@ -69,6 +82,10 @@ pub const COMMANDS: [(&str, &str); 7] = [
     ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
     ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
+    (
+        "digest ADDRESS:PORT PATH [--virtualhost NAME]",
+        "say the MD5 of what a web server answers, for `digest` of an HTTP_GET",
+    ),
     ("version", "say the version"),
     ("help", "say this"),
     ("help differences", "say where lvsbox differs from keepalived on purpose, and why"),
@@ -159,10 +176,38 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
             }
             Ok(Command::Console { control })
         }
+        "digest" => parse_digest(&mut parser),
         "version" => end(&mut parser, Command::Version),
         "help" => parse_help(&mut parser),
         _ => Err(Error::Unknown(word)),
     }
+}
+
+fn parse_digest(parser: &mut Parser) -> Result<Command, Error> {
+    let (mut words, mut host) = (Vec::new(), None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("virtualhost") => host = Some(graphic(parser.value()?.string()?)?),
+            Arg::Value(word) if words.len() < 2 => words.push(word.string()?),
+            other @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    let mut words = words.into_iter();
+    let target = words.next().ok_or(Error::Missing("ADDRESS:PORT"))?;
+    let path = graphic(words.next().ok_or(Error::Missing("PATH"))?)?;
+    let target = target
+        .parse()
+        .map_err(|_| Error::Unexpected(format!("{target:?} is no address and port such as 192.0.2.1:80")))?;
+    let url = Url { path, host, statuses: Box::default(), digest: None };
+    Ok(Command::Digest(Asked { target, url }))
+}
+
+/// What may stand in a request line or a header.
+fn graphic(word: String) -> Result<Box<str>, Error> {
+    if word.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(word.into());
+    }
+    Err(Error::Unexpected(format!("{word:?} has a blank or a control character")))
 }
 
 fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
@@ -271,6 +316,17 @@ mod tests {
         let expected = Command::Ctl { control: "lvsbox".to_owned(), words: "show ipvs --json -x".to_owned() };
         assert_eq!(parsed("ctl show ipvs --json -x"), Ok(expected));
         assert_eq!(parsed("ctl"), Err(Error::Missing("a command")));
+    }
+
+    #[test]
+    fn a_digest_is_of_a_server_and_a_path() {
+        let url = Url { path: "/a".into(), host: Some("x".into()), statuses: Box::default(), digest: None };
+        let expected = Command::Digest(Asked { target: "[::1]:80".parse().unwrap(), url });
+        assert_eq!(parsed("digest [::1]:80 /a --virtualhost x"), Ok(expected));
+        assert_eq!(parsed("digest 10.0.0.1:80"), Err(Error::Missing("PATH")));
+        for line in ["digest 10.0.0.1 /", "digest 10.0.0.1:80 / /", "digest web:80 /"] {
+            assert!(matches!(parsed(line), Err(Error::Unexpected(_))), "{line}");
+        }
     }
 
     #[test]

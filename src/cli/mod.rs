@@ -8,6 +8,7 @@ mod check;
 mod console;
 mod ctl;
 mod daemon;
+mod digest;
 pub mod output;
 
 use std::ffi::OsString;
@@ -49,6 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check { file } => check::run(&file),
         Command::Ctl { control, words } => ctl::run(&control, &words),
         Command::Console { control } => console::run(&control),
+        Command::Digest(asked) => digest::run(&asked),
         Command::Version => say(format_args!("lvsbox {}", env!("CARGO_PKG_VERSION"))),
         Command::Help => say(format_args!("{}", arguments::help())),
         Command::Differences => say(format_args!("{}", differences::text())),

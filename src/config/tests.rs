@@ -16,6 +16,7 @@ use crate::syntax::Severity;
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{ForwardingMethod, Tunnel};
 
+mod checkers;
 mod field;
 mod fixups;
 mod golden;

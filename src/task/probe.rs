@@ -86,7 +86,7 @@ async fn connect(
     deadline: Instant,
     timer: &Timer,
 ) -> Result<Source<ProbeSocket>, Verdict> {
-    let stream = around.meter.measure(Work::Probes, || {
+    let (stream, connecting) = around.meter.measure(Work::Probes, || {
         let local = |code| Verdict::Local { errno: number(code) };
         let kind = match probe.checker.form().transport {
             Transport::Stream { .. } => Kind::Stream,
@@ -99,9 +99,14 @@ async fn connect(
             mark: bind.mark,
         });
         let stream = ProbeSocket::open(kind, probe.target, origin).map_err(local)?;
-        stream.connect(probe.target).map_err(refused)?;
-        around.reactor.register(stream).map_err(|error| Verdict::Local { errno: error.number() })
+        let connecting = stream.connect(probe.target).map_err(refused)?;
+        let stream = around.reactor.register(stream);
+        stream.map(|stream| (stream, connecting)).map_err(|error| Verdict::Local { errno: error.number() })
     })?;
+    // Without a connection there is nothing to wait for, and a socket without ports has no peer's name.
+    if connecting == Connecting::Done {
+        return Ok(stream);
+    }
     let verdict = poll_fn(|context| {
         let answer = stream.poll_write(context, |stream| match stream.connected() {
             Ok(Connecting::Pending) => Err(Code::WOULDBLOCK),

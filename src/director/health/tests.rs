@@ -238,3 +238,25 @@ fn the_quorum_has_a_dead_band_of_twice_the_hysteresis() {
     let seen: Vec<bool> = [6, 3, 2, 1, 2, 3, 4, 2, 0, 3, 4].into_iter().map(&mut alive).collect();
     assert_eq!(seen, [true, true, true, false, false, false, true, true, false, false, true]);
 }
+
+#[test]
+fn with_alpha_a_server_is_down_until_its_first_success_and_one_is_enough() {
+    for urls in [0, 3] {
+        let mut node = node_of(Rs { urls: Some(urls), alpha: true, interval: 5, ..Rs::new(RS) });
+        assert_eq!(belief(&node), Belief::Awaited);
+        assert!(!node.director.services().is_alive(DestinationId(0)));
+        node.run_until(at(5_100));
+        assert_eq!(belief(&node), Belief::Up);
+        assert!(node.director.services().is_alive(DestinationId(0)));
+        let records = node.take_records();
+        assert!(records.contains(&Reason::QuorumAbsent(ServiceId(0), 0)), "{records:?}");
+        assert!(
+            records.contains(&Reason::ProbeUp(ProbeId(0)))
+                && records.contains(&Reason::DestinationUp(DestinationId(0)))
+        );
+    }
+    let mut node = node_of(Rs { alpha: true, retry: 3, interval: 5, ..Rs::new(RS) });
+    set(&mut node, Server::Refuses);
+    node.run_until(at(5_100));
+    assert_eq!(belief(&node), Belief::Down, "the first failure is final here, too");
+}

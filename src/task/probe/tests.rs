@@ -189,3 +189,96 @@ fn a_source_address_that_is_not_ours_is_our_fault() {
     let (verdict, _) = run(&listener, &Probe { bind, ..probe(address, Checker::Tcp(TcpCheck)) }, |_| {});
     assert_eq!(verdict, Verdict::Local { errno: 99 });
 }
+
+/// One check of a UDP service: a socket that answers what `answer` makes of the datagram.
+fn run_udp(checker: Checker, answer: impl Fn(&[u8]) -> Option<Vec<u8>>) -> (Verdict, Duration) {
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let reactor = Reactor::new(4, 2).unwrap();
+    let (timer, beat) = (reactor.timer().unwrap(), reactor.timer().unwrap());
+    let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
+    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer };
+    let probe = probe(server.local_addr().unwrap(), checker);
+    let executor = LocalExecutor::new();
+    let start = clock::now();
+    let check = executor.spawn(check(around, &probe, 0, &timer));
+    let serve = async {
+        loop {
+            let mut bytes = [0; 512];
+            if let Ok((length, from)) = server.recv_from(&mut bytes)
+                && let Some(reply) = answer(&bytes[..length])
+            {
+                server.send_to(&reply, from).unwrap();
+            }
+            beat.until(clock::now() + Duration::from_millis(1)).await;
+        }
+    };
+    executor.spawn(serve).detach();
+    while !check.is_finished() {
+        assert!(clock::now().since(start) < Duration::from_secs(5), "the check never ends");
+        while executor.try_tick() {}
+        if !check.is_finished() {
+            reactor.wait(Instant::NEVER).unwrap();
+        }
+    }
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    let Poll::Ready(verdict) = Box::pin(check).as_mut().poll(&mut context) else { panic!("it is finished") };
+    (verdict, clock::now().since(start))
+}
+
+fn of(keyword: &str) -> Checker {
+    (crate::check::FORMS.iter().find(|form| form.keyword == keyword).unwrap().new)()
+}
+
+#[test]
+fn a_closed_udp_port_fails_at_once_and_a_silent_one_passes_at_the_timeout() {
+    let (listener, _) = listener();
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (verdict, took) = run(&listener, &probe(closed, of("UDP_CHECK")), |_| {});
+    assert_eq!(verdict, Verdict::Fail(Failure::Connect { errno: 111 }));
+    assert!(took < Duration::from_millis(100), "{took:?}");
+    let (verdict, took) = run_udp(of("UDP_CHECK"), |_| None);
+    assert_eq!(verdict, Verdict::Pass { status: crate::check::SILENT });
+    assert!(took >= Duration::from_millis(150) && took < Duration::from_millis(400), "{took:?}");
+}
+
+#[test]
+fn an_empty_datagram_is_no_end() {
+    let (verdict, _) = run_udp(of("DNS_CHECK"), |_| Some(Vec::new()));
+    assert_eq!(verdict, Verdict::Fail(Failure::Deadline));
+    let (verdict, _) = run_udp(of("DNS_CHECK"), |query| {
+        let mut reply = query.to_vec();
+        reply[2] |= 0x80;
+        Some(reply)
+    });
+    assert_eq!(verdict, Verdict::Pass { status: crate::check::ANSWERED });
+}
+
+/// Needs `CAP_NET_RAW`, as the daemon does.
+#[test]
+fn this_host_answers_a_ping_over_both_protocols() {
+    let (listener, _) = listener();
+    for target in ["127.0.0.1:0", "[::1]:0"] {
+        let (verdict, _) = run(&listener, &probe(target.parse().unwrap(), of("PING_CHECK")), |_| {});
+        assert_eq!(verdict, Verdict::Pass { status: crate::check::ANSWERED }, "{target}");
+    }
+}
+
+#[test]
+fn a_mail_server_is_greeted_and_told_farewell() {
+    let (listener, address) = listener();
+    let (mut heard, mut said) = (Vec::new(), 0);
+    let (verdict, _) = run(&listener, &probe(address, of("SMTP_CHECK")), |stream| {
+        let mut chunk = [0; 512];
+        if said == 0 {
+            stream.write_all(b"220-a\r\n220 b\r\n").unwrap();
+            said = 1;
+        }
+        if let Ok(length) = stream.read(&mut chunk) {
+            heard.extend_from_slice(&chunk[..length]);
+            stream.write_all(b"250 ok\r\n").unwrap();
+        }
+    });
+    assert_eq!(verdict, Verdict::Pass { status: crate::check::ANSWERED });
+    assert_eq!(String::from_utf8(heard).unwrap(), "HELO smtpchecker.keepalived.org\r\nQUIT\r\n");
+}

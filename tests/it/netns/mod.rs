@@ -2,6 +2,7 @@
 
 mod adverts;
 mod arp;
+mod checks;
 mod console;
 mod daemon;
 mod drift;

@@ -73,6 +73,7 @@ pub(crate) struct Rs {
     /// `TCP_CHECK` with 0 urls, `HTTP_GET` with more, nothing at all with `None`.
     pub(crate) urls: Option<usize>,
     pub(crate) fast: bool,
+    pub(crate) alpha: bool,
     pub(crate) retry: u32,
     pub(crate) interval: u64,
     pub(crate) retry_delay: u64,
@@ -86,6 +87,7 @@ impl Rs {
             inhibit: false,
             urls: Some(0),
             fast: false,
+            alpha: false,
             retry: 0,
             interval: 2,
             retry_delay: 1,
@@ -273,7 +275,7 @@ impl Rows {
                 retry: rs.retry,
                 retry_delay: Duration::from_secs(rs.retry_delay),
                 warmup: Duration::from_secs(rs.interval),
-                assumption: Assumption::Up,
+                assumption: if rs.alpha { Assumption::Down } else { Assumption::Up },
                 checker: if urls == 0 { Checker::Tcp(TcpCheck) } else { http(urls, rs.fast) },
             };
             let known = self.probes.iter().position(|one| *one == probe);
