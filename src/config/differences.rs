@@ -79,8 +79,14 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         title: "a page of more than 8 MiB is not read to its end",
         keepalived: "reads a page to its end, however long",
-        lvsbox: "judges by the status after 8 MiB",
+        lvsbox: "judges by the status after 8 MiB; `digest` is another one then",
         reason: "a check is not a download",
+    },
+    Difference {
+        title: "the length of a reply to UDP_CHECK counts without a pattern, too",
+        keepalived: "looks at min_reply_length and max_reply_length only if require_reply has digits",
+        lvsbox: "compares the lengths of every required reply",
+        reason: "the limits were written to be kept",
     },
 ];
 
