@@ -8,7 +8,7 @@ use lab::scratch::Scratch;
 use lab::wait::{self, secs};
 use rustix::process::Signal;
 
-use crate::rig::{Make, Service, ctl};
+use crate::rig::{Make, Service, binary};
 
 const SERVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/check/servers.py");
 const TIMES: &str = "connect_timeout 1\n retry 0\n";
@@ -19,9 +19,10 @@ fn serve(host: &Host, scratch: &Scratch, kind: &str, port: u16) -> Process {
     Process::spawn(command, kind, &scratch.join(&format!("{kind}.{port}.log")))
 }
 
-/// The line of the check of this port.
+/// The line of the check of this port; empty while the director does not answer yet.
 fn row(director: &Host, server: &str) -> String {
-    let shown = ctl(director, "show checks");
+    let output = director.command(binary()).args(["ctl", "show", "checks"]).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
     shown.lines().find(|line| line.contains(server)).unwrap_or_default().to_owned()
 }
 
@@ -141,7 +142,7 @@ fn a_digest_of_the_command_passes_the_check_until_the_page_changes() {
     command.args(["-m", "http.server", "80", "--bind", "10.9.0.2", "--directory"]).arg(&pages);
     let _web = Process::spawn(command, "web server", &site.scratch.join("web.log"));
     let digest = wait::until("a digest", secs(10), || {
-        let mut command = site.director.command(crate::rig::binary());
+        let mut command = site.director.command(binary());
         let output = command.args(["digest", "10.9.0.2:80", "/index.html"]).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
     });
