@@ -147,7 +147,7 @@ fn uptime(now: Instant) -> Duration {
 /// Everything is taken down: nothing is left but to end the machine.
 fn end_machine(end: End) {
     // The last lines matter, and nobody waits behind them any more.
-    let _ = console::wait_again();
+    console::settle();
     log::info!(
         "{}",
         match end {
@@ -155,6 +155,7 @@ fn end_machine(end: End) {
             End::PowerOff => "Powering off",
         }
     );
+    console::settle();
     log::error!("{}", machine::end(end));
 }
 
