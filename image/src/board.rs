@@ -20,6 +20,8 @@ pub struct Board {
     pub command_line: String,
     /// Modules that are wanted, in order; what they depend on comes before them.
     pub modules: Vec<String>,
+    /// Modules keep their signatures.
+    pub keep_signatures: bool,
 }
 
 static BOARD: Table<Board> = Table { name: "board.conf", rows: &[ROWS] };
@@ -36,6 +38,7 @@ const ROWS: &[Keyword<Board>] = &[
         kind: Kind::Text(|board, given| given.value.clone_into(&mut board.command_line)),
     },
     Keyword { word: "modules", kind: Kind::List(module) },
+    Keyword { word: "keep_signatures", kind: Kind::Flag(|board, _| board.keep_signatures = true) },
 ];
 
 fn console(board: &mut Board, line: &mut Line<'_, '_>) {
