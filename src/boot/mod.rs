@@ -150,5 +150,5 @@ fn end_machine(end: End) {
 
 /// Reads the configuration of the image.
 fn read_configuration() -> Result<crate::config::Loaded, crate::kernel::error::Error> {
-    load::read(Path::new(CONFIGURATION))
+    load::read(Path::new(CONFIGURATION), None)
 }
