@@ -46,6 +46,8 @@ pub(super) struct Expansion {
     pub(super) floor: usize,
     /// A definition whose last line ended with `\`.
     defining: Option<(Box<str>, Position, Vec<Line>)>,
+    /// Variables that were replaced.
+    pub(super) replaced: usize,
     /// Lines that were made.
     pub(super) generated: usize,
     /// The limit of them was reported.
@@ -269,6 +271,7 @@ impl Reader {
                 continue;
             };
             *left = left.saturating_sub(1);
+            self.expansion.replaced += 1;
             line.replace(at, end, &by);
             if *left == 0 || line.text().len() > MAX_LINE_BYTES {
                 self.report_endless(place, diagnostics);

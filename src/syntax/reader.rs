@@ -31,6 +31,8 @@ pub const TOO_DEEP: Code = Code(7);
 const MAX_SWALLOWED: usize = 64;
 /// Bytes looked at in one step at most, whatever the number of lines.
 const MAX_STEP_BYTES: usize = 64 << 10;
+/// Variables replaced in one step, about: each looks through the definitions and copies its line.
+const MAX_STEP_VARIABLES: usize = 100;
 
 /// Whether there is more to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +128,7 @@ impl Reader {
             self.refuse(diagnostics);
         }
         let end = self.at + MAX_STEP_BYTES;
+        let replaced = self.expansion.replaced + MAX_STEP_VARIABLES;
         for _ in 0..lines {
             if self.expansion.has_lines() {
                 if let Some(line) = self.made_line(diagnostics) {
@@ -144,8 +147,8 @@ impl Reader {
             if self.want().is_some() {
                 return Progress::Wants;
             }
-            if end > self.at + MAX_STEP_BYTES {
-                break; // an included file has begun or ended
+            if end > self.at + MAX_STEP_BYTES || self.expansion.replaced > replaced {
+                break; // an included file has begun, or these lines are dear
             }
         }
         Progress::More
