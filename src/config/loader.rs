@@ -37,7 +37,7 @@ pub struct Loader {
 }
 
 enum Stage {
-    Read(Reader),
+    Read(Box<Reader>),
     Blocks(Walk),
     Service(Box<ServiceBuild>, Walk),
     Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
@@ -78,7 +78,7 @@ impl Loader {
                 format_args!("this is probably not the configuration"),
             );
         } else {
-            loader.stage = Stage::Read(Reader::new(name, text));
+            loader.stage = Stage::Read(Box::new(Reader::new(name, text)));
         }
         loader
     }
@@ -87,7 +87,7 @@ impl Loader {
     #[must_use]
     pub fn on(mut self, facts: Facts) -> Self {
         self.stage = match self.stage {
-            Stage::Read(reader) => Stage::Read(reader.on(facts)),
+            Stage::Read(reader) => Stage::Read(Box::new(reader.on(facts))),
             other @ (Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. }) => {
                 other
             }
@@ -123,7 +123,7 @@ impl Loader {
         self.stage = match stage {
             Stage::Read(mut reader) => match reader.step(SLICE, &mut self.diagnostics) {
                 Progress::More | Progress::Wants => Stage::Read(reader),
-                Progress::Done => self.take_tree(reader),
+                Progress::Done => self.take_tree(*reader),
             },
             Stage::Blocks(walk) => self.step_blocks(walk),
             Stage::Service(mut service, walk) => {
