@@ -37,6 +37,22 @@ pub const MAX_CONFIG_BYTES: usize = 64 << 20;
 pub const MAX_LINE_BYTES: usize = 4_096;
 /// Nesting of configuration blocks. The deepest meaningful one is five.
 pub const MAX_DEPTH: usize = 16;
+/// Files that one configuration includes, and names that one pattern may match.
+pub const MAX_INCLUDES: usize = 256;
+/// Files open at the same time because one includes the other.
+pub const MAX_INCLUDE_DEPTH: usize = 8;
+/// Names in one folder that a pattern is compared with: reading them is one piece of work.
+pub const MAX_FOLDER_NAMES: usize = 4_096;
+/// `$NAME=` of one configuration: each use looks through all of them.
+pub const MAX_DEFINITIONS: usize = 1_024;
+/// Variables replaced in one line; one that stands for itself ends here.
+pub const MAX_SUBSTITUTIONS: usize = 256;
+/// Generators and definitions of several lines inside each other; one that stands for itself ends here.
+pub const MAX_NESTED_EXPANSIONS: usize = 16;
+/// Lines that generators and definitions of several lines make: four for every real server.
+pub const MAX_GENERATED_LINES: usize = 262_144;
+/// Bytes of words that stand in no file because a variable was replaced or a line generated.
+pub const MAX_EXPANDED_BYTES: usize = 16 << 20;
 /// Diagnostics kept; further ones are counted.
 pub const MAX_DIAGNOSTICS: usize = 100;
 /// Bytes of an HTTP reply's head before the server counts as broken.

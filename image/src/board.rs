@@ -71,7 +71,7 @@ impl Board {
     fn parse(name: String, path: &str, text: String) -> Result<Self, String> {
         let mut diagnostics = Diagnostics::default();
         let mut reader = Reader::new(path, text);
-        while reader.step(usize::MAX, &mut diagnostics) == Progress::More {}
+        while reader.step(usize::MAX, &mut diagnostics) != Progress::Done {}
         let (tree, _) = reader.into_tree();
         let mut board = Self { name, ..Self::default() };
         let mut cx = Context { tree: &tree, diagnostics: &mut diagnostics, home: |_| None };

@@ -159,9 +159,16 @@ fn end_machine(end: End) {
     log::error!("{}", machine::end(end));
 }
 
-/// Reads the configuration of the image.
+/// Reads the configuration of the image. `@id` in it is compared with the host's name, which stands in it: a later
+/// reload finds it in the kernel, but now it has to be read twice.
 fn read_configuration() -> Result<crate::config::Loaded, crate::kernel::error::Error> {
-    load::read(Path::new(CONFIGURATION))
+    let path = Path::new(CONFIGURATION);
+    let loaded = load::read(path, Some(stages::HOST_NAME))?;
+    let name = loaded.config.as_ref().map_or("", |config| &*config.appliance.hostname);
+    match name.split('.').next().unwrap_or("") {
+        "" | stages::HOST_NAME => Ok(loaded),
+        label => load::read(path, Some(label)),
+    }
 }
 
 #[cfg(test)]

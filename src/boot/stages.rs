@@ -18,7 +18,7 @@ const KERNELS: &str = "/dev/console";
 /// A clock before 2024 was never set: this program is younger.
 const OLDEST_MICROS: u64 = 1_704_067_200_000_000;
 /// The host's name without one in the configuration.
-const HOST_NAME: &str = "lvsbox";
+pub(super) const HOST_NAME: &str = "lvsbox";
 
 /// The kernel's file systems. Orphans and Ctrl-Alt-Del are ours from here on.
 pub(super) fn mounts(_: &mut Boot, report: &mut Report) {

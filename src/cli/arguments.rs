@@ -20,6 +20,8 @@ pub enum Command {
     Check {
         /// The file.
         file: Box<Path>,
+        /// What `@id` in it is compared with; the first label of the host's name if `None`.
+        config_id: Option<String>,
     },
     /// Hand words to the running daemon.
     Ctl {
@@ -52,6 +54,8 @@ pub struct Run {
     pub keep_vips: bool,
     /// Leave the IPVS table when stopped.
     pub keep_ipvs: bool,
+    /// What `@id` in it is compared with; the first label of the host's name if `None`.
+    pub config_id: Option<String>,
     /// Abstract name of the control socket.
     pub control: String,
     /// Terminals to serve.
@@ -61,12 +65,13 @@ pub struct Run {
 /// Usage and meaning of every command.
 pub const COMMANDS: [(&str, &str); 7] = [
     (
-        "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--control NAME] [--console DEVICE]...",
+        "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--config-id ID] [--control NAME] [--console DEVICE]...",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything\n\
-         down; --strict refuses a file with errors, --keep-vips and --keep-ipvs\n\
+         down; --config-id is what `@id` in it means, else the host's first label;\n\
+         --strict refuses a file with errors, --keep-vips and --keep-ipvs\n\
          leave what is installed; --console serves a terminal or serial line",
     ),
-    ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
+    ("check FILE [--config-id ID]", "say what is wrong with a configuration; status 1 if there is an error"),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
     ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     ("version", "say the version"),
@@ -140,11 +145,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
     match word.as_str() {
         "run" => parse_run(&mut parser),
         "check" => {
-            let mut file = None;
+            let (mut file, mut config_id) = (None, None);
             while let Some(argument) = parser.next()? {
-                take(argument, &mut file)?;
+                match argument {
+                    Arg::Long("config-id") => config_id = Some(parser.value()?.string()?),
+                    argument @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => take(argument, &mut file)?,
+                }
             }
-            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))? })
+            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, config_id })
         }
         "ctl" => parse_ctl(&mut parser),
         "console" => {
@@ -176,11 +184,13 @@ fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
 fn parse_run(parser: &mut Parser) -> Result<Command, Error> {
     let (mut strict, mut keep_vips, mut keep_ipvs) = (false, false, false);
     let (mut file, mut control, mut consoles) = (None, DEFAULT_CONTROL.to_owned(), Vec::new());
+    let mut config_id = None;
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("strict") => strict = true,
             Arg::Long("keep-vips") => keep_vips = true,
             Arg::Long("keep-ipvs") => keep_ipvs = true,
+            Arg::Long("config-id") => config_id = Some(parser.value()?.string()?),
             Arg::Long("control") => control = name(parser)?,
             Arg::Long("console") if consoles.len() < MAX_CONSOLES => {
                 consoles.push(parser.value()?.string()?);
@@ -189,7 +199,7 @@ fn parse_run(parser: &mut Parser) -> Result<Command, Error> {
         }
     }
     let file = file.ok_or(Error::Missing("FILE"))?;
-    Ok(Command::Run(Run { file, strict, keep_vips, keep_ipvs, control, consoles }))
+    Ok(Command::Run(Run { file, strict, keep_vips, keep_ipvs, config_id, control, consoles }))
 }
 
 /// Words that look like options belong to the command of the daemon once it has begun.
@@ -259,6 +269,7 @@ mod tests {
                 strict: true,
                 keep_vips: false,
                 keep_ipvs: true,
+                config_id: None,
                 control: "x".to_owned(),
                 consoles: Vec::new(),
             };

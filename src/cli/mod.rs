@@ -46,7 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match command {
         Command::Run(arguments) => daemon::run(&arguments),
-        Command::Check { file } => check::run(&file),
+        Command::Check { file, config_id } => check::run(&file, config_id.as_deref()),
         Command::Ctl { control, words } => ctl::run(&control, &words),
         Command::Console { control } => console::run(&control),
         Command::Version => say(format_args!("lvsbox {}", env!("CARGO_PKG_VERSION"))),

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::loader::load;
+use super::loader::Loaded;
 use crate::syntax::{Diagnostics, Severity};
 
 /// How a check ended; the status of the command.
@@ -29,13 +29,12 @@ impl Outcome {
     }
 }
 
-/// Checks `text` and writes every diagnostic and a last line with their number. `name` is what messages call the file.
+/// Writes every diagnostic of what was loaded and a last line with their number. `name` is what messages call the file.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn check(name: &str, text: &str, out: &mut dyn fmt::Write) -> Result<Outcome, fmt::Error> {
-    let loaded = load(text, name);
+pub fn check(name: &str, loaded: &Loaded, out: &mut dyn fmt::Write) -> Result<Outcome, fmt::Error> {
     write!(out, "{}", loaded.diagnostics)?;
     let shown: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     writeln!(out, "{shown}: {}", loaded.diagnostics.totals())?;

@@ -53,6 +53,24 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "an instance without addresses is worse than one without an option",
     },
     Difference {
+        title: "no random numbers in a configuration",
+        keepalived: "replaces ${_RANDOM} by another number at every load",
+        lvsbox: "reports it as an error and leaves it as it is written",
+        reason: "each reload would change what is configured, and a check would judge another file than runs",
+    },
+    Difference {
+        title: "a generator inside a line ends before the block's `}`",
+        keepalived: "repeats the `}` behind `list { ~SEQ(i,1,3) item }` with the item",
+        lvsbox: "repeats the item only",
+        reason: "the `}` closes the block once",
+    },
+    Difference {
+        title: "an included file may be executable",
+        keepalived: "passes over a file that somebody may execute, without a word",
+        lvsbox: "reads it",
+        reason: "on some file systems every file is executable",
+    },
+    Difference {
         title: "a reload with an error changes nothing",
         keepalived: "applies what it understood",
         lvsbox: "refuses the file as a whole and keeps running with the old one",

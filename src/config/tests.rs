@@ -204,7 +204,7 @@ fn errors_are_kept_when_warnings_fill_the_list() {
 fn after_a_fatal_error_there_is_no_configuration() {
     for text in ["vrrp_instance X {\n", "global_defs {\n router_id \"x\n}\n"] {
         let mut out = String::new();
-        assert_eq!(check("t", text, &mut out), Ok(Outcome::Faulty));
+        assert_eq!(check("t", &load(text, "t"), &mut out), Ok(Outcome::Faulty));
         assert!(load(text, "t").config.is_none());
         assert!(out.ends_with("t: 1 fatal error\nthe file cannot be used\n"), "{out}");
     }
@@ -213,10 +213,13 @@ fn after_a_fatal_error_there_is_no_configuration() {
 #[test]
 fn check_counts_what_is_left_and_its_status_tells_errors_from_warnings() {
     let mut out = String::new();
-    assert_eq!(check("t", &service(SERVER), &mut out), Ok(Outcome::Usable));
+    assert_eq!(check("t", &load(&service(SERVER), "t"), &mut out), Ok(Outcome::Usable));
     assert_eq!(out, "t: no errors\nusable: instances 0, addresses 0, services 1, real servers 1, checks 0\n");
-    assert_eq!(check("t", "global_defs {\nenable_dbus\n}", &mut String::new()).map(Outcome::status), Ok(0));
-    assert_eq!(check("t", "bogus", &mut String::new()).map(Outcome::status), Ok(1));
+    assert_eq!(
+        check("t", &load("global_defs {\nenable_dbus\n}", "t"), &mut String::new()).map(Outcome::status),
+        Ok(0)
+    );
+    assert_eq!(check("t", &load("bogus", "t"), &mut String::new()).map(Outcome::status), Ok(1));
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::error::Error;
-use crate::limits::MAX_CONFIG_BYTES;
+use crate::limits::{MAX_CONFIG_BYTES, MAX_FOLDER_NAMES};
 
 /// Bytes of one [`TextFile::step`].
 const PIECE: usize = 64 << 10;
@@ -82,6 +82,30 @@ impl TextFile {
         while !file.step()? {}
         Ok(file.into_bytes())
     }
+}
+
+/// The names in a folder, without `.` and `..`; those that are not UTF-8 are passed over.
+///
+/// # Errors
+/// The kernel's; `FBIG` for more than [`MAX_FOLDER_NAMES`].
+pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let fail = |errno| Error::new("read", folder.display(), errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    let fd = rustix::fs::open(folder, flags, Mode::empty()).map_err(fail)?;
+    let mut buffer = vec![core::mem::MaybeUninit::uninit(); 8 << 10];
+    let (mut entries, mut names) = (RawDir::new(fd, &mut buffer), Vec::new());
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(fail)?;
+        if let Ok(name) = entry.file_name().to_str()
+            && !matches!(name, "." | "..")
+        {
+            if names.len() >= MAX_FOLDER_NAMES {
+                return Err(fail(Errno::FBIG));
+            }
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub struct Diagnostic {
     file: Box<str>,
     message: Box<str>,
     hint: Box<str>,
+    notes: Box<str>,
     excerpt: Excerpt,
 }
 
@@ -93,6 +94,11 @@ impl Diagnostic {
         &self.hint
     }
 
+    /// How the text got where it is read, one step a line: "included from a.conf:3"; mostly empty.
+    pub fn notes(&self) -> &str {
+        &self.notes
+    }
+
     /// `file:line:column: error[E0107]: message`, in one line whatever its length: for logs.
     pub fn summary(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| {
@@ -103,7 +109,7 @@ impl Diagnostic {
     }
 }
 
-/// The summary, the source line, a line of carets and the hint, each at most 80 columns wide.
+/// The summary, the source line, a line of carets, the hint and the notes, each at most 80 columns wide.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         wrap(f, &self.summary().to_string(), "    ")?;
@@ -113,7 +119,7 @@ impl fmt::Display for Diagnostic {
         if !self.hint.is_empty() {
             wrap(f, &format!("      = help: {}", self.hint), "        ")?;
         }
-        Ok(())
+        self.notes.lines().try_for_each(|note| wrap(f, &format!("      = note: {note}"), "        "))
     }
 }
 
@@ -165,8 +171,10 @@ impl Diagnostics {
         let file = tree.name(at.file).chars().map(harmless).collect::<String>().into_boxed_str();
         let message = message.to_string().into_boxed_str();
         let hint = hint.to_string().into_boxed_str();
+        let shown = |c| if c == '\n' { c } else { harmless(c) };
+        let notes = tree.notes(at).chars().map(shown).collect::<String>().into_boxed_str();
         let excerpt = excerpt(tree, at, COLUMNS - 8);
-        self.kept.push(Diagnostic { severity, code, at, file, message, hint, excerpt });
+        self.kept.push(Diagnostic { severity, code, at, file, message, hint, notes, excerpt });
     }
 
     /// Makes room by dropping the last one that is less severe.

@@ -75,7 +75,13 @@ mod tests {
     fn of(text: &str, word: &str, width: usize) -> Excerpt {
         let tree = Tree::new("t", text.into());
         let offset = super::super::tree::narrow(text.find(word).unwrap());
-        let at = Position { file: FileId(0), line: 1, offset, len: super::super::tree::narrow(word.len()) };
+        let at = Position {
+            file: FileId(0),
+            line: 1,
+            offset,
+            len: super::super::tree::narrow(word.len()),
+            via: 0,
+        };
         excerpt(&tree, at, width)
     }
 

@@ -29,8 +29,6 @@ pub const NO_BLOCK: Code = Code(106);
 pub const EXTRA_BLOCK: Code = Code(107);
 /// A keyword of keepalived that this version does not support.
 pub const UNSUPPORTED: Code = Code(108);
-/// `include`, `$NAME=`, `@id`, `~SEQ`.
-pub const PREPROCESSOR: Code = Code(109);
 /// A second keyword on the line.
 pub const SECOND_KEYWORD: Code = Code(110);
 /// Words behind a value.
@@ -351,11 +349,10 @@ fn wrong(cx: &mut Context<'_>, (why, node): (Invalid, NodeId), word: &Word<'_>, 
         Invalid::Form => (INVALID, "is not"),
         Invalid::Range => (RANGE, "is out of range, not"),
     };
-    let variable = if word.text.contains('$') { "variables are not supported by this version; " } else { "" };
     cx.error(
         code,
         word.at,
         format_args!("{keyword}: {} {is} {expected}", Quoted(&word.text)),
-        format_args!("{variable}write {expected}; the {left_out} is left out"),
+        format_args!("write {expected}; the {left_out} is left out"),
     );
 }

@@ -6,8 +6,8 @@ use core::fmt;
 
 use super::diagnostic::Quoted;
 use super::keyword::{
-    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, PREPROCESSOR,
-    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, UNSUPPORTED, missing,
+    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD,
+    TRAILING, TWICE, Table, UNKNOWN, UNSUPPORTED, missing,
 };
 use super::nearest::nearest;
 use super::tree::{Cursor, NodeId, Tree, Word};
@@ -62,7 +62,7 @@ impl Walk {
     pub fn shared<B>(cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
         let mut walk = Self::new(cx.tree.children(node));
         while let Some(node) = cx.tree.next(&mut walk.cursor) {
-            if !cx.tree.keyword(node).text.is_empty() && !preprocessor(cx, node) {
+            if !cx.tree.keyword(node).text.is_empty() {
                 walk.apply_phrases(cx, node, table, draft);
             }
         }
@@ -98,7 +98,7 @@ impl Walk {
 
     fn apply<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
         let word = cx.tree.keyword(node);
-        if word.text.is_empty() || preprocessor(cx, node) {
+        if word.text.is_empty() {
             return; // the reader has reported a block without keyword
         }
         let mut found = table.find(&word.text);
@@ -150,28 +150,6 @@ impl Walk {
         *seen |= bit;
         before
     }
-}
-
-/// What keepalived's preprocessor would have taken. True if the line is one of these; it is left out.
-fn preprocessor(cx: &mut Context<'_>, node: NodeId) -> bool {
-    let word = cx.tree.keyword(node);
-    let (what, instead) = match word.text.as_bytes() {
-        [b'$', ..] if word.text.contains('=') => ("a definition", "write the value itself where it is used"),
-        [b'$', ..] => ("a variable", "write the text it stands for"),
-        [b'@', ..] => ("a line for one configuration id", "write one file for each machine"),
-        [b'~', ..] => ("a generator", "write the lines it would generate"),
-        b"include" | b"includer" | b"includem" | b"includew" | b"includeb" | b"includea" => {
-            ("the inclusion of another file", "copy the other file's text here")
-        }
-        _ => return false,
-    };
-    cx.error(
-        PREPROCESSOR,
-        word.at,
-        format_args!("{what} ({}) is not supported yet by this version", Quoted(&word.text)),
-        format_args!("{instead}; the {} is left out", line_or_block(cx.tree, node)),
-    );
-    true
 }
 
 pub(super) fn line_or_block(tree: &Tree, node: NodeId) -> &'static str {
@@ -371,7 +349,7 @@ fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>
     let mut cursor = cx.tree.children(node);
     while let Some(item) = cx.tree.next(&mut cursor) {
         let word = cx.tree.keyword(item);
-        if word.text.is_empty() || preprocessor(cx, item) {
+        if word.text.is_empty() {
             continue;
         }
         if cx.tree.has_block(item) {

@@ -300,12 +300,16 @@ fn a_keyword_of_another_block_is_sent_home() {
 }
 
 #[test]
-fn what_keepalived_preprocesses_is_named_and_left_out() {
-    for line in ["include x.conf", "$A=1", "@lb1 priority 5", "~SEQ(i,1,2) priority $i"] {
-        says(&instance(line), "2:1: error[E0109]");
-    }
-    let block = "~LST(a,{1,2}) virtual_server 10.0.0.$a 80 {\n bogus\n}\n";
-    says(block, "error[E0109]");
+fn what_is_generated_is_configured_and_blamed_where_it_was_written() {
+    let text = service("~SEQ(i,1,3) real_server 192.0.2.$i 80 { weight ${W} }");
+    let loaded = load(&format!("$W=5\n{text}").replace("192.0.2.$i", "192.0.2.${i}"), "t");
+    let config = loaded.config.unwrap();
+    assert_eq!(config.destinations.len(), 3);
+    let loaded = load(&format!("$W=heavy\n{text}").replace("192.0.2.$i", "192.0.2.${i}"), "t");
+    let first = loaded.diagnostics.iter().find(|it| it.message().contains("heavy")).unwrap();
+    assert_eq!(first.position().line, 3, "{first}");
+    assert_eq!(first.notes().lines().next(), Some("expanded from $W defined at t:1"));
+    assert!(first.notes().contains("with $i = 1"), "{first}");
 }
 
 #[test]
