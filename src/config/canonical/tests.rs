@@ -320,7 +320,7 @@ fn item(number: usize) -> BoxedStrategy<String> {
 
 fn instance(number: usize) -> BoxedStrategy<String> {
     let first = number * 8;
-    let list = |items: Vec<BoxedStrategy<String>>| some(items);
+    let list = some;
     let tracked = (link(), option::of(-253..254_i32)).prop_map(|(link, weight)| match weight {
         Some(weight) => format!("{link} weight {weight}\n"),
         None => format!("{link}\n"),
