@@ -6,6 +6,7 @@ use std::path::Path;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::config::canonical::Passwords;
 use crate::limits::MAX_CONSOLES;
 
 /// Abstract name of the control socket unless `--control` says otherwise.
@@ -22,6 +23,15 @@ pub enum Command {
         file: Box<Path>,
         /// What `@id` in it is compared with; the first label of the host's name if `None`.
         config_id: Option<String>,
+    },
+    /// Say what a file means, in canonical form.
+    ShowConfig {
+        /// The file.
+        file: Box<Path>,
+        /// As for `check`.
+        config_id: Option<String>,
+        /// Whether passwords are written.
+        passwords: Passwords,
     },
     /// Hand words to the running daemon.
     Ctl {
@@ -63,7 +73,7 @@ pub struct Run {
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 7] = [
+pub const COMMANDS: [(&str, &str); 8] = [
     (
         "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--config-id ID] [--control NAME] [--console DEVICE]...",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything\n\
@@ -72,6 +82,11 @@ pub const COMMANDS: [(&str, &str); 7] = [
          leave what is installed; --console serves a terminal or serial line",
     ),
     ("check FILE [--config-id ID]", "say what is wrong with a configuration; status 1 if there is an error"),
+    (
+        "show-config FILE [--config-id ID] [--passwords]",
+        "what a configuration means, in canonical form: effective values, defaults\n\
+         as comments, passwords as *** unless asked for",
+    ),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
     ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     ("version", "say the version"),
@@ -154,6 +169,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
             }
             Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, config_id })
         }
+        "show-config" => parse_show_config(&mut parser),
         "ctl" => parse_ctl(&mut parser),
         "console" => {
             let mut control = DEFAULT_CONTROL.to_owned();
@@ -179,6 +195,18 @@ fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
         Some(Arg::Value(topic)) if topic == "differences" => end(parser, Command::Differences),
         Some(argument) => Err(argument.unexpected().into()),
     }
+}
+
+fn parse_show_config(parser: &mut Parser) -> Result<Command, Error> {
+    let (mut file, mut config_id, mut passwords) = (None, None, Passwords::Hidden);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("config-id") => config_id = Some(parser.value()?.string()?),
+            Arg::Long("passwords") => passwords = Passwords::Shown,
+            argument @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => take(argument, &mut file)?,
+        }
+    }
+    Ok(Command::ShowConfig { file: file.ok_or(Error::Missing("FILE"))?, config_id, passwords })
 }
 
 fn parse_run(parser: &mut Parser) -> Result<Command, Error> {
@@ -275,6 +303,16 @@ mod tests {
             };
             assert_eq!(parsed(line), Ok(Command::Run(expected)), "{line}");
         }
+    }
+
+    #[test]
+    fn passwords_are_shown_only_if_asked_for() {
+        let of = |passwords| {
+            Ok(Command::ShowConfig { file: Path::new("a.conf").into(), config_id: None, passwords })
+        };
+        assert_eq!(parsed("show-config a.conf"), of(Passwords::Hidden));
+        assert_eq!(parsed("show-config --passwords a.conf"), of(Passwords::Shown));
+        assert_eq!(parsed("show-config --passwords"), Err(Error::Missing("FILE")));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod console;
 mod ctl;
 mod daemon;
 pub mod output;
+mod show_config;
 
 use std::ffi::OsString;
 
@@ -47,6 +48,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match command {
         Command::Run(arguments) => daemon::run(&arguments),
         Command::Check { file, config_id } => check::run(&file, config_id.as_deref()),
+        Command::ShowConfig { file, config_id, passwords } => {
+            show_config::run(&file, config_id.as_deref(), passwords)
+        }
         Command::Ctl { control, words } => ctl::run(&control, &words),
         Command::Console { control } => console::run(&control),
         Command::Version => say(format_args!("lvsbox {}", env!("CARGO_PKG_VERSION"))),

@@ -2,8 +2,9 @@
 //!
 //! Read [`model`] first: it is what the rest of the program sees. Then the tables (`global`, [`instance`], [`service`],
 //! `crate::check::keywords`): adding a keyword is adding a row. What comes of the drafts that they fill is in the files
-//! that end in `_build`; [`loader`] drives all of it in slices.
+//! that end in `_build`; [`loader`] drives all of it in slices; [`canonical`] is the way back to text.
 
+pub mod canonical;
 pub mod check;
 pub mod codes;
 pub mod differences;

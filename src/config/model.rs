@@ -13,7 +13,7 @@ use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, Servi
 use crate::wire::link::LinkName;
 
 /// A whole configuration.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// `global_defs`.
     pub global: Global,
@@ -103,7 +103,7 @@ pub struct Timeouts {
 }
 
 /// A VRRP instance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The name behind `vrrp_instance`.
     pub name: Text,
@@ -232,7 +232,7 @@ pub struct Tracker {
 }
 
 /// A virtual service: one service of the kernel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Address, port and protocol, or firewall mark.
     pub key: ServiceKey,
@@ -249,7 +249,7 @@ pub struct Service {
 }
 
 /// A real server (or sorry server) in one service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The service it belongs to.
     pub service: ServiceId,
@@ -314,7 +314,7 @@ impl Text {
 }
 
 /// All strings of a configuration in one piece of memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Texts(Box<str>);
 
 impl Texts {

@@ -12,11 +12,12 @@ use crate::director::event::{Errno, Event};
 use crate::limits::MAX_REAL_SERVERS;
 use crate::wire::vrrp::{Advert, Checksum, Received};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "status",
     "show vrrp",
     "show ipvs",
     "show checks",
+    "show config",
     "show memory",
     "show loop",
     "reload",
