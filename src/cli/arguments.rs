@@ -6,6 +6,7 @@ use std::path::Path;
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::config::explain::number;
 use crate::limits::MAX_CONSOLES;
 
 /// Abstract name of the control socket unless `--control` says otherwise.
@@ -20,6 +21,8 @@ pub enum Command {
     Check {
         /// The file.
         file: Box<Path>,
+        /// As one JSON document.
+        json: bool,
     },
     /// Hand words to the running daemon.
     Ctl {
@@ -39,6 +42,10 @@ pub enum Command {
     Help,
     /// Say where this differs from keepalived on purpose.
     Differences,
+    /// Say what a keyword means, or the keywords of a block; the blocks if it is empty.
+    Keyword(String),
+    /// Say what a code of a message means.
+    Code(u16),
 }
 
 /// Arguments of `run`.
@@ -59,18 +66,24 @@ pub struct Run {
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 7] = [
+pub const COMMANDS: [(&str, &str); 9] = [
     (
         "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--control NAME] [--console DEVICE]...",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything\n\
          down; --strict refuses a file with errors, --keep-vips and --keep-ipvs\n\
          leave what is installed; --console serves a terminal or serial line",
     ),
-    ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
+    (
+        "check FILE [--json]",
+        "say what is wrong with a configuration; status 1 if there is an error;\n\
+         --json says it as one JSON document",
+    ),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
     ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     ("version", "say the version"),
     ("help", "say this"),
+    ("help keyword [NAME]", "say what a keyword means; what a block holds; which blocks there are"),
+    ("help CODE", "say what a message's code means, such as E0105, with an example"),
     ("help differences", "say where lvsbox differs from keepalived on purpose, and why"),
 ];
 
@@ -140,11 +153,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
     match word.as_str() {
         "run" => parse_run(&mut parser),
         "check" => {
-            let mut file = None;
+            let (mut file, mut json) = (None, false);
             while let Some(argument) = parser.next()? {
-                take(argument, &mut file)?;
+                match argument {
+                    Arg::Long("json") => json = true,
+                    other @ (Arg::Long(_) | Arg::Short(_) | Arg::Value(_)) => take(other, &mut file)?,
+                }
             }
-            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))? })
+            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, json })
         }
         "ctl" => parse_ctl(&mut parser),
         "console" => {
@@ -169,6 +185,23 @@ fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
     match parser.next()? {
         None => Ok(Command::Help),
         Some(Arg::Value(topic)) if topic == "differences" => end(parser, Command::Differences),
+        Some(Arg::Value(topic)) if topic == "keyword" => {
+            let mut name = String::new();
+            // The top level has a name of several words.
+            while let Some(argument) = parser.next()? {
+                let Arg::Value(word) = argument else { return Err(argument.unexpected().into()) };
+                name.push_str(if name.is_empty() { "" } else { " " });
+                name.push_str(&word.string()?);
+            }
+            Ok(Command::Keyword(name))
+        }
+        Some(Arg::Value(topic)) => {
+            let topic = topic.string()?;
+            match number(&topic) {
+                Some(number) => end(parser, Command::Code(number)),
+                None => Err(Arg::Value(topic.into()).unexpected().into()),
+            }
+        }
         Some(argument) => Err(argument.unexpected().into()),
     }
 }
@@ -301,6 +334,18 @@ mod tests {
         }
         assert!(help().lines().all(|line| line.chars().count() <= 80), "a serial console has 80 columns");
         assert_eq!(parsed("help differences"), Ok(Command::Differences));
+        assert_eq!(parsed("help keyword the top level"), Ok(Command::Keyword("the top level".to_owned())));
+        assert_eq!(parsed("help keyword"), Ok(Command::Keyword(String::new())));
+        for code in ["E0105", "e0105", "W0105", "w0105"] {
+            assert_eq!(parsed(&format!("help {code}")), Ok(Command::Code(105)), "{code}");
+        }
+        for code in ["E105", "X0105", "E01055", "E01x5", "0105"] {
+            assert!(matches!(parsed(&format!("help {code}")), Err(Error::Unexpected(_))), "{code}");
+        }
+        let file: Box<Path> = Path::new("a").into();
+        for line in ["check a --json", "check --json a"] {
+            assert_eq!(parsed(line), Ok(Command::Check { file: file.clone(), json: true }));
+        }
         assert!(matches!(parsed("help differnces"), Err(Error::Unexpected(_))));
     }
 }

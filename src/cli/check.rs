@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::FAILED;
 use super::output::Output;
-use crate::config::check;
+use crate::config::check::{report, report_json};
+use crate::config::load as load_text;
 use crate::kernel::files::TextFile;
 use crate::task::load;
 
 /// Reads and judges the file; status 1 if it has an error or cannot be read.
-pub(super) fn run(file: &Path) -> u8 {
+pub(super) fn run(file: &Path, json: bool) -> u8 {
     let text = match TextFile::read(file) {
         Ok(bytes) => load::text(bytes),
         Err(error) => {
@@ -18,7 +19,11 @@ pub(super) fn run(file: &Path) -> u8 {
         }
     };
     let mut output = Output::new();
-    match check(&file.display().to_string(), &text, &mut output) {
+    let name = file.display().to_string();
+    let loaded = load_text(&text, &name);
+    let outcome =
+        if json { report_json(&name, &loaded, &mut output) } else { report(&name, &loaded, &mut output) };
+    match outcome {
         Ok(outcome) => outcome.status().max(output.status()),
         Err(_) => FAILED,
     }

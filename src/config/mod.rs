@@ -7,6 +7,8 @@
 pub mod check;
 pub mod codes;
 pub mod differences;
+pub mod explain;
+pub mod help;
 pub mod ids;
 pub mod keywords;
 pub mod loader;
@@ -18,7 +20,9 @@ mod build;
 mod global;
 mod instance;
 mod instance_build;
+mod own;
 mod probe_build;
+mod refused;
 mod rows;
 mod service;
 mod service_build;

@@ -19,6 +19,8 @@ use crate::wire::genl_ipvs::{ForwardingMethod, Tunnel};
 mod field;
 mod fixups;
 mod golden;
+mod help;
+mod own;
 
 /// The configuration and its messages in one line each, without file and column.
 fn loaded(text: &str) -> (Config, Vec<String>) {
