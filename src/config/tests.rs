@@ -121,6 +121,22 @@ fn an_ignored_keyword_says_why_and_a_refused_one_what_to_do() {
 }
 
 #[test]
+fn a_truth_value_is_one_of_six_words_or_none() {
+    for (value, on) in
+        [("", true), ("on", true), ("yes", true), ("true", true), ("off", false), ("no # x", false)]
+    {
+        let config = clean(&service(&format!("inhibit_on_failure {value}\n{SERVER}")));
+        assert_eq!(config.destinations[0].on_failure == OnFailure::Inhibit, on, "{value}");
+    }
+    let (config, messages) = loaded(&service(&format!("inhibit_on_failure maybe\n{SERVER}")));
+    assert_eq!(
+        messages,
+        ["2:20: error[E0104]: inhibit_on_failure: `maybe` is not on, off, true, false, yes or no"]
+    );
+    assert_eq!(config.destinations[0].on_failure, OnFailure::Remove);
+}
+
+#[test]
 fn limits_are_named_at_one_more_and_silent_at_the_limit() {
     let servers = |count: usize| {
         let mut text = String::from("virtual_server 10.0.0.1 80 {\nlb_kind NAT\nprotocol TCP\n");

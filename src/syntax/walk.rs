@@ -297,11 +297,13 @@ fn set<B>(
     match kind {
         Kind::Flag(set) => set(draft, keyword.at),
         Kind::Bool(set) => {
-            let given = line.peek().and_then(|word| value::boolean(&word.text));
-            if given.is_some() {
-                line.word();
+            let word = line.word();
+            let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
+            match (given, word) {
+                (Some(value), _) => set(draft, Given { value, at: keyword.at }),
+                (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
+                (None, None) => {}
             }
-            set(draft, Given { value: given.unwrap_or(true), at: keyword.at });
         }
         Kind::Integer { min, max, set } => match line.integer(*min, *max) {
             Some(given) => set(draft, given),

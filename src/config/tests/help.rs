@@ -37,16 +37,22 @@ fn help_of_a_keyword_prints_each_of_its_blocks_its_range_default_and_meaning() {
         all += shown.len();
         assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
         let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-        let range = match row.shape {
-            Shape::Integer(min, u32::MAX) => format!("a number from {min}"),
-            Shape::Integer(min, max) => format!("{min} to {max}"),
-            Shape::Timer(min, max) => format!("seconds with decimals, {min} to {max}"),
-            Shape::Ignored(why) => format!("it changes nothing here: {why}"),
-            Shape::Unsupported(instead) => format!("not supported by this version: {instead}"),
-            Shape::Old(name) => format!("an old spelling of `{name}`"),
-            _ => row.meaning().to_owned(),
+        let said = if let Shape::Integer(min, u32::MAX) = row.shape {
+            format!("a number from {min}")
+        } else if let Shape::Integer(min, max) = row.shape {
+            format!("a number from {min} to {max}")
+        } else if let Shape::Timer(min, max) = row.shape {
+            format!("seconds with decimals, {min} to {max}")
+        } else if let Shape::Ignored(why) = row.shape {
+            format!("it changes nothing here: {why}")
+        } else if let Shape::Unsupported(instead) = row.shape {
+            format!("not supported by this version: {instead}")
+        } else if let Shape::Old(name) = row.shape {
+            format!("an old spelling of `{name}`")
+        } else {
+            row.meaning().to_owned()
         };
-        assert!(words.contains(&range) && words.contains(row.meaning()), "{words}");
+        assert!(words.contains(&said) && words.contains(row.meaning()), "{words}");
     }
     assert!(all > 50_000);
 }
@@ -99,6 +105,9 @@ fn printed_defaults_of_an_instance_are_what_the_loader_uses() {
         assert_eq!(of(word), format!("vrrp_{word}"));
         assert_eq!(global(&format!("vrrp_{word}")), value, "{word}");
     }
+    let given = &config.global;
+    assert_eq!((global("router_id").as_str(), config.texts.get(given.router_id)), ("none", ""));
+    assert_eq!((global("lvs_timeouts").as_str(), given.timeouts.tcp), ("the kernel's", None));
     // Both refer to the values of a new MASTER.
     assert_eq!(global("vrrp_garp_lower_prio_delay"), "vrrp_garp_master_delay");
     assert_eq!(global("vrrp_garp_lower_prio_repeat"), "vrrp_garp_master_repeat");
