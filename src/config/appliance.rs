@@ -20,6 +20,8 @@ pub(super) struct ApplianceDraft {
     consoles: Vec<(Box<str>, u32)>,
     sysctls: Vec<(Box<str>, Box<str>)>,
     modules: Vec<Box<str>>,
+    /// The block of `own.rs` that is being read; it shares this draft: every further type of draft is code for the walk again.
+    pub(super) own: own::Draft,
 }
 
 pub(super) static APPLIANCE: Table<ApplianceDraft> = Table { name: "appliance", rows: &[APPLIANCE_ROWS] };

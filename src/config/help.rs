@@ -31,7 +31,7 @@ pub fn keyword(name: &str) -> Result<String, String> {
     if !text.is_empty() {
         return Ok(text);
     }
-    let near = nearest(name, rows().map(|row| row.word()));
+    let near = nearest(name, &mut rows().map(|row| row.word()));
     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
     Err(format!("there is no keyword {}{near}", crate::syntax::diagnostic::Quoted(name)))
 }

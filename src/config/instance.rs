@@ -307,7 +307,7 @@ fn authentication(draft: &mut InstanceDraft, cx: &mut Context<'_>, node: NodeId)
     let mut walk = Walk::new(cx.tree.children(node));
     while let Some(child) = walk.peek(cx.tree) {
         let word = cx.tree.keyword(child);
-        if word.text.is_empty() || nearest(&word.text, AUTHENTICATION.words()).is_some() {
+        if word.text.is_empty() || nearest(&word.text, &mut AUTHENTICATION.words()).is_some() {
             walk.step(cx, &AUTHENTICATION, draft);
             continue;
         }

@@ -7,6 +7,7 @@
 use core::net::IpAddr;
 
 use super::address::{address, network};
+use super::appliance::ApplianceDraft;
 use super::rows::{integer, link, list, timer, words};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, MISSING, RANGE};
@@ -17,7 +18,7 @@ use crate::wire::link::LinkName;
 /// What a block of ours must have, or must agree in.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    hosts: Vec<IpAddr>,
+    hosts: usize,
     interval: Option<Given<Duration>>,
     dead: Option<Given<Duration>>,
 }
@@ -25,12 +26,12 @@ pub(super) struct Draft {
 const NOT_YET: &str = "what stands in it was checked; set it up with the means of the machine";
 const LINE: &str = "its form was checked; remove it: the box runs without it";
 
-pub(super) static FIREWALL: Table<Draft> = Table { name: "firewall", rows: &[FIREWALL_ROWS] };
-pub(super) static ROLE: Table<Draft> = Table { name: "real_server_role", rows: &[ROLE_ROWS] };
-pub(super) static PING: Table<Draft> = Table { name: "ping_group", rows: &[PING_ROWS] };
-pub(super) static SERIAL: Table<Draft> = Table { name: "serial_link", rows: &[SERIAL_ROWS] };
+pub(super) static FIREWALL: Table<ApplianceDraft> = Table { name: "firewall", rows: &[FIREWALL_ROWS] };
+pub(super) static ROLE: Table<ApplianceDraft> = Table { name: "real_server_role", rows: &[ROLE_ROWS] };
+pub(super) static PING: Table<ApplianceDraft> = Table { name: "ping_group", rows: &[PING_ROWS] };
+pub(super) static SERIAL: Table<ApplianceDraft> = Table { name: "serial_link", rows: &[SERIAL_ROWS] };
 
-const FIREWALL_ROWS: &[Keyword<Draft>] = &[
+const FIREWALL_ROWS: &[Keyword<ApplianceDraft>] = &[
     words("mark|none|mark what goes to a virtual address|later", "`N to ADDRESS [tcp PORT]`", |_, line| {
         let _ = mark(line);
     }),
@@ -46,18 +47,18 @@ const FIREWALL_ROWS: &[Keyword<Draft>] = &[
     }),
 ];
 
-const ROLE_ROWS: &[Keyword<Draft>] =
+const ROLE_ROWS: &[Keyword<ApplianceDraft>] =
     &[list("virtual_ipaddress|none|virtual addresses on lo, with ARP for them off|later", |_, line| {
         drop(address(line))
     })];
 
-const PING_ROWS: &[Keyword<Draft>] = &[
+const PING_ROWS: &[Keyword<ApplianceDraft>] = &[
     timer(
         "interval|1 s|time between two echo requests|later",
         Duration::from_millis(100),
         MINUTE,
         |b, given| {
-            b.interval = Some(given);
+            b.own.interval = Some(given);
         },
     ),
     timer(
@@ -65,19 +66,19 @@ const PING_ROWS: &[Keyword<Draft>] = &[
         Duration::from_millis(200),
         HOUR,
         |b, given| {
-            b.dead = Some(given);
+            b.own.dead = Some(given);
         },
     ),
 ];
 
-const SERIAL_ROWS: &[Keyword<Draft>] = &[
+const SERIAL_ROWS: &[Keyword<ApplianceDraft>] = &[
     integer("baud|115200|speed of the line, in bits a second|later", 300, 4_000_000, |_, _| {}),
     timer(
         "interval|0.25 s|time between two heartbeats|later",
         Duration::from_millis(50),
         MINUTE,
         |b, given| {
-            b.interval = Some(given);
+            b.own.interval = Some(given);
         },
     ),
     timer(
@@ -85,7 +86,7 @@ const SERIAL_ROWS: &[Keyword<Draft>] = &[
         Duration::from_millis(100),
         HOUR,
         |b, given| {
-            b.dead = Some(given);
+            b.own.dead = Some(given);
         },
     ),
     Keyword {
@@ -98,30 +99,30 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// `firewall { … }`
-pub(super) fn firewall(cx: &mut Context<'_>, node: NodeId) {
-    whole(cx, node, &FIREWALL);
+pub(super) fn firewall(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
+    whole(draft, cx, node, &FIREWALL);
 }
 
 /// `real_server_role { … }`
-pub(super) fn role(cx: &mut Context<'_>, node: NodeId) {
-    whole(cx, node, &ROLE);
+pub(super) fn role(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
+    whole(draft, cx, node, &ROLE);
 }
 
-fn whole(cx: &mut Context<'_>, node: NodeId, table: &Table<Draft>) {
+fn whole(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId, table: &Table<ApplianceDraft>) {
     cx.line(node).end();
-    Walk::shared(cx, node, table, &mut Draft::default());
+    Walk::shared(cx, node, table, draft);
     cx.unsupported(node, 0, NOT_YET);
 }
 
 /// `ping_group NAME { ADDRESS… [interval S] [dead S] }`
-pub(super) fn ping(cx: &mut Context<'_>, node: NodeId) {
+pub(super) fn ping(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
     let mut line = cx.line(node);
     if line.need("the name of the group").is_some() {
         line.end();
     }
-    let mut draft = Draft::default();
-    Walk::items(cx, node, hosts, &mut draft);
-    if draft.hosts.is_empty() {
+    draft.own = Draft::default();
+    Walk::items(cx, node, hosts, draft);
+    if draft.own.hosts == 0 {
         let at = cx.tree.position(node);
         cx.error(
             MISSING,
@@ -130,15 +131,15 @@ pub(super) fn ping(cx: &mut Context<'_>, node: NodeId) {
             format_args!("write addresses of hosts outside, such as that of the next router"),
         );
     }
-    patience(cx, &draft, (Duration::from_secs(1), Duration::from_secs(5)));
+    patience(cx, &draft.own, (Duration::from_secs(1), Duration::from_secs(5)));
     cx.unsupported(node, 0, NOT_YET);
 }
 
 /// Addresses and keywords in any order.
-fn hosts(draft: &mut Draft, line: &mut Line<'_, '_>) {
+fn hosts(draft: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
     while let Some(word) = line.keyword_next() {
-        if let Ok(host) = word.text.parse() {
-            draft.hosts.push(host);
+        if word.text.parse::<IpAddr>().is_ok() {
+            draft.own.hosts += 1;
         } else if let Some((_, Keyword { kind: Kind::Timer { min, max, set }, .. })) = PING.find(&word.text) {
             match line.timer(*min, *max) {
                 Some(given) => set(draft, given),
@@ -157,7 +158,7 @@ fn hosts(draft: &mut Draft, line: &mut Line<'_, '_>) {
 }
 
 /// `serial_link DEVICE { … }`
-pub(super) fn serial(cx: &mut Context<'_>, node: NodeId) {
+pub(super) fn serial(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
     const DEVICE: &str = "a device of /dev such as ttyS1";
     let mut line = cx.line(node);
     if let Some(word) = line.need(DEVICE) {
@@ -167,9 +168,9 @@ pub(super) fn serial(cx: &mut Context<'_>, node: NodeId) {
             None => line.invalid(&word, DEVICE),
         }
     }
-    let mut draft = Draft::default();
-    Walk::shared(cx, node, &SERIAL, &mut draft);
-    patience(cx, &draft, (Duration::from_millis(250), Duration::from_millis(1_500)));
+    draft.own = Draft::default();
+    Walk::shared(cx, node, &SERIAL, draft);
+    patience(cx, &draft.own, (Duration::from_millis(250), Duration::from_millis(1_500)));
     cx.unsupported(node, 0, NOT_YET);
 }
 
@@ -239,7 +240,7 @@ fn needs(line: &mut Line<'_, '_>, word: &str) -> Option<()> {
 }
 
 /// The key is a secret: no message shows it, nor what may be its second word.
-fn key(_: &mut Draft, line: &mut Line<'_, '_>) {
+fn key(_: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
     const MAX: usize = 64;
     let Some(word) = line.word() else { return };
     let split = line.peek().is_some_and(|next| SERIAL.find(&next.text).is_none());

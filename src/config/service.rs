@@ -234,7 +234,7 @@ fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
     let Some(word) = line.word() else { return };
     let known = Scheduler::new(&word.text).filter(|name| SCHEDULERS.contains(&name.as_str()));
     let Some(known) = known else {
-        let near = nearest(&word.text, SCHEDULERS.into_iter()).unwrap_or("wlc");
+        let near = nearest(&word.text, &mut SCHEDULERS.into_iter()).unwrap_or("wlc");
         return line.cx.error(
             NO_SCHEDULER,
             word.at,

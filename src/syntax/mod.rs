@@ -18,6 +18,6 @@ mod excerpt;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use keyword::{Context, Given, Keyword, Kind, Line, Table};
 pub use reader::{Progress, Reader};
-pub use shape::{Row, Shape};
+pub use shape::{Row, Rows, Shape};
 pub use tree::{Cursor, FileId, NodeId, Position, Tree, Word};
 pub use walk::Walk;

@@ -96,11 +96,16 @@ impl fmt::Display for Shape {
     }
 }
 
-impl<B> Table<B> {
-    /// All rows without their setters.
-    pub fn shapes(&self) -> impl Iterator<Item = Row> + use<B> {
-        let block = self.name;
-        self.keywords().map(move |row| Row { block, text: row.text, shape: shape(row) })
+/// A table whatever its draft.
+pub trait Rows {
+    /// The row of this number.
+    fn row(&self, index: usize) -> Option<Row>;
+}
+
+impl<B> Rows for Table<B> {
+    fn row(&self, index: usize) -> Option<Row> {
+        let row = self.keywords().nth(index)?;
+        Some(Row { block: self.name, text: row.text, shape: shape(row) })
     }
 }
 

@@ -72,7 +72,7 @@ impl Walk {
         let mut from = 0;
         while let Some(word) = cx.tree.word(node, from) {
             let Some((row, Keyword { kind, .. })) = table.find(&word.text) else {
-                return unknown(cx, (node, &word), table.name, table.words());
+                return unknown(cx, (node, &word), table.name, &mut table.words());
             };
             if self.repeated(row, kind) {
                 twice(cx, &word);
@@ -115,7 +115,7 @@ impl Walk {
             found = table.find(name);
         }
         let Some((row, Keyword { kind, .. })) = found else {
-            return unknown(cx, (node, &word), table.name, table.words());
+            return unknown(cx, (node, &word), table.name, &mut table.words());
         };
         if self.repeated(row, kind) {
             twice(cx, &word);
@@ -219,7 +219,7 @@ fn unknown(
     cx: &mut Context<'_>,
     (node, word): (NodeId, &Word<'_>),
     block: &str,
-    words: impl Iterator<Item = &'static str>,
+    words: &mut dyn Iterator<Item = &'static str>,
 ) {
     let what = line_or_block(cx.tree, node);
     let block = Place(block);
