@@ -27,18 +27,18 @@ pub struct Board {
 static BOARD: Table<Board> = Table { name: "board.conf", rows: &[ROWS] };
 
 const ROWS: &[Keyword<Board>] = &[
-    Keyword { word: "target", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.target)) },
-    Keyword { word: "kernel", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.kernel)) },
+    Keyword { text: "target", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.target)) },
+    Keyword { text: "kernel", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.kernel)) },
     Keyword {
-        word: "console",
+        text: "console",
         kind: Kind::Words { expected: "a device such as ttyS0, and its speed", set: console },
     },
     Keyword {
-        word: "command_line",
+        text: "command_line",
         kind: Kind::Text(|board, given| given.value.clone_into(&mut board.command_line)),
     },
-    Keyword { word: "modules", kind: Kind::List(module) },
-    Keyword { word: "keep_signatures", kind: Kind::Flag(|board, _| board.keep_signatures = true) },
+    Keyword { text: "modules", kind: Kind::List(module) },
+    Keyword { text: "keep_signatures", kind: Kind::Flag(|board, _| board.keep_signatures = true) },
 ];
 
 fn console(board: &mut Board, line: &mut Line<'_, '_>) {

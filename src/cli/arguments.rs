@@ -7,6 +7,7 @@ use std::path::Path;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::config::canonical::Passwords;
+use crate::config::explain::number;
 use crate::limits::MAX_CONSOLES;
 
 /// Abstract name of the control socket unless `--control` says otherwise.
@@ -23,6 +24,8 @@ pub enum Command {
         file: Box<Path>,
         /// What `@id` in it is compared with; the first label of the host's name if `None`.
         config_id: Option<String>,
+        /// As one JSON document.
+        json: bool,
     },
     /// Say what a file means, in canonical form.
     ShowConfig {
@@ -51,6 +54,10 @@ pub enum Command {
     Help,
     /// Say where this differs from keepalived on purpose.
     Differences,
+    /// Say what a keyword means, or the keywords of a block; the blocks if it is empty.
+    Keyword(String),
+    /// Say what a code of a message means.
+    Code(u16),
 }
 
 /// Arguments of `run`.
@@ -73,7 +80,7 @@ pub struct Run {
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 8] = [
+pub const COMMANDS: [(&str, &str); 10] = [
     (
         "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--config-id ID] [--control NAME] [--console DEVICE]...",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything\n\
@@ -81,7 +88,11 @@ pub const COMMANDS: [(&str, &str); 8] = [
          --strict refuses a file with errors, --keep-vips and --keep-ipvs\n\
          leave what is installed; --console serves a terminal or serial line",
     ),
-    ("check FILE [--config-id ID]", "say what is wrong with a configuration; status 1 if there is an error"),
+    (
+        "check FILE [--config-id ID] [--json]",
+        "say what is wrong with a configuration; status 1 if there is an error;\n\
+         --json says it as one JSON document",
+    ),
     (
         "show-config FILE [--config-id ID] [--passwords]",
         "what a configuration means, in canonical form: effective values, defaults\n\
@@ -91,6 +102,8 @@ pub const COMMANDS: [(&str, &str); 8] = [
     ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     ("version", "say the version"),
     ("help", "say this"),
+    ("help keyword [NAME]", "say what a keyword means; what a block holds; which blocks there are"),
+    ("help CODE", "say what a message's code means, such as E0105, with an example"),
     ("help differences", "say where lvsbox differs from keepalived on purpose, and why"),
 ];
 
@@ -160,14 +173,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
     match word.as_str() {
         "run" => parse_run(&mut parser),
         "check" => {
-            let (mut file, mut config_id) = (None, None);
+            let (mut file, mut config_id, mut json) = (None, None, false);
             while let Some(argument) = parser.next()? {
                 match argument {
                     Arg::Long("config-id") => config_id = Some(parser.value()?.string()?),
-                    argument @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => take(argument, &mut file)?,
+                    Arg::Long("json") => json = true,
+                    other @ (Arg::Long(_) | Arg::Short(_) | Arg::Value(_)) => take(other, &mut file)?,
                 }
             }
-            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, config_id })
+            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, config_id, json })
         }
         "show-config" => parse_show_config(&mut parser),
         "ctl" => parse_ctl(&mut parser),
@@ -193,6 +207,23 @@ fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
     match parser.next()? {
         None => Ok(Command::Help),
         Some(Arg::Value(topic)) if topic == "differences" => end(parser, Command::Differences),
+        Some(Arg::Value(topic)) if topic == "keyword" => {
+            let mut name = String::new();
+            // The top level has a name of several words.
+            while let Some(argument) = parser.next()? {
+                let Arg::Value(word) = argument else { return Err(argument.unexpected().into()) };
+                name.push_str(if name.is_empty() { "" } else { " " });
+                name.push_str(&word.string()?);
+            }
+            Ok(Command::Keyword(name))
+        }
+        Some(Arg::Value(topic)) => {
+            let topic = topic.string()?;
+            match number(&topic) {
+                Some(number) => end(parser, Command::Code(number)),
+                None => Err(Arg::Value(topic.into()).unexpected().into()),
+            }
+        }
         Some(argument) => Err(argument.unexpected().into()),
     }
 }
@@ -350,6 +381,18 @@ mod tests {
         }
         assert!(help().lines().all(|line| line.chars().count() <= 80), "a serial console has 80 columns");
         assert_eq!(parsed("help differences"), Ok(Command::Differences));
+        assert_eq!(parsed("help keyword the top level"), Ok(Command::Keyword("the top level".to_owned())));
+        assert_eq!(parsed("help keyword"), Ok(Command::Keyword(String::new())));
+        for code in ["E0105", "e0105", "W0105", "w0105"] {
+            assert_eq!(parsed(&format!("help {code}")), Ok(Command::Code(105)), "{code}");
+        }
+        for code in ["E105", "X0105", "E01055", "E01x5", "0105"] {
+            assert!(matches!(parsed(&format!("help {code}")), Err(Error::Unexpected(_))), "{code}");
+        }
+        let file: Box<Path> = Path::new("a").into();
+        for line in ["check a --json", "check --json a"] {
+            assert_eq!(parsed(line), Ok(Command::Check { file: file.clone(), config_id: None, json: true }));
+        }
         assert!(matches!(parsed("help differnces"), Err(Error::Unexpected(_))));
     }
 }

@@ -8,6 +8,8 @@ pub mod canonical;
 pub mod check;
 pub mod codes;
 pub mod differences;
+pub mod explain;
+pub mod help;
 pub mod ids;
 pub mod keywords;
 pub mod loader;
@@ -19,7 +21,9 @@ mod build;
 mod global;
 mod instance;
 mod instance_build;
+mod own;
 mod probe_build;
+mod refused;
 mod rows;
 mod service;
 mod service_build;
@@ -27,6 +31,6 @@ mod service_build;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Outcome, check};
+pub use check::{Outcome, report};
 pub use loader::{Loaded, Loader, load};
 pub use model::Config;

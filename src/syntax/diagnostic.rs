@@ -84,6 +84,22 @@ impl Diagnostic {
         self.excerpt.column
     }
 
+    /// Column in characters behind the last one that is meant.
+    pub fn end_column(&self) -> u32 {
+        self.excerpt.end
+    }
+
+    /// The file as it was named, whatever characters its name has.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// `E0107`, `W0112`: the letter is that of the severity.
+    pub fn label(&self) -> impl fmt::Display + '_ {
+        let letter = if self.severity == Severity::Warning { 'W' } else { 'E' };
+        fmt::from_fn(move |f| write!(f, "{letter}{:04}", self.code.0))
+    }
+
     /// What is wrong.
     pub fn message(&self) -> &str {
         &self.message
@@ -102,9 +118,9 @@ impl Diagnostic {
     /// `file:line:column: error[E0107]: message`, in one line whatever its length: for logs.
     pub fn summary(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| {
-            let (prefix, code) = (if self.severity == Severity::Warning { 'W' } else { 'E' }, self.code.0);
-            let (file, line, column) = (&self.file, self.at.line, self.excerpt.column);
-            write!(f, "{file}:{line}:{column}: {}[{prefix}{code:04}]: {}", self.severity, self.message)
+            self.file.chars().try_for_each(|c| f.write_char(harmless(c)))?;
+            let (line, column) = (self.at.line, self.excerpt.column);
+            write!(f, ":{line}:{column}: {}[{}]: {}", self.severity, self.label(), self.message)
         })
     }
 }
@@ -168,7 +184,7 @@ impl Diagnostics {
         if self.kept.len() >= MAX_DIAGNOSTICS && !self.evict(severity) {
             return;
         }
-        let file = tree.name(at.file).chars().map(harmless).collect::<String>().into_boxed_str();
+        let file = tree.name(at.file).into();
         let message = message.to_string().into_boxed_str();
         let hint = hint.to_string().into_boxed_str();
         let shown = |c| if c == '\n' { c } else { harmless(c) };

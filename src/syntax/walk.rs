@@ -7,7 +7,7 @@ use core::fmt;
 use super::diagnostic::Quoted;
 use super::keyword::{
     Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD,
-    TRAILING, TWICE, Table, UNKNOWN, UNSUPPORTED, missing,
+    TRAILING, TWICE, Table, UNKNOWN, missing,
 };
 use super::nearest::nearest;
 use super::tree::{Cursor, NodeId, Tree, Word};
@@ -72,7 +72,7 @@ impl Walk {
         let mut from = 0;
         while let Some(word) = cx.tree.word(node, from) {
             let Some((row, Keyword { kind, .. })) = table.find(&word.text) else {
-                return unknown(cx, (node, &word), table.name, table.words());
+                return unknown(cx, (node, &word), table.name, &mut table.words());
             };
             if self.repeated(row, kind) {
                 twice(cx, &word);
@@ -115,7 +115,7 @@ impl Walk {
             found = table.find(name);
         }
         let Some((row, Keyword { kind, .. })) = found else {
-            return unknown(cx, (node, &word), table.name, table.words());
+            return unknown(cx, (node, &word), table.name, &mut table.words());
         };
         if self.repeated(row, kind) {
             twice(cx, &word);
@@ -157,7 +157,7 @@ pub(super) fn line_or_block(tree: &Tree, node: NodeId) -> &'static str {
 }
 
 /// A block in a message; a name of several words is not a keyword but a place.
-struct Place<'a>(&'a str);
+pub struct Place<'a>(pub &'a str);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,7 +197,7 @@ fn unknown(
     cx: &mut Context<'_>,
     (node, word): (NodeId, &Word<'_>),
     block: &str,
-    words: impl Iterator<Item = &'static str>,
+    words: &mut dyn Iterator<Item = &'static str>,
 ) {
     let what = line_or_block(cx.tree, node);
     let block = Place(block);
@@ -275,11 +275,13 @@ fn set<B>(
     match kind {
         Kind::Flag(set) => set(draft, keyword.at),
         Kind::Bool(set) => {
-            let given = line.peek().and_then(|word| value::boolean(&word.text));
-            if given.is_some() {
-                line.word();
+            let word = line.word();
+            let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
+            match (given, word) {
+                (Some(value), _) => set(draft, Given { value, at: keyword.at }),
+                (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
+                (None, None) => {}
             }
-            set(draft, Given { value: given.unwrap_or(true), at: keyword.at });
         }
         Kind::Integer { min, max, set } => match line.integer(*min, *max) {
             Some(given) => set(draft, given),
@@ -306,13 +308,13 @@ fn set<B>(
         Kind::Free(set) => set(draft, &mut line),
         Kind::List(set) => return list(cx, node, *set, draft),
         Kind::Block(set) => return set(draft, cx, node),
-        Kind::Ignored { values, why } => return ignored(cx, node, *values, why),
-        Kind::Unsupported(instead) => return unsupported(cx, node, instead),
+        Kind::Ignored { values, why } => return ignored(cx, (node, from), *values, why),
+        Kind::Unsupported(instead) => return cx.unsupported(node, from, instead),
         Kind::Only { values, instead } => {
             let given = line.word();
             let text = given.as_ref().map_or("on", |word| &word.text);
             if !values.contains(&text) {
-                return unsupported(cx, node, instead);
+                return cx.unsupported(node, from, instead);
             }
         }
         Kind::OldName(_) => return, // resolved before
@@ -367,9 +369,9 @@ fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>
     }
 }
 
-fn ignored(cx: &mut Context<'_>, node: NodeId, values: usize, why: &str) {
-    let keyword = cx.tree.keyword(node);
-    if cx.tree.words(node) <= values && !cx.tree.has_block(node) {
+fn ignored(cx: &mut Context<'_>, (node, from): (NodeId, usize), values: usize, why: &str) {
+    let Some(keyword) = cx.tree.word(node, from) else { return };
+    if cx.tree.words(node) <= from + values && !cx.tree.has_block(node) {
         return missing(cx, (node, &keyword), "its value");
     }
     let word = Quoted(&keyword.text);
@@ -378,16 +380,5 @@ fn ignored(cx: &mut Context<'_>, node: NodeId, values: usize, why: &str) {
         keyword.at,
         format_args!("{word} is ignored"),
         format_args!("it changes nothing here: {why}"),
-    );
-}
-
-fn unsupported(cx: &mut Context<'_>, node: NodeId, instead: &str) {
-    let keyword = cx.tree.keyword(node);
-    let what = line_or_block(cx.tree, node);
-    cx.error(
-        UNSUPPORTED,
-        keyword.at,
-        format_args!("{} is not supported by this version; the {what} is left out", Quoted(&keyword.text)),
-        format_args!("{instead}"),
     );
 }
