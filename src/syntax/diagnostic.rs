@@ -162,9 +162,10 @@ impl Diagnostics {
         if self.kept.len() >= MAX_DIAGNOSTICS && !self.evict(severity) {
             return;
         }
-        let file = tree.name(at.file).chars().map(harmless).collect::<String>().into_boxed_str();
-        let message = message.to_string().into_boxed_str();
-        let hint = hint.to_string().into_boxed_str();
+        // Whatever piece of the source a message quotes, nothing in it may act on a terminal.
+        let shown = |text: &str| text.chars().map(harmless).collect::<String>().into_boxed_str();
+        let file = shown(tree.name(at.file));
+        let (message, hint) = (shown(&message.to_string()), shown(&hint.to_string()));
         let excerpt = excerpt(tree, at, COLUMNS - 8);
         self.kept.push(Diagnostic { severity, code, at, file, message, hint, excerpt });
     }

@@ -355,7 +355,7 @@ fn wrong(cx: &mut Context<'_>, (why, node): (Invalid, NodeId), word: &Word<'_>, 
     cx.error(
         code,
         word.at,
-        format_args!("{keyword}: {} {is} {expected}", Quoted(&word.text)),
+        format_args!("{keyword:.40}: {} {is} {expected}", Quoted(&word.text)),
         format_args!("{variable}write {expected}; the {left_out} is left out"),
     );
 }

@@ -2,6 +2,7 @@
 
 mod adverts;
 mod arp;
+mod compare;
 mod console;
 mod daemon;
 mod drift;
