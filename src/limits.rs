@@ -37,6 +37,10 @@ pub const MAX_CONFIG_BYTES: usize = 64 << 20;
 pub const MAX_LINE_BYTES: usize = 4_096;
 /// Nesting of configuration blocks. The deepest meaningful one is five.
 pub const MAX_DEPTH: usize = 16;
+/// Statements of one configuration: 24 for each real server that can be. Each costs 28 bytes while it is read.
+pub const MAX_STATEMENTS: usize = 24 * MAX_REAL_SERVERS;
+/// Words of one configuration; each costs 8 bytes while it is read.
+pub const MAX_WORDS: usize = 4 * MAX_STATEMENTS;
 /// Diagnostics kept; further ones are counted.
 pub const MAX_DIAGNOSTICS: usize = 100;
 /// Bytes of an HTTP reply's head before the server counts as broken.

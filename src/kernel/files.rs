@@ -42,7 +42,7 @@ impl TextFile {
         }
         let size = usize::try_from(status.st_size).unwrap_or(usize::MAX);
         if size > MAX_CONFIG_BYTES {
-            return Err(fail(Errno::FBIG));
+            return Err(too_large(path));
         }
         Ok(Self { fd, bytes: Vec::with_capacity(size + 1), name: path.into() })
     }
@@ -63,7 +63,7 @@ impl TextFile {
         };
         self.bytes.truncate(start + *read.as_ref().unwrap_or(&0));
         if self.bytes.len() > MAX_CONFIG_BYTES {
-            return Err(Error::new("read", self.name.display(), Errno::FBIG));
+            return Err(too_large(&self.name));
         }
         read.map(|read| read == 0)
     }
@@ -82,6 +82,10 @@ impl TextFile {
         while !file.step()? {}
         Ok(file.into_bytes())
     }
+}
+
+fn too_large(path: &Path) -> Error {
+    Error::new("read", format_args!("over {MAX_CONFIG_BYTES} bytes of {}", path.display()), Errno::FBIG)
 }
 
 #[cfg(test)]

@@ -170,6 +170,11 @@ impl Diagnostics {
         self.kept.push(Diagnostic { severity, code, at, file, message, hint, excerpt });
     }
 
+    /// False if a message of this severity would only be counted.
+    pub fn keeps(&self, severity: Severity) -> bool {
+        self.kept.len() < MAX_DIAGNOSTICS || self.kept.iter().any(|kept| kept.severity < severity)
+    }
+
     /// Makes room by dropping the last one that is less severe.
     fn evict(&mut self, severity: Severity) -> bool {
         let least = self.kept.iter().map(|kept| kept.severity).min().filter(|least| *least < severity);

@@ -7,7 +7,7 @@
 
 use super::diagnostic::{Code, Diagnostics, Quoted, Severity};
 use super::tree::{FileId, NodeId, Position, Tree, narrow};
-use crate::limits::{MAX_DEPTH, MAX_LINE_BYTES};
+use crate::limits::{MAX_DEPTH, MAX_LINE_BYTES, MAX_STATEMENTS, MAX_WORDS};
 
 /// A block is never closed.
 pub const UNCLOSED_BRACE: Code = Code(1);
@@ -23,6 +23,8 @@ pub const LONG_LINE: Code = Code(5);
 pub const NUL_LINE: Code = Code(6);
 /// Blocks nested over the limit.
 pub const TOO_DEEP: Code = Code(7);
+/// More statements or words than the limits.
+pub const TOO_MANY: Code = Code(14);
 
 /// Comments that swallowed a brace and are remembered.
 const MAX_SWALLOWED: usize = 64;
@@ -94,6 +96,9 @@ impl Reader {
 
     /// Reads at most `lines` lines and 64 KiB.
     pub fn step(&mut self, lines: usize, diagnostics: &mut Diagnostics) -> Progress {
+        if self.tree.is_full() {
+            return self.overflow(diagnostics);
+        }
         let end = self.at + MAX_STEP_BYTES;
         for _ in 0..lines {
             if self.at >= self.tree.text(self.file).len() {
@@ -326,6 +331,19 @@ impl Reader {
                 Quoted(text)
             ),
         );
+    }
+
+    /// The rest is not read: there is no room for it.
+    fn overflow(&mut self, diagnostics: &mut Diagnostics) -> Progress {
+        let position = self.position(self.at, 1);
+        diagnostics.report(
+            &self.tree,
+            (Severity::Fatal, TOO_MANY, position),
+            format_args!("the limits are {MAX_STATEMENTS} statements and {MAX_WORDS} words: there are more"),
+            format_args!("this is probably not the configuration; from here on it was not read"),
+        );
+        self.unclosed = true;
+        Progress::Done
     }
 
     fn finish(&mut self, diagnostics: &mut Diagnostics) -> Progress {

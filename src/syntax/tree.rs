@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::limits::{MAX_STATEMENTS, MAX_WORDS};
+
 /// A file of the tree. There is one as long as `include` is not supported; positions carry it already.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct FileId(pub u16);
@@ -102,6 +104,11 @@ impl Tree {
     /// How many statements.
     pub fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// True if no more statements or words fit.
+    pub(super) fn is_full(&self) -> bool {
+        self.nodes.len() >= MAX_STATEMENTS || self.tokens.len() >= MAX_WORDS
     }
 
     /// True without statements.

@@ -62,9 +62,21 @@ impl Report {
     }
 }
 
-/// The text of a file. Bytes that are not UTF-8 (a comment in an old encoding) become replacement characters.
+/// The text of a file. Each byte that is not UTF-8 (a comment in an old encoding) becomes a question mark, so that no
+/// file grows by being read.
 pub fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let mut rest = match String::from_utf8(bytes) {
+        Ok(text) => return text,
+        Err(error) => error.into_bytes(),
+    };
+    let mut done = 0;
+    while let Err(error) = core::str::from_utf8(rest.get(done..).unwrap_or_default()) {
+        done += error.valid_up_to();
+        if let Some(byte) = rest.get_mut(done) {
+            *byte = b'?';
+        }
+    }
+    String::from_utf8(rest).unwrap_or_default()
 }
 
 /// Reads and checks a file at once, for the start and for `check`.
@@ -85,5 +97,19 @@ pub(super) fn reserve(reactor: &Rc<Reactor>, config: &Config) {
     let descriptors = u64::try_from(needed).unwrap_or(u64::MAX).saturating_mul(5) / 4;
     if let Err(error) = process::raise_descriptor_limit(descriptors) {
         log::warn!("{error}: some probes will wait for others");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn bytes_that_are_no_text_become_question_marks_one_by_one() {
+        assert_eq!(
+            text(b"r\xe9partition \xc3\xa9 \xed\xa0\x80 \xe2\x82".to_vec()),
+            "r?partition \u{e9} ??? ??"
+        );
+        assert_eq!(text(vec![0xff; 1 << 16]), "?".repeat(1 << 16));
     }
 }
