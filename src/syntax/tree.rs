@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 use crate::limits::{MAX_STATEMENTS, MAX_WORDS};
 
+/// Ranges of lines that are remembered because a comment swallowed their `{`.
+const MAX_ORPHANS: usize = 64;
+
 /// A file of the tree. There is one as long as `include` is not supported; positions carry it already.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct FileId(pub u16);
@@ -241,7 +244,10 @@ impl Tree {
     }
 
     pub(super) fn add_orphans(&mut self, file: FileId, from: u32, to: u32) {
-        self.orphans.push((file, from, to));
+        // Each is looked at for every unknown word: no more than anybody would read about.
+        if self.orphans.len() < MAX_ORPHANS {
+            self.orphans.push((file, from, to));
+        }
     }
 }
 

@@ -13,6 +13,7 @@
     reason = "tests have clocks, threads and children, and fail by panicking"
 )]
 
+mod bad_input;
 mod fuzz;
 mod guest;
 mod image;
