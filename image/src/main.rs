@@ -1,5 +1,5 @@
 //! `lab`: the laboratory by hand. `lab guest COMMAND...` runs a command in a guest that has IPVS; `lab web` is a real
-//! server with a chosen behaviour; `lab world` is what runs inside the guest that plays the client and the servers.
+//! server with a chosen behaviour; `lab bench-config` measures the largest configuration; `lab world` is what runs inside the guest that plays the client and the servers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
 
@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lab::bench;
 use lab::cleanup;
 use lab::guest::Guest;
 use lab::web::{Behaviour, WebServer};
@@ -18,7 +19,8 @@ lab guest COMMAND [ARGUMENT...]     run a command as root in a guest with IPVS t
 lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endless-headers|endless-body|garbage]
         [--name NAME]               a real server
 lab world [--control DEVICE] [--target ADDRESS:PORT]
-                                    client and web servers behind this machine's network card; for a guest only";
+                                    client and web servers behind this machine's network card; for a guest only
+lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`";
 
 fn main() -> ExitCode {
     cleanup::on_signal();
@@ -37,6 +39,10 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
+        Some((&"bench-config", [binary])) => {
+            print!("{}", bench::run(Path::new(binary)));
+            ExitCode::SUCCESS
+        }
         _ => complain(USAGE),
     }
 }

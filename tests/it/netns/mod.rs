@@ -9,6 +9,7 @@ mod drift;
 mod echo;
 mod election;
 mod hostile;
+mod large;
 mod tables;
 
 use std::net::Ipv4Addr;
