@@ -119,4 +119,17 @@ mod tests {
         assert_eq!(TextFile::open(&path).unwrap_err().number(), 27);
         std::fs::remove_file(&path).unwrap();
     }
+
+    #[test]
+    fn a_file_that_shrinks_or_vanishes_while_it_is_read_ends_where_it_ends() {
+        let path = std::env::temp_dir().join(format!("lvsbox-shrinks-{}", std::process::id()));
+        std::fs::write(&path, vec![b'x'; 2 * PIECE]).unwrap();
+        let mut shrinking = TextFile::open(&path).unwrap();
+        let mut vanishing = TextFile::open(&path).unwrap();
+        assert!(!shrinking.step().unwrap() && !vanishing.step().unwrap());
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(7).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(shrinking.step().unwrap() && vanishing.step().unwrap());
+        assert_eq!(shrinking.into_bytes().len(), PIECE);
+    }
 }

@@ -96,7 +96,7 @@ impl Reader {
 
     /// Reads at most `lines` lines and 64 KiB.
     pub fn step(&mut self, lines: usize, diagnostics: &mut Diagnostics) -> Progress {
-        if self.tree.is_full() {
+        if self.tree.is_over() {
             return self.overflow(diagnostics);
         }
         let end = self.at + MAX_STEP_BYTES;
@@ -335,7 +335,7 @@ impl Reader {
 
     /// The rest is not read: there is no room for it.
     fn overflow(&mut self, diagnostics: &mut Diagnostics) -> Progress {
-        let position = self.position(self.at, 1);
+        let position = self.position(self.at, 0);
         diagnostics.report(
             &self.tree,
             (Severity::Fatal, TOO_MANY, position),
@@ -347,6 +347,9 @@ impl Reader {
     }
 
     fn finish(&mut self, diagnostics: &mut Diagnostics) -> Progress {
+        if self.tree.is_over() {
+            return self.overflow(diagnostics);
+        }
         self.current = None;
         self.pending = None;
         let open = core::mem::take(&mut self.open);

@@ -109,9 +109,9 @@ impl Tree {
         self.nodes.len()
     }
 
-    /// True if no more statements or words fit.
-    pub(super) fn is_full(&self) -> bool {
-        self.nodes.len() >= MAX_STATEMENTS || self.tokens.len() >= MAX_WORDS
+    /// True if there are more statements or words than the limits.
+    pub(super) fn is_over(&self) -> bool {
+        self.nodes.len() > MAX_STATEMENTS || self.tokens.len() > MAX_WORDS
     }
 
     /// True without statements.

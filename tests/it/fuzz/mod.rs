@@ -17,7 +17,7 @@ use mutate::Mutator;
 
 /// Files of the corpus of the repository, and their bytes.
 const MAX_FILES: usize = 60;
-const MAX_BYTES: usize = 200 << 10;
+const MAX_BYTES: u64 = 200 << 10;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
@@ -46,7 +46,7 @@ fn both(bytes: &[u8]) {
 #[test]
 fn corpus_is_small_and_every_file_of_it_is_read_without_harm() {
     let own = files(&data("fuzz"));
-    let bytes: usize = own.iter().map(|path| fs::metadata(path).map_or(0, |it| it.len() as usize)).sum();
+    let bytes: u64 = own.iter().map(|path| fs::metadata(path).map_or(0, |it| it.len())).sum();
     assert!(
         (20..=MAX_FILES).contains(&own.len()) && bytes <= MAX_BYTES,
         "{} files, {bytes} bytes",

@@ -47,8 +47,9 @@ fn reload_of_the_largest_file_delays_no_advert() {
         let mut reload = Process::spawn(command, "a reload", &scratch.join("reload"));
         assert!(reload.wait_exit(secs(120)).success(), "{}", reload.log());
         println!("reload to {services} services: {:?} after the start", start.elapsed());
-        let status = ctl(&pair.first, "json status");
-        assert!(status.contains("MASTER"), "{status}");
+        let status = ctl(&pair.first, "status");
+        let in_force = format!("{services} services");
+        assert!(status.contains("MASTER") && status.contains(&in_force), "{status}");
         // What the new tables make the loop do first is not over with the swap.
         let seen = pair.capture.adverts().len();
         lab::wait::until("three more adverts", secs(10), || {
