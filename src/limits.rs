@@ -53,6 +53,10 @@ pub const MAX_NESTED_EXPANSIONS: usize = 16;
 pub const MAX_GENERATED_LINES: usize = 262_144;
 /// Bytes of words that stand in no file because a variable was replaced or a line generated.
 pub const MAX_EXPANDED_BYTES: usize = 16 << 20;
+/// Statements of one configuration: 24 for each real server that can be. Each costs 28 bytes while it is read.
+pub const MAX_STATEMENTS: usize = 24 * MAX_REAL_SERVERS;
+/// Words of one configuration; each costs 8 bytes while it is read.
+pub const MAX_WORDS: usize = 4 * MAX_STATEMENTS;
 /// Diagnostics kept; further ones are counted.
 pub const MAX_DIAGNOSTICS: usize = 100;
 /// Bytes of an HTTP reply's head before the server counts as broken.

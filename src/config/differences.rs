@@ -100,6 +100,30 @@ pub const DIFFERENCES: &[Difference] = &[
         lvsbox: "judges by the status after 8 MiB",
         reason: "a check is not a download",
     },
+    Difference {
+        title: "`check` fails on errors only",
+        keepalived: "fails with `-t` on everything it has to say, a default that it filled in included",
+        lvsbox: "ends with status 0 if there are warnings only",
+        reason: "a file that runs as it stands passes",
+    },
+    Difference {
+        title: "`check` looks at the file and not at the machine",
+        keepalived: "fails with `-t` if an interface does not exist",
+        lvsbox: "holds an instance in FAULT until its interface appears, and says so when it runs",
+        reason: "a file can be checked on another machine than it is for",
+    },
+    Difference {
+        title: "what is left out is an error",
+        keepalived: "says nothing of a service or an address given twice, a line with a NUL, a netmask with holes",
+        lvsbox: "names each of them as an error and leaves it out",
+        reason: "a file should do what it says",
+    },
+    Difference {
+        title: "a line may have 4,096 bytes",
+        keepalived: "breaks a line behind 1,023 bytes and reads on as if there was another one, even in a comment",
+        lvsbox: "names a longer line and leaves it out; a comment may be of any length",
+        reason: "the rest of a line is no line",
+    },
 ];
 
 /// The list as text, at most 80 columns wide, without a newline at its end.

@@ -34,6 +34,7 @@ pub const CODES: &[(u16, &str)] = &[
     (12, "variables or generators make too much text, or never end"),
     (13, "a block is opened in one file and closed in another"),
     (14, "the configuration is too large"),
+    (15, "more statements or words than fit"),
     (101, "a word is no keyword"),
     (102, "a keyword of another block"),
     (103, "a keyword lacks its value, or a block what it must have"),

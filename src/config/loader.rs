@@ -10,7 +10,7 @@ use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
 use super::model::Config;
 use super::service_build::ServiceBuild;
-use crate::limits::MAX_CONFIG_BYTES;
+use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
     Context, Diagnostics, Facts, NodeId, Position, Progress, Reader, Severity, Tree, Walk, Want,
 };
@@ -182,6 +182,12 @@ impl Loader {
             if !walk.step(&mut cx, &ROOT, &mut self.root) {
                 let drafts = core::mem::take(&mut self.root.instances);
                 return Stage::Instances(drafts.into_iter());
+            }
+            // Far more than fit: they are counted, and what they say is not kept.
+            while self.root.instances.len() > 4 * MAX_INSTANCES
+                && let Some(draft) = self.root.instances.pop()
+            {
+                self.tables.instance_count.admit(draft.at);
             }
             if let Some(node) = self.root.service.take() {
                 return self.start_service(node, walk);

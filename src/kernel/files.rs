@@ -42,7 +42,7 @@ impl TextFile {
         }
         let size = usize::try_from(status.st_size).unwrap_or(usize::MAX);
         if size > MAX_CONFIG_BYTES {
-            return Err(fail(Errno::FBIG));
+            return Err(too_large(path));
         }
         Ok(Self { fd, bytes: Vec::with_capacity(size + 1), name: path.into() })
     }
@@ -63,7 +63,7 @@ impl TextFile {
         };
         self.bytes.truncate(start + *read.as_ref().unwrap_or(&0));
         if self.bytes.len() > MAX_CONFIG_BYTES {
-            return Err(Error::new("read", self.name.display(), Errno::FBIG));
+            return Err(too_large(&self.name));
         }
         read.map(|read| read == 0)
     }
@@ -108,6 +108,10 @@ pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+fn too_large(path: &Path) -> Error {
+    Error::new("read", format_args!("over {MAX_CONFIG_BYTES} bytes of {}", path.display()), Errno::FBIG)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -138,5 +142,18 @@ mod tests {
         file.set_len(u64::try_from(MAX_CONFIG_BYTES).unwrap() + 1).unwrap();
         assert_eq!(TextFile::open(&path).unwrap_err().number(), 27);
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_shrinks_or_vanishes_while_it_is_read_ends_where_it_ends() {
+        let path = std::env::temp_dir().join(format!("lvsbox-shrinks-{}", std::process::id()));
+        std::fs::write(&path, vec![b'x'; 2 * PIECE]).unwrap();
+        let mut shrinking = TextFile::open(&path).unwrap();
+        let mut vanishing = TextFile::open(&path).unwrap();
+        assert!(!shrinking.step().unwrap() && !vanishing.step().unwrap());
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(7).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(shrinking.step().unwrap() && vanishing.step().unwrap());
+        assert_eq!(shrinking.into_bytes().len(), PIECE);
     }
 }

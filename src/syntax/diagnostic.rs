@@ -184,13 +184,19 @@ impl Diagnostics {
         if self.kept.len() >= MAX_DIAGNOSTICS && !self.evict(severity) {
             return;
         }
+        // Whatever piece of the source a message quotes, nothing in it may act on a terminal.
+        let shown = |text: &str| text.chars().map(harmless).collect::<String>().into_boxed_str();
         let file = tree.name(at.file).into();
-        let message = message.to_string().into_boxed_str();
-        let hint = hint.to_string().into_boxed_str();
+        let (message, hint) = (shown(&message.to_string()), shown(&hint.to_string()));
         let shown = |c| if c == '\n' { c } else { harmless(c) };
         let notes = tree.notes(at).chars().map(shown).collect::<String>().into_boxed_str();
         let excerpt = excerpt(tree, at, COLUMNS - 8);
         self.kept.push(Diagnostic { severity, code, at, file, message, hint, notes, excerpt });
+    }
+
+    /// False if a message of this severity would only be counted.
+    pub fn keeps(&self, severity: Severity) -> bool {
+        self.kept.len() < MAX_DIAGNOSTICS || self.kept.iter().any(|kept| kept.severity < severity)
     }
 
     /// Makes room by dropping the last one that is less severe.

@@ -297,7 +297,7 @@ impl<'c, 't> Line<'c, 't> {
         self.cx.error(
             code,
             word.at,
-            format_args!("{keyword}: {} {is} {expected}", Quoted(&word.text)),
+            format_args!("{keyword:.40}: {} {is} {expected}", Quoted(&word.text)),
             format_args!("write {expected}; the {left_out} is left out"),
         );
     }

@@ -10,7 +10,7 @@ use super::expand::{Expansion, Facts, is_special};
 use super::inclusion::Inclusion;
 use super::line::Line;
 use super::tree::{FileId, NodeId, Position, Tree, narrow};
-use crate::limits::{MAX_DEPTH, MAX_LINE_BYTES};
+use crate::limits::{MAX_DEPTH, MAX_LINE_BYTES, MAX_STATEMENTS, MAX_WORDS};
 
 /// A block is never closed.
 pub const UNCLOSED_BRACE: Code = Code(1);
@@ -26,6 +26,8 @@ pub const LONG_LINE: Code = Code(5);
 pub const NUL_LINE: Code = Code(6);
 /// Blocks nested over the limit.
 pub const TOO_DEEP: Code = Code(7);
+/// More statements or words than the limits.
+pub const TOO_MANY: Code = Code(15);
 
 /// Comments that swallowed a brace and are remembered.
 const MAX_SWALLOWED: usize = 64;
@@ -124,6 +126,9 @@ impl Reader {
 
     /// Reads at most `lines` lines and 64 KiB.
     pub fn step(&mut self, lines: usize, diagnostics: &mut Diagnostics) -> Progress {
+        if self.tree.is_over() {
+            return self.overflow(diagnostics);
+        }
         if self.want().is_some() {
             self.refuse(diagnostics);
         }
@@ -419,7 +424,23 @@ impl Reader {
         );
     }
 
+    /// The rest is not read: there is no room for it.
+    fn overflow(&mut self, diagnostics: &mut Diagnostics) -> Progress {
+        let position = self.position(self.at, 0);
+        diagnostics.report(
+            &self.tree,
+            (Severity::Fatal, TOO_MANY, position),
+            format_args!("the limits are {MAX_STATEMENTS} statements and {MAX_WORDS} words: there are more"),
+            format_args!("this is probably not the configuration; from here on it was not read"),
+        );
+        self.unclosed = true;
+        Progress::Done
+    }
+
     fn finish(&mut self, diagnostics: &mut Diagnostics) -> Progress {
+        if self.tree.is_over() {
+            return self.overflow(diagnostics);
+        }
         self.end_definition(diagnostics);
         self.current = None;
         self.pending = None;

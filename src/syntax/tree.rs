@@ -6,6 +6,11 @@
 use core::fmt::Write as _;
 use std::borrow::Cow;
 
+use crate::limits::{MAX_STATEMENTS, MAX_WORDS};
+
+/// Ranges of lines that are remembered because a comment swallowed their `{`.
+const MAX_ORPHANS: usize = 64;
+
 /// A file of the tree; 0 is the one that includes the others, in the order in which they were opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct FileId(pub u16);
@@ -135,6 +140,11 @@ impl Tree {
     /// How many statements.
     pub fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// True if there are more statements or words than the limits.
+    pub(super) fn is_over(&self) -> bool {
+        self.nodes.len() > MAX_STATEMENTS || self.tokens.len() > MAX_WORDS
     }
 
     /// True without statements.
@@ -327,7 +337,10 @@ impl Tree {
     }
 
     pub(super) fn add_orphans(&mut self, file: FileId, from: u32, to: u32) {
-        self.orphans.push((file, from, to));
+        // Each is looked at for every unknown word: no more than anybody would read about.
+        if self.orphans.len() < MAX_ORPHANS {
+            self.orphans.push((file, from, to));
+        }
     }
 }
 

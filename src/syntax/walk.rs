@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use super::diagnostic::Quoted;
+use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
     Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD,
     TRAILING, TWICE, Table, UNKNOWN, missing,
@@ -199,6 +199,10 @@ fn unknown(
     block: &str,
     words: &mut dyn Iterator<Item = &'static str>,
 ) {
+    if !cx.diagnostics.keeps(Severity::Error) {
+        // It is only counted: the words that are near it are not looked for.
+        return cx.error(UNKNOWN, word.at, format_args!(""), format_args!(""));
+    }
     let what = line_or_block(cx.tree, node);
     let block = Place(block);
     if let Some(home) = (cx.home)(&word.text).map(Place) {

@@ -62,9 +62,21 @@ impl Report {
     }
 }
 
-/// The text of a file. Bytes that are not UTF-8 (a comment in an old encoding) become replacement characters.
+/// The text of a file. Each byte that is not UTF-8 (a comment in an old encoding) becomes a question mark, so that no
+/// file grows by being read.
 pub fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let mut rest = match String::from_utf8(bytes) {
+        Ok(text) => return text,
+        Err(error) => error.into_bytes(),
+    };
+    let mut done = 0;
+    while let Err(error) = core::str::from_utf8(rest.get(done..).unwrap_or_default()) {
+        done += error.valid_up_to();
+        if let Some(byte) = rest.get_mut(done) {
+            *byte = b'?';
+        }
+    }
+    String::from_utf8(rest).unwrap_or_default()
 }
 
 /// A configuration that is being read and checked in pieces, the files it includes with it.
@@ -189,5 +201,14 @@ mod tests {
         assert_eq!(lines.len(), 2, "{}", loaded.diagnostics);
         assert!(lines.iter().all(|(_, message)| message.ends_with("is no regular file")), "{lines:?}");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_become_question_marks_one_by_one() {
+        assert_eq!(
+            text(b"r\xe9partition \xc3\xa9 \xed\xa0\x80 \xe2\x82".to_vec()),
+            "r?partition \u{e9} ??? ??"
+        );
+        assert_eq!(text(vec![0xff; 1 << 16]), "?".repeat(1 << 16));
     }
 }

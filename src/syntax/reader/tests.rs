@@ -174,3 +174,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn statements_and_words_are_counted_against_their_limits() {
+    let words = |count: usize| {
+        let lines = "a ".repeat(1_024) + "\n";
+        lines.repeat(count / 1_024) + &"a ".repeat(count % 1_024)
+    };
+    for (at, over) in [
+        ("a\n".repeat(MAX_STATEMENTS), "a\n".repeat(MAX_STATEMENTS + 1)),
+        (words(MAX_WORDS), words(MAX_WORDS + 1)),
+    ] {
+        assert_eq!(complaints(&at), Vec::<String>::new());
+        let complaints = complaints(&over);
+        let limits = format!("the limits are {MAX_STATEMENTS} statements and {MAX_WORDS} words");
+        assert!(complaints.len() == 1 && complaints[0].contains("fatal error[E0015]"), "{complaints:?}");
+        assert!(complaints[0].contains(&limits), "{complaints:?}");
+    }
+}

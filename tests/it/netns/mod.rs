@@ -2,12 +2,14 @@
 
 mod adverts;
 mod arp;
+mod compare;
 mod console;
 mod daemon;
 mod drift;
 mod echo;
 mod election;
 mod hostile;
+mod large;
 mod tables;
 
 use std::net::Ipv4Addr;
