@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::{Boot, CONFIGURATION, Found, Report, read_configuration};
 use crate::config::Config;
 use crate::kernel::files::TextFile;
-use crate::kernel::{clock, console, machine, module, mount};
+use crate::kernel::{clock, console, machine, module, mount, output};
 use crate::limits::MAX_CONSOLES;
 use crate::task::load;
 
@@ -53,6 +53,8 @@ pub(super) fn console(boot: &mut Boot, report: &mut Report) {
     for (device, baud) in [(&*device, boot.facts.baud), (KERNELS, None)] {
         match console::become_console(device, baud) {
             Ok(()) => {
+                // Firmware turns it off, and then the end of a long line overwrites itself (DECAWM).
+                let _ = output::write_now(output::standard_error(), b"\x1b[?7h");
                 boot.consoles = vec![device.into()];
                 return add(&mut report.done, device);
             }

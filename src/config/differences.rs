@@ -23,6 +23,12 @@ pub struct Difference {
 /// All of them.
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
+        title: "no program is started",
+        keepalived: "runs notify and check scripts, and sends mail",
+        lvsbox: "warns of notify_* and passes them over; a vrrp_script or MISC_CHECK is an error",
+        reason: "the box has no shell, and the loop waits for nobody; `log changes` says what happens",
+    },
+    Difference {
         title: "the first check is made at once",
         keepalived: "checks a real server for the first time up to a whole delay_loop after the start",
         lvsbox: "spreads first checks over delay_loop or one second, whichever is shorter, unless `warmup` is given",

@@ -97,11 +97,12 @@ VRRP    2 instances, 2 FAULT
   VI_2             FAULT  100  for 1.6 s       interface eth0 is down
 IPVS    1 service, 0 of 2 real servers alive, 1 QUORUM LOST
   [10.0.0.100]:tcp:80 wrr         0/2 alive    QUORUM LOST for 9.0 s
-ALARMS  4
+ALARMS  6
+  2 instances in FAULT (show vrrp)
+  1 service without quorum (show checks)
   IPVS is not available: no such file or entry (module ip_vs?)
   the last reload was refused: the configuration in force is an older one
-  the configuration has 2 errors (lvsbox check)
-  1 advert refused, last VI_1: password from 10.9.0.66, 1.6 s ago
+  and 2 more (status json)
 "
     );
 }
