@@ -117,7 +117,9 @@ impl Director {
             (&self.config, &mut self.parts);
         match event {
             Event::Tick => {}
-            Event::Advert { link, packet } => vrrp.handle_packet(now, link, packet, (config, links), bus),
+            Event::Advert { link, channel: by, packet } => {
+                vrrp.receive(now, (link, by), packet, (config, links), bus)
+            }
             Event::Link(entry) => links.handle_link(now, entry, bus),
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
             Event::Address { entry, source } => match net_plan.find(entry, config, links) {

@@ -9,6 +9,7 @@ mod echo;
 mod election;
 mod hostile;
 mod tables;
+mod version3;
 
 use std::net::Ipv4Addr;
 
