@@ -55,9 +55,8 @@ use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::time::Instant;
 
-/// Rounds of facts in one turn; what is left is for the next.
+/// Rounds of facts, and timers fired, in one turn; what is left is for the next.
 const MAX_ROUNDS: usize = 4;
-/// Timers fired in one turn; what is left is for the next.
 const MAX_TIMERS: usize = 4_096;
 
 /// All state of one director.

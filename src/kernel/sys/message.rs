@@ -22,6 +22,7 @@ pub struct Packet {
 ///
 /// # Errors
 /// The kernel's.
+#[allow(clippy::useless_conversion, reason = "musl and glibc differ in the type of `msg_controllen`")]
 pub fn receive_ipv6(socket: impl AsFd, buffer: &mut [u8]) -> Result<Packet, Errno> {
     /// Control messages of two items with their headers (40 and 24 bytes), with room to spare; aligned for them.
     #[repr(align(8))]

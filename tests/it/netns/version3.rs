@@ -97,7 +97,7 @@ fn advert_of_version_3_over_ipv4_is_keepaliveds_byte_for_byte() {
 
 #[test]
 fn advert_over_ipv6_is_keepaliveds_byte_for_byte() {
-    same_bytes(&Instance::new(150, IPV6).v3("40.95"));
+    same_bytes(&Instance::new(150, IPV6).v3("0.5"));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn two_families_share_a_vrid_and_255_instances_a_process() {
         let present = (1..=254).all(|last| pair.first.has_address("eth0", &format!("10.64.0.{last}")));
         (present && pair.first.has_address("eth0", "2001:db8::100")).then_some(())
     });
-    let shown = ctl(&pair.first, "json show vrrp");
+    let shown = ctl(&pair.first, "show vrrp json");
     assert_eq!(shown.matches("\"state\":\"MASTER\"").count(), 255);
 }
 
