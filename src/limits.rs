@@ -8,6 +8,8 @@ pub const MAX_INSTANCES: usize = 255;
 pub const MAX_ADDRESSES: usize = 4_096;
 /// Advertised addresses of one instance: the count is one byte on the wire (RFC 3768 section 5.3.5).
 pub const MAX_ADVERTISED: usize = 255;
+/// The same over IPv6: what fits a packet of 1,500 bytes, as the kernel splits none that we made ourselves.
+pub const MAX_ADVERTISED_IPV6: usize = 90;
 /// Unicast peers of one instance: each costs one datagram per advertisement interval.
 pub const MAX_PEERS: usize = 64;
 /// Interfaces named by a configuration, and interfaces of the kernel's that are shown: 120 bytes each meanwhile.

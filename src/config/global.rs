@@ -1,14 +1,16 @@
 //! `global_defs`: its keywords and the draft that they fill.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
+use super::instance::version;
 use super::model::Timeouts;
 use super::rows::{
     Announcing, GarpDraft, boolean, flag, garp_rows, ignored, off, old, only, unsupported, words,
 };
 use crate::syntax::keyword::INVALID;
-use crate::syntax::{Given, Keyword, Kind, Line, Position, Table};
+use crate::syntax::{Given, Keyword, Kind, Line, Table};
 use crate::time::Duration;
+use crate::wire::vrrp::{Family, Version};
 
 /// `global_defs` as written.
 #[derive(Debug, Default)]
@@ -19,8 +21,11 @@ pub(super) struct GlobalDraft {
     pub(super) garp: GarpDraft,
     pub(super) min_garp: bool,
     pub(super) check_source: bool,
-    pub(super) version_3: Option<Position>,
-    pub(super) group: Option<Ipv4Addr>,
+    pub(super) version_3: bool,
+    pub(super) checksum_as_v2: bool,
+    /// Multicast groups by family.
+    pub(super) group4: Option<IpAddr>,
+    pub(super) group6: Option<IpAddr>,
 }
 
 impl Announcing for GlobalDraft {
@@ -59,11 +64,18 @@ const OWN: &[Keyword<GlobalDraft>] = &[
     boolean("vrrp_check_unicast_src|off|accept adverts from configured peers only", |b, given| {
         b.check_source = given.value
     }),
-    words("vrrp_version|2|version of VRRP unless the instance says another", "2", version),
-    Keyword {
-        text: "vrrp_mcast_group4|224.0.0.18|multicast group of adverts",
-        kind: Kind::Words { expected: "a multicast address", set: group },
-    },
+    words("vrrp_version|2|version of VRRP unless the instance says another", "2 or 3", set_version),
+    boolean("v3_checksum_as_v2|off|checksum of version 3 over IPv4 without pseudo header", |b, given| {
+        b.checksum_as_v2 = given.value
+    }),
+    words("vrrp_mcast_group4|224.0.0.18|multicast group of adverts", "a multicast address", |b, line| {
+        set_group(&mut b.group4, line, Family::Ipv4)
+    }),
+    words(
+        "vrrp_mcast_group6|ff02::12|multicast group of adverts over IPv6",
+        "a multicast address",
+        |b, line| set_group(&mut b.group6, line, Family::Ipv6),
+    ),
 ];
 
 const MAIL_WHY: &str = "no mail is sent, see the log";
@@ -223,16 +235,6 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
     ignored("vrrp_garp_extra_if|off|announce on the parent of a VMAC as well", 0, VMAC),
     old("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if"),
     ignored(
-        "v3_checksum_as_v2|off|checksum of version 3 without pseudo header",
-        0,
-        "VRRP version 3 is not used by this version",
-    ),
-    ignored(
-        "vrrp_mcast_group6|ff02::12|multicast group of adverts over IPv6",
-        1,
-        "VRRP over IPv6 is not used by this version",
-    ),
-    ignored(
         "vrrp_skip_check_adv_addr|off|look at the addresses of an advert once per MASTER",
         0,
         "an advert with other addresses is accepted, with an alarm",
@@ -319,32 +321,39 @@ fn timeouts(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
     }
 }
 
-fn version(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.word() else { return };
-    match &*word.text {
-        "2" => draft.version_3 = None,
-        "3" => draft.version_3 = Some(word.at),
-        _ => line.invalid(&word, "2 or 3"),
+fn set_version(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
+    if let Some(given) = version(line) {
+        draft.version_3 = given.value == Version::V3;
     }
 }
 
-fn group(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
-    draft.group = multicast(line).or(draft.group);
+fn set_group(group: &mut Option<IpAddr>, line: &mut Line<'_, '_>, family: Family) {
+    let Some(given) = multicast(line) else { return };
+    if Family::of(given.value) == family {
+        *group = Some(given.value);
+    } else {
+        line.cx.error(
+            INVALID,
+            given.at,
+            format_args!("{} is no {} address", given.value, family.name()),
+            format_args!("the line is left out"),
+        );
+    }
 }
 
-/// The next word as an IPv4 multicast address.
-pub(super) fn multicast(line: &mut Line<'_, '_>) -> Option<Ipv4Addr> {
+/// The next word as a multicast address.
+pub(super) fn multicast(line: &mut Line<'_, '_>) -> Option<Given<IpAddr>> {
     let word = line.word()?;
-    let address = word.text.parse().ok().filter(Ipv4Addr::is_multicast);
+    let address = word.text.parse().ok().filter(IpAddr::is_multicast);
     if address.is_none() {
         line.cx.error(
             INVALID,
             word.at,
-            format_args!("{} is no IPv4 multicast address", crate::syntax::diagnostic::Quoted(&word.text)),
-            format_args!("write an address from 224.0.0.0 to 239.255.255.255; the line is left out"),
+            format_args!("{} is no multicast address", crate::syntax::diagnostic::Quoted(&word.text)),
+            format_args!("write an address such as 224.0.0.18 or ff02::12; the line is left out"),
         );
     }
-    address
+    address.map(|value| Given { value, at: word.at })
 }
 
 /// `vrrp_min_garp`: one announcement and no second burst, unless the lines for these say otherwise.

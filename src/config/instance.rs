@@ -1,6 +1,6 @@
 //! `vrrp_instance`: its keywords and the draft that they fill. What comes of the draft is in `instance_build.rs`.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use super::address::{AddressDraft, address};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
@@ -15,6 +15,7 @@ use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
 use crate::wire::link::LinkName;
+use crate::wire::vrrp::Version;
 
 /// The initial state that is wished for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,13 +53,14 @@ pub(super) struct InstanceDraft {
     pub(super) vrid: Option<Given<u32>>,
     pub(super) priority: Option<Given<u32>>,
     pub(super) advert_int: Option<Given<Duration>>,
-    pub(super) version_2: bool,
-    pub(super) auth_pass_type: Option<Position>,
+    pub(super) version: Option<Given<Version>>,
+    pub(super) checksum_as_v2: Option<bool>,
+    pub(super) auth_type_at: Option<Position>,
     pub(super) password: Option<Given<Secret>>,
-    pub(super) source: Option<Given<Ipv4Addr>>,
-    pub(super) group: Option<Ipv4Addr>,
+    pub(super) source: Option<Given<IpAddr>>,
+    pub(super) group: Option<Given<IpAddr>>,
     pub(super) peers_at: Option<Position>,
-    pub(super) peers: Vec<Given<Ipv4Addr>>,
+    pub(super) peers: Vec<Given<IpAddr>>,
     pub(super) check_source: Option<bool>,
     pub(super) nopreempt: Option<Position>,
     pub(super) addresses: Vec<AddressDraft>,
@@ -108,7 +110,9 @@ const OWN: &[Keyword<InstanceDraft>] = &[
             set: |b, given| b.advert_int = Some(given),
         },
     },
-    words("version|vrrp_version|version of VRRP", "2", version),
+    words("version|vrrp_version|version of VRRP", "2 or 3", |b, line| {
+        b.version = version(line).or(b.version)
+    }),
     block("authentication|none|password of the adverts", authentication),
     list("virtual_ipaddress|none|addresses of the MASTER, told in its adverts", |b, line| {
         b.addresses.extend(address(line))
@@ -116,8 +120,8 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     list("virtual_ipaddress_excluded|none|addresses of the MASTER that adverts do not tell", |b, line| {
         b.excluded.extend(address(line))
     }),
-    words("unicast_src_ip|the interface's|source address of adverts", "an IPv4 address", source),
-    words("mcast_src_ip|the interface's|source address of adverts", "an IPv4 address", source),
+    words("unicast_src_ip|the interface's|source address of adverts", "an IP address", source),
+    words("mcast_src_ip|the interface's|source address of adverts", "an IP address", source),
     words("mcast_dst_ip|vrrp_mcast_group4|multicast group of adverts", "a multicast address", |b, line| {
         b.group = multicast(line).or(b.group)
     }),
@@ -128,6 +132,10 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     boolean(
         "check_unicast_src|vrrp_check_unicast_src|accept adverts from configured peers only",
         |b, given| b.check_source = Some(given.value),
+    ),
+    boolean(
+        "v3_checksum_as_v2|v3_checksum_as_v2|checksum of version 3 over IPv4 without pseudo header",
+        |b, given| b.checksum_as_v2 = Some(given.value),
     ),
     flag("nopreempt|off|do not take over from a MASTER of lower priority", |b, at| b.nopreempt = Some(at)),
     flag("preempt|on|take over from a MASTER of lower priority", |b, _| b.nopreempt = None),
@@ -179,14 +187,9 @@ const IGNORED: &[Keyword<InstanceDraft>] = &[
         "an advert with other addresses is accepted, with an alarm",
     ),
     ignored(
-        "v3_checksum_as_v2|off|checksum of version 3 without pseudo header",
-        0,
-        "VRRP version 3 is not used by this version",
-    ),
-    ignored(
         "old_unicast_checksum|off|checksum of version 3 as keepalived 1 made it",
         0,
-        "the checksum of VRRP version 2 is the same for all",
+        "both forms of the checksum are accepted",
     ),
     // An empty list of peers is a warning of its own, and the election then goes by multicast.
     ignored(
@@ -281,16 +284,18 @@ fn state(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     }
 }
 
-fn version(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.word() else { return };
-    match &*word.text {
-        "2" => draft.version_2 = true,
-        "3" => {
-            draft.left_out = true;
-            other_protocol(line.cx, word.at, "VRRP version 3");
+/// The next word as a version of VRRP.
+pub(super) fn version(line: &mut Line<'_, '_>) -> Option<Given<Version>> {
+    let word = line.word()?;
+    let value = match &*word.text {
+        "2" => Version::V2,
+        "3" => Version::V3,
+        _ => {
+            line.invalid(&word, "2 or 3");
+            return None;
         }
-        _ => line.invalid(&word, "2 or 3"),
-    }
+    };
+    Some(Given { value, at: word.at })
 }
 
 fn other_protocol(cx: &mut Context<'_>, at: Position, what: &str) {
@@ -324,7 +329,7 @@ fn authentication(draft: &mut InstanceDraft, cx: &mut Context<'_>, node: NodeId)
 fn auth_type(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     let Some(word) = line.word() else { return };
     match &*word.text {
-        "PASS" => draft.auth_pass_type = Some(word.at),
+        "PASS" => draft.auth_type_at = Some(word.at),
         "AH" => {
             draft.left_out = true;
             other_protocol(line.cx, word.at, "auth_type AH");
@@ -357,31 +362,25 @@ fn auth_pass(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
 }
 
 fn source(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    draft.source = ipv4(line).or(draft.source);
+    draft.source = ip(line).or(draft.source);
 }
 
-fn ipv4(line: &mut Line<'_, '_>) -> Option<Given<Ipv4Addr>> {
+fn ip(line: &mut Line<'_, '_>) -> Option<Given<IpAddr>> {
     let word = line.word()?;
-    match line.host(&word) {
-        Some(IpAddr::V4(value)) => return Some(Given { value, at: word.at }),
-        Some(IpAddr::V6(_)) => line.cx.error(
-            UNSUPPORTED,
-            word.at,
-            format_args!("VRRP over IPv6 is not supported by this version"),
-            format_args!("write an IPv4 address; {} is left out", Quoted(&word.text)),
-        ),
-        None => line.cx.error(
+    let address = line.host(&word);
+    if address.is_none() {
+        line.cx.error(
             INVALID,
             word.at,
-            format_args!("{} is no IPv4 address", Quoted(&word.text)),
+            format_args!("{} is no IP address", Quoted(&word.text)),
             format_args!("write an address such as 192.0.2.11; the line is left out"),
-        ),
+        );
     }
-    None
+    address.map(|value| Given { value, at: word.at })
 }
 
 fn peer(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    draft.peers.extend(ipv4(line));
+    draft.peers.extend(ip(line));
     while let Some(word) = line.word() {
         if matches!(&*word.text, "min_ttl" | "max_ttl") {
             line.word();

@@ -10,7 +10,7 @@ use crate::check::{Failure, Verdict};
 use crate::config::ids::LinkId;
 use crate::director::event::{Errno, Event};
 use crate::limits::MAX_REAL_SERVERS;
-use crate::wire::vrrp::{Advert, Checksum, Received};
+use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
 
 const COMMANDS: [&str; 10] = [
     "status",
@@ -40,15 +40,15 @@ fn hear(bench: &mut Bench, priority: u8, change: fn(&mut Received<'_>)) {
         vrid: 1,
         priority,
         auth_type: 1,
-        interval: 1,
+        interval: crate::time::Duration::from_secs(1),
         checksum: Checksum::Right,
-        addresses: &[[10, 9, 0, 100]],
+        addresses: Addresses::V4(&[[10, 9, 0, 100]]),
         auth_data: *b"s3cret\0\0",
     };
-    let source = Ipv4Addr::new(10, 9, 0, 66);
-    let mut received = Received { source, destination: Ipv4Addr::new(224, 0, 0, 18), ttl: 255, advert };
+    let source = Ipv4Addr::new(10, 9, 0, 66).into();
+    let mut received = Received { source, destination: vrrp::GROUP.into(), ttl: 255, advert };
     change(&mut received);
-    bench.handle(Event::Advert { link: LinkId(0), packet: Ok(received) });
+    bench.handle(Event::Advert { link: LinkId(0), channel: vrrp::Channel::Ipv4, packet: Ok(received) });
 }
 
 #[test]

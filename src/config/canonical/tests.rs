@@ -105,6 +105,7 @@ vrrp_instance \"VI 1\" {
     priority 255
     # preempt (default)
     # version 2 (default)
+    # v3_checksum_as_v2 off (default)
     # advert_int 1 (default)
     authentication {
         auth_type PASS
@@ -147,6 +148,19 @@ virtual_server 192.0.2.1 80 {
 }
 "
     );
+}
+
+#[test]
+fn version_3_over_ipv6_is_the_same_again() {
+    let text = "vrrp_instance A {\ninterface eth0\nversion 3\nadvert_int 0.37\nvirtual_router_id 5\nmcast_dst_ip ff02::50\n\
+                virtual_ipaddress {\nfe80::1\n2001:db8::1/64\n}\n}\n";
+    assert_eq!(again(text).instances.len(), 1);
+    let canonical = round(text);
+    for line in
+        ["    version 3", "    advert_int 0.37", "    mcast_dst_ip ff02::50", "        2001:db8::1/64"]
+    {
+        assert!(canonical.lines().any(|it| it == line), "{line}: {canonical}");
+    }
 }
 
 #[test]
@@ -328,7 +342,9 @@ fn instance(number: usize) -> BoxedStrategy<String> {
     let mut lines = vec![
         line("state", of(&["MASTER", "BACKUP"])),
         line("priority", 1..256_u32),
-        line("advert_int", 1..256_u32),
+        line("advert_int", of(&["1", "2", "255", "0.37", "2.5"])),
+        line("version", of(&["2", "3"])),
+        line("v3_checksum_as_v2", of(&["on", "off", ""])),
         flag("nopreempt"),
         line("check_unicast_src", of(&["on", "off"])),
         line("mcast_dst_ip", of(&["224.0.0.18", "224.0.0.50"])),

@@ -1,7 +1,7 @@
 //! `vrrp_instance`.
 
 use core::fmt::{self, Display};
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::page::{Page, Word};
 use super::{Next, Passwords, Place, phase};
@@ -11,7 +11,7 @@ use crate::config::model::{
     Authentication, Instance, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
 };
 use crate::time::Duration;
-use crate::wire::vrrp::GROUP;
+use crate::wire::vrrp::{Coverage, GROUP, GROUP6};
 
 /// What an instance sends if nothing else is asked for.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -91,7 +91,8 @@ fn election(config: &Config, instance: &Instance, page: &mut Page<'_>) -> fmt::R
         Preemption::Preempt => page.rated(1, "preempt", &"", true)?,
         Preemption::Stay => page.flag(1, "nopreempt")?,
     }
-    page.numbers(1, &[("version", 2, 2)])?;
+    page.numbers(1, &[("version", u32::from(instance.version.number()), 2)])?;
+    page.switch(1, "v3_checksum_as_v2", instance.coverage == Coverage::Message)?;
     page.times(1, &[("advert_int", instance.advert_interval, INTERVAL)])?;
     if let Authentication::Pass(password) = instance.authentication {
         page.open(1, "authentication", &"")?;
@@ -110,8 +111,8 @@ fn election(config: &Config, instance: &Instance, page: &mut Page<'_>) -> fmt::R
         page.line(1, if unicast { "unicast_src_ip" } else { "mcast_src_ip" }, &source)?;
     }
     if let Transport::Multicast(group) = instance.transport {
-        let usual: Ipv4Addr = GROUP;
-        page.rated(1, "mcast_dst_ip", &group, group == usual)?;
+        let usual = [IpAddr::from(GROUP), IpAddr::from(GROUP6)];
+        page.rated(1, "mcast_dst_ip", &group, usual.contains(&group))?;
     }
     page.switch(1, "check_unicast_src", instance.source_check == SourceCheck::Peers)
 }

@@ -54,22 +54,56 @@ fn the_interval_is_rounded_to_whole_seconds() {
 #[test]
 fn what_version_2_cannot_do_leaves_the_instance_out() {
     for (lines, expected) in [
-        (
-            "version 3",
-            "2:9: error[E0202]: VRRP version 3 is not supported by this version; the instance is left out",
-        ),
         ("authentication {\nauth_type AH\n}", "error[E0202]: auth_type AH is not supported"),
-        (
-            "virtual_ipaddress {\n2001:db8::1\n}",
-            "error[E0202]: VRRP over IPv6 is not supported by this version",
-        ),
         ("auth_hmac {\nkey 1 abc\n}", "error[E0202]: auth_hmac is not supported"),
     ] {
         assert_eq!(says(&instance(lines), expected).instances.len(), 0);
     }
-    let global = "global_defs {\nvrrp_version 3\n}\n".to_owned();
-    assert!(says(&(global.clone() + &instance("")), "would run VRRP version 3").instances.is_empty());
-    assert_eq!(clean(&(global + &instance("version 2"))).instances.len(), 1);
+}
+
+#[test]
+fn the_version_is_the_instance_s_else_the_global_one_and_3_over_ipv6() {
+    use crate::wire::vrrp::{Coverage, Family, Version};
+    let of = |config: &Config| (config.instances[0].version, config.instances[0].family);
+    assert_eq!(of(&clean(&instance(""))), (Version::V2, Family::Ipv4));
+    let global = "global_defs {\nvrrp_version 3\nv3_checksum_as_v2\n}\n".to_owned();
+    let config = clean(&(global.clone() + &instance("")));
+    assert_eq!((of(&config), config.instances[0].coverage), ((Version::V3, Family::Ipv4), Coverage::Message));
+    assert_eq!(of(&clean(&(global + &instance("version 2")))), (Version::V2, Family::Ipv4));
+    let six = |lines: &str| instance(lines).replace("192.0.2.100", "fe80::100\n2001:db8::100/64");
+    let config = clean(&six(""));
+    assert_eq!(of(&config), (Version::V3, Family::Ipv6));
+    assert_eq!(config.instances[0].transport, Transport::Multicast("ff02::12".parse().unwrap()));
+    assert_eq!(of(&says(&six("version 2"), "warning[W0202]: VRRP version 2 has no IPv6")), of(&config));
+    let both = instance("") + &six("").replace("VI", "V6");
+    assert_eq!(clean(&both).instances.len(), 2, "one VRID on one interface in both families");
+}
+
+#[test]
+fn version_3_has_hundredths_of_a_second_and_no_authentication() {
+    for (given, millis, message) in [("0.014", 10, "W0206"), ("41", 40_950, "W0206")] {
+        let config = says(&instance(&format!("version 3\nadvert_int {given}")), message);
+        assert_eq!(config.instances[0].advert_interval, Duration::from_millis(millis));
+    }
+    let config = clean(&instance("advert_int 0.25\nversion 3"));
+    assert_eq!(config.instances[0].advert_interval, Duration::from_millis(250));
+    let lines = "version 3\nauthentication {\nauth_type PASS\nauth_pass 1111\n}";
+    let config = says(&instance(lines), "warning[W0202]: VRRP version 3 has no authentication");
+    assert!(config.instances[0].authentication == Authentication::None);
+}
+
+#[test]
+fn peers_and_sources_are_of_the_family_of_the_addresses() {
+    for lines in
+        ["unicast_src_ip fe80::1", "mcast_dst_ip ff02::99", "unicast_peer {\n2001:db8::2\n10.0.0.2\n}"]
+    {
+        let config = says(&instance(lines), "error[E0307]");
+        assert_eq!((config.instances.len(), config.instances[0].source), (1, None));
+        assert!(config.peers.iter().all(IpAddr::is_ipv4));
+    }
+    let six = instance("unicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}")
+        .replace("192.0.2.100", "fe80::100");
+    assert_eq!(*clean(&six).peers, ["2001:db8::2".parse::<IpAddr>().unwrap()]);
 }
 
 #[test]
@@ -112,7 +146,7 @@ fn an_empty_list_of_peers_means_multicast() {
     assert!(matches!(config.instances[0].transport, Transport::Multicast(_)));
     let lines = "unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.1\n10.0.0.2\n}";
     let config = says(&instance(lines), "10.0.0.1 is this router and is left out");
-    assert_eq!(config.peers, ["10.0.0.2".parse::<core::net::Ipv4Addr>().unwrap()].into());
+    assert_eq!(config.peers, ["10.0.0.2".parse::<IpAddr>().unwrap()].into());
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod election;
 mod hostile;
 mod large;
 mod tables;
+mod version3;
 
 use std::net::Ipv4Addr;
 
