@@ -8,6 +8,8 @@ pub const MAX_INSTANCES: usize = 255;
 pub const MAX_ADDRESSES: usize = 4_096;
 /// Advertised addresses of one instance: the count is one byte on the wire (RFC 3768 section 5.3.5).
 pub const MAX_ADVERTISED: usize = 255;
+/// The same over IPv6: what fits a packet of 1,500 bytes, as the kernel splits none that we made ourselves.
+pub const MAX_ADVERTISED_IPV6: usize = 90;
 /// Unicast peers of one instance: each costs one datagram per advertisement interval.
 pub const MAX_PEERS: usize = 64;
 /// Interfaces named by a configuration, and interfaces of the kernel's that are shown: 120 bytes each meanwhile.
@@ -37,6 +39,26 @@ pub const MAX_CONFIG_BYTES: usize = 64 << 20;
 pub const MAX_LINE_BYTES: usize = 4_096;
 /// Nesting of configuration blocks. The deepest meaningful one is five.
 pub const MAX_DEPTH: usize = 16;
+/// Files that one configuration includes, and names that one pattern may match.
+pub const MAX_INCLUDES: usize = 256;
+/// Files open at the same time because one includes the other.
+pub const MAX_INCLUDE_DEPTH: usize = 8;
+/// Names in one folder that a pattern is compared with: reading them is one piece of work.
+pub const MAX_FOLDER_NAMES: usize = 4_096;
+/// `$NAME=` of one configuration: each use looks through all of them.
+pub const MAX_DEFINITIONS: usize = 1_024;
+/// Variables replaced in one line; one that stands for itself ends here.
+pub const MAX_SUBSTITUTIONS: usize = 256;
+/// Generators and definitions of several lines inside each other; one that stands for itself ends here.
+pub const MAX_NESTED_EXPANSIONS: usize = 16;
+/// Lines that generators and definitions of several lines make: four for every real server.
+pub const MAX_GENERATED_LINES: usize = 262_144;
+/// Bytes of words that stand in no file because a variable was replaced or a line generated.
+pub const MAX_EXPANDED_BYTES: usize = 16 << 20;
+/// Statements of one configuration: 24 for each real server that can be. Each costs 28 bytes while it is read.
+pub const MAX_STATEMENTS: usize = 24 * MAX_REAL_SERVERS;
+/// Words of one configuration; each costs 8 bytes while it is read.
+pub const MAX_WORDS: usize = 4 * MAX_STATEMENTS;
 /// Diagnostics kept; further ones are counted.
 pub const MAX_DIAGNOSTICS: usize = 100;
 /// Bytes of an HTTP reply's head before the server counts as broken.

@@ -20,22 +20,25 @@ pub struct Board {
     pub command_line: String,
     /// Modules that are wanted, in order; what they depend on comes before them.
     pub modules: Vec<String>,
+    /// Modules keep their signatures.
+    pub keep_signatures: bool,
 }
 
 static BOARD: Table<Board> = Table { name: "board.conf", rows: &[ROWS] };
 
 const ROWS: &[Keyword<Board>] = &[
-    Keyword { word: "target", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.target)) },
-    Keyword { word: "kernel", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.kernel)) },
+    Keyword { text: "target", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.target)) },
+    Keyword { text: "kernel", kind: Kind::Text(|board, given| given.value.clone_into(&mut board.kernel)) },
     Keyword {
-        word: "console",
+        text: "console",
         kind: Kind::Words { expected: "a device such as ttyS0, and its speed", set: console },
     },
     Keyword {
-        word: "command_line",
+        text: "command_line",
         kind: Kind::Text(|board, given| given.value.clone_into(&mut board.command_line)),
     },
-    Keyword { word: "modules", kind: Kind::List(module) },
+    Keyword { text: "modules", kind: Kind::List(module) },
+    Keyword { text: "keep_signatures", kind: Kind::Flag(|board, _| board.keep_signatures = true) },
 ];
 
 fn console(board: &mut Board, line: &mut Line<'_, '_>) {
@@ -68,7 +71,7 @@ impl Board {
     fn parse(name: String, path: &str, text: String) -> Result<Self, String> {
         let mut diagnostics = Diagnostics::default();
         let mut reader = Reader::new(path, text);
-        while reader.step(usize::MAX, &mut diagnostics) == Progress::More {}
+        while reader.step(usize::MAX, &mut diagnostics) != Progress::Done {}
         let (tree, _) = reader.into_tree();
         let mut board = Self { name, ..Self::default() };
         let mut cx = Context { tree: &tree, diagnostics: &mut diagnostics, home: |_| None };

@@ -48,7 +48,9 @@ impl Firmware {
         let mut facts = format!("name {}\nconsole {console} {baud}\n", board.name);
         for module in modules::in_order(&self.modules, &wanted, self.without.as_deref()) {
             facts += &format!("module {}\n", module.name);
-            archive.file(&format!("lib/modules/{}.ko", module.name), &read(&module.path)?);
+            let bytes = read(&module.path)?;
+            let bytes = if board.keep_signatures { &bytes } else { modules::unsigned(&bytes) };
+            archive.file(&format!("lib/modules/{}.ko", module.name), bytes);
         }
         archive.file("etc/board", facts.as_bytes());
         for (name, bytes) in &self.files {

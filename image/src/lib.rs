@@ -20,6 +20,7 @@
 )]
 
 pub mod archive;
+pub mod bench;
 pub mod board;
 pub mod capture;
 pub mod cleanup;

@@ -1,5 +1,5 @@
 //! `lab`: the laboratory by hand. `lab guest COMMAND...` runs a command in a guest that has IPVS; `lab web` is a real
-//! server with a chosen behaviour; `lab world` is what runs inside the guest that plays the client and the servers.
+//! server with a chosen behaviour; `lab bench-config` measures the largest configuration; `lab world` is what runs inside the guest that plays the client and the servers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
 
@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lab::bench;
 use lab::cleanup;
 use lab::demo::lan::{self, Lan};
 use lab::demo::{console, menu, tour};
@@ -23,7 +24,8 @@ lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endles
 lab world [--control DEVICE] [--target ADDRESS:PORT]
                                     client and web servers behind this machine's network card; for a guest only
 lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
-                                    without a person, and it succeeds only if everything happened";
+                                    without a person, and it succeeds only if everything happened
+lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`";
 
 fn main() -> ExitCode {
     cleanup::on_signal();
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
+        Some((&"bench-config", [binary])) => {
+            print!("{}", bench::run(Path::new(binary)));
+            ExitCode::SUCCESS
+        }
         _ => complain(USAGE),
     }
 }

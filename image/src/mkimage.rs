@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use lab::board::Board;
 use lab::firmware::Firmware;
 use lab::guest;
+use lvsbox::syntax::Severity;
 
 const USAGE: &str = "\
 mkimage --board FOLDER --binary FILE --config FILE --output FILE [--kernel FOLDER]
@@ -67,13 +68,15 @@ fn write(
         eprint!("{checked}");
         eprintln!("{}: {}", config.display(), checked.totals());
     }
+    let spite = if checked.worst() > Some(Severity::Warning) { ", in spite of the errors" } else { "" };
     let board = Board::read(board)?;
     let command_line = board.command_line.clone();
     let firmware = Firmware { board, modules, binary, configuration, without: None, files: Vec::new() };
     let bytes = firmware.build()?;
     fs::write(output, &bytes).map_err(|error| format!("write {}: {error}", output.display()))?;
     Ok(format!(
-        "{}: {} bytes\nqemu-system-x86_64 -M q35 -m 128 -nographic -kernel {} -initrd {} -append '{command_line}'",
+        "{}: {} bytes{spite}\nqemu-system-x86_64 -M q35 -m 128 -nographic -nic user,model=virtio-net-pci \\\n  \
+         -kernel {} \\\n  -initrd {} -append '{command_line}'\n(it is left by `poweroff`, or Ctrl-A x)",
         output.display(),
         bytes.len(),
         image.display(),

@@ -147,7 +147,7 @@ fn uptime(now: Instant) -> Duration {
 /// Everything is taken down: nothing is left but to end the machine.
 fn end_machine(end: End) {
     // The last lines matter, and nobody waits behind them any more.
-    let _ = console::wait_again();
+    console::settle();
     log::info!(
         "{}",
         match end {
@@ -155,12 +155,20 @@ fn end_machine(end: End) {
             End::PowerOff => "Powering off",
         }
     );
+    console::settle();
     log::error!("{}", machine::end(end));
 }
 
-/// Reads the configuration of the image.
+/// Reads the configuration of the image. `@id` in it is compared with the host's name, which stands in it: a later
+/// reload finds it in the kernel, but now it has to be read twice.
 fn read_configuration() -> Result<crate::config::Loaded, crate::kernel::error::Error> {
-    load::read(Path::new(CONFIGURATION))
+    let path = Path::new(CONFIGURATION);
+    let loaded = load::read(path, Some(stages::HOST_NAME))?;
+    let name = loaded.config.as_ref().map_or("", |config| &*config.appliance.hostname);
+    match name.split('.').next().unwrap_or("") {
+        "" | stages::HOST_NAME => Ok(loaded),
+        label => load::read(path, Some(label)),
+    }
 }
 
 #[cfg(test)]

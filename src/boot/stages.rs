@@ -7,7 +7,8 @@ use super::facts::Facts;
 use super::{Boot, CONFIGURATION, Found, Report, read_configuration};
 use crate::config::Config;
 use crate::kernel::files::TextFile;
-use crate::kernel::{clock, console, machine, module, mount};
+use crate::kernel::{clock, console, machine, module, mount, output};
+use crate::limits::MAX_CONSOLES;
 use crate::task::load;
 
 /// Where `mkimage` puts the facts.
@@ -17,7 +18,7 @@ const KERNELS: &str = "/dev/console";
 /// A clock before 2024 was never set: this program is younger.
 const OLDEST_MICROS: u64 = 1_704_067_200_000_000;
 /// The host's name without one in the configuration.
-const HOST_NAME: &str = "lvsbox";
+pub(super) const HOST_NAME: &str = "lvsbox";
 
 /// The kernel's file systems. Orphans and Ctrl-Alt-Del are ours from here on.
 pub(super) fn mounts(_: &mut Boot, report: &mut Report) {
@@ -52,6 +53,8 @@ pub(super) fn console(boot: &mut Boot, report: &mut Report) {
     for (device, baud) in [(&*device, boot.facts.baud), (KERNELS, None)] {
         match console::become_console(device, baud) {
             Ok(()) => {
+                // Firmware turns it off, and then the end of a long line overwrites itself (DECAWM).
+                let _ = output::write_now(output::standard_error(), b"\x1b[?7h");
                 boot.consoles = vec![device.into()];
                 return add(&mut report.done, device);
             }
@@ -121,6 +124,15 @@ pub(super) fn own_consoles(boot: &mut Boot, report: &mut Report) {
     let mut there: Vec<Box<str>> = Vec::new();
     for (device, baud) in &boot.config.appliance.consoles {
         let path = format!("/dev/{device}");
+        // Two who read one line get half of what is typed each.
+        if there.iter().any(|known| **known == *path) {
+            report.problem(format_args!("console {device} is there already"));
+            continue;
+        }
+        if there.len() == MAX_CONSOLES {
+            report.problem(format_args!("console {device} is not served: {MAX_CONSOLES} are"));
+            continue;
+        }
         match console::set_speed(&path, *baud) {
             Ok(()) => {
                 let _ = write!(report.done, "{device} {baud} ");
@@ -157,4 +169,28 @@ fn add(text: &mut String, word: &str) {
         text.push(' ');
     }
     text.push_str(word);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+    use crate::kernel::sys::stdio::pseudo_terminal;
+
+    #[test]
+    fn a_console_named_twice_is_served_once_and_those_beyond_the_limit_are_named() {
+        let terminals: Vec<_> = (0..=MAX_CONSOLES).map(|_| pseudo_terminal()).collect();
+        let path = |fd: i32| std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+        let paths: Vec<String> =
+            terminals.iter().map(|(_, fd)| path(fd.as_raw_fd()).display().to_string()).collect();
+        let mut boot = Boot { consoles: vec![paths[0].as_str().into()], ..Boot::default() };
+        let named = paths.iter().take(1).chain(&paths).map(|path| (path[5..].into(), 9_600));
+        boot.config.appliance.consoles = named.collect();
+        let mut report = Report { stage: "own consoles", done: String::new(), problems: Vec::new() };
+        own_consoles(&mut boot, &mut report);
+        assert_eq!(boot.consoles.iter().map(|path| &**path).collect::<Vec<_>>(), &paths[..MAX_CONSOLES]);
+        let [twice, many] = &report.problems[..] else { panic!("{:?}", report.problems) };
+        assert!(twice.ends_with("is there already") && many.ends_with("is not served: 4 are"), "{many}");
+    }
 }

@@ -13,6 +13,7 @@ use crate::wire::dns::{TYPES, emit_query, is_name, parse_response};
 /// Its facts: keepalived retries three times, `delay_loop` apart.
 pub static FORM: Form = Form {
     keyword: "DNS_CHECK",
+    help: "DNS_CHECK|none|up if a name server answers without an error",
     name: "DNS_CHECK",
     transport: Transport::Datagram,
     port: 0,
@@ -29,8 +30,14 @@ pub static FORM: Form = Form {
 static TABLE: Table<Draft> = Table { name: "DNS_CHECK", rows: &[PACES, COMMON, ROWS] };
 
 const ROWS: &[Keyword<Draft>] = &[
-    Keyword { word: "type", kind: Kind::Words { expected: KINDS, set: kind } },
-    Keyword { word: "name", kind: Kind::Words { expected: "a name such as example.org", set: name } },
+    Keyword {
+        text: "type|SOA|type of the record that is asked for",
+        kind: Kind::Words { expected: KINDS, set: kind },
+    },
+    Keyword {
+        text: "name|.|name that is asked for",
+        kind: Kind::Words { expected: "a name such as example.org", set: name },
+    },
 ];
 
 const KINDS: &str = "A, NS, CNAME, SOA, MX, TXT or AAAA";
@@ -65,6 +72,11 @@ fn name(draft: &mut Draft, line: &mut Line<'_, '_>) {
 impl Check for DnsCheck {
     fn form(&self) -> &'static Form {
         &FORM
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let kind = TYPES.iter().find(|(_, number)| *number == self.kind).map_or("SOA", |(name, _)| *name);
+        vec![("type", kind.to_owned()), ("name", self.name.to_string())]
     }
 
     fn begin(&self, _: usize, nonce: u32) -> Dialogue {

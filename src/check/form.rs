@@ -39,6 +39,8 @@ pub enum Recheck {
 pub struct Form {
     /// The keyword of its block in a real server.
     pub keyword: &'static str,
+    /// Its row in the help: `word|default|meaning`.
+    pub help: &'static str,
     /// Its name in logs and on screen.
     pub name: &'static str,
     /// How it talks to its target.
@@ -80,6 +82,11 @@ pub trait Check {
 
     /// Starts dialogue `step` (a row of the urls, modulo their number). `nonce` tells this run from others.
     fn begin(&self, step: usize, nonce: u32) -> Dialogue;
+
+    /// Its own keywords with their values, as they would be written; those of urls and what all checks have aside.
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 
     /// Dialogues that make one full pass.
     fn steps(&self) -> usize {

@@ -20,6 +20,7 @@ pub use reply::Reply;
 /// Its facts. keepalived's pause before a retry is three seconds here, and its name in logs is another than in the file.
 pub static FORM: Form = Form {
     keyword: "HTTP_GET",
+    help: "HTTP_GET|none|up if all URLs answer as they should",
     name: "HTTP_CHECK",
     transport: Transport::Stream { reply: true },
     port: 0,
@@ -123,6 +124,16 @@ fn build(draft: &Draft, host: Option<&str>) -> Checker {
 impl Check for HttpGet {
     fn form(&self) -> &'static Form {
         &FORM
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let protocol = match self.protocol {
+            Version::V10 => "1.0",
+            Version::V10Close => "1.0C",
+            Version::V11 => "1.1",
+        };
+        let recovery = if self.recovery == Recovery::Fast { "on" } else { "off" };
+        vec![("http_protocol", protocol.to_owned()), ("fast_recovery", recovery.to_owned())]
     }
 
     fn begin(&self, step: usize, _: u32) -> Dialogue {

@@ -120,13 +120,13 @@ const UNCHECKED: &str = "the real server is not checked by it; use TCP_CHECK or 
 /// The checkers as keywords of a real server.
 #[allow(clippy::indexing_slicing, reason = "made when compiling, where a wrong index is an error")]
 pub const fn checkers<B: Checked>() -> [Keyword<B>; FORMS.len()] {
-    const fn row<B: Checked>(word: &'static str) -> Keyword<B> {
-        Keyword { word, kind: Kind::Block(|b, cx, node| b.checkers().extend(checker(cx, node))) }
+    const fn row<B: Checked>(text: &'static str) -> Keyword<B> {
+        Keyword { text, kind: Kind::Block(|b, cx, node| b.checkers().extend(checker(cx, node))) }
     }
     let mut rows = [const { row("") }; FORMS.len()];
     let mut at = 0;
     while at < FORMS.len() {
-        rows[at] = row(FORMS[at].keyword);
+        rows[at] = row(FORMS[at].help);
         at += 1;
     }
     rows
@@ -134,14 +134,20 @@ pub const fn checkers<B: Checked>() -> [Keyword<B>; FORMS.len()] {
 
 /// The checkers that there are not.
 pub const fn refused<B>() -> [Keyword<B>; 4] {
-    const fn refused<B>(word: &'static str, instead: &'static str) -> Keyword<B> {
-        Keyword { word, kind: Kind::Unsupported(instead) }
+    const fn refused<B>(text: &'static str, instead: &'static str) -> Keyword<B> {
+        Keyword { text, kind: Kind::Unsupported(instead) }
     }
     [
-        refused("SSL_GET", "the real server is not checked by it; TCP_CHECK sees whether it accepts"),
-        refused("MISC_CHECK", "no script runs here and the server is unchecked; use TCP_CHECK or HTTP_GET"),
-        refused("FILE_CHECK", UNCHECKED),
-        refused("BFD_CHECK", UNCHECKED),
+        refused(
+            "SSL_GET|none|HTTP_GET over TLS",
+            "the real server is not checked by it; TCP_CHECK sees whether it accepts",
+        ),
+        refused(
+            "MISC_CHECK|none|up if a script succeeds",
+            "no script runs here and the server is unchecked; use TCP_CHECK or HTTP_GET",
+        ),
+        refused("FILE_CHECK|none|weight from a tracked file", UNCHECKED),
+        refused("BFD_CHECK|none|up while a BFD session is", UNCHECKED),
     ]
 }
 
@@ -153,30 +159,45 @@ pub const fn paces<B: Paced>() -> [Keyword<B>; 7] {
         max: Duration,
         set: fn(&mut B, Given<Duration>),
     ) -> Keyword<B> {
-        Keyword { word, kind: Kind::Timer { min, max, set } }
+        Keyword { text: word, kind: Kind::Timer { min, max, set } }
     }
     [
-        timer("delay_loop", SHORTEST, LONGEST_PAUSE, |b, given| b.pace().delay_loop = Some(given)),
-        timer("connect_timeout", SHORTEST, LONGEST, |b, given| b.pace().connect_timeout = Some(given)),
+        timer("delay_loop|60 s|time between two checks", SHORTEST, LONGEST_PAUSE, |b, given| {
+            b.pace().delay_loop = Some(given)
+        }),
+        timer("connect_timeout|5 s|time limit of a connection", SHORTEST, LONGEST, |b, given| {
+            b.pace().connect_timeout = Some(given)
+        }),
         Keyword {
-            word: "retry",
+            text: "retry|1|further tries before an up server counts as down",
             kind: Kind::Integer { min: 0, max: 1_000_000, set: |b, given| b.pace().retry = Some(given) },
         },
-        Keyword { word: "nb_get_retry", kind: Kind::OldName("retry") },
-        timer("delay_before_retry", Duration::ZERO, LONGEST, |b, given| {
-            b.pace().delay_before_retry = Some(given)
-        }),
-        timer("warmup", Duration::ZERO, LONGEST_PAUSE, |b, given| b.pace().warmup = Some(given)),
-        Keyword { word: "alpha", kind: Kind::Bool(|b, given| b.pace().alpha = Some(given)) },
+        Keyword { text: "nb_get_retry", kind: Kind::OldName("retry") },
+        timer(
+            "delay_before_retry|1 s; HTTP_GET 3 s|pause before each further try",
+            Duration::ZERO,
+            LONGEST,
+            |b, given| b.pace().delay_before_retry = Some(given),
+        ),
+        timer(
+            "warmup|delay_loop, at most 1 s|first check at a random moment within",
+            Duration::ZERO,
+            LONGEST_PAUSE,
+            |b, given| b.pace().warmup = Some(given),
+        ),
+        Keyword {
+            text: "alpha|off|down until the first check succeeds",
+            kind: Kind::Bool(|b, given| b.pace().alpha = Some(given)),
+        },
     ]
 }
 
 const fn port(word: &'static str, set: fn(&mut Draft, Given<u32>)) -> Keyword<Draft> {
-    Keyword { word, kind: Kind::Integer { min: 1, max: 65_535, set } }
+    Keyword { text: word, kind: Kind::Integer { min: 1, max: 65_535, set } }
 }
 
 const fn ignored<B>(word: &'static str, values: usize, why: &'static str) -> Keyword<B> {
-    Keyword { word, kind: Kind::Ignored { values, why } }
+    Keyword { text: word, kind: Kind::Ignored { values, why } }
 }
 
 /// Times and retries of a checker.
@@ -184,55 +205,101 @@ pub(super) const PACES: &[Keyword<Draft>] = &paces();
 
 /// Where every checker connects to and from, and what it ignores.
 pub(super) const COMMON: &[Keyword<Draft>] = &[
-    Keyword { word: "connect_ip", kind: Kind::Address(|b, given| b.connect_ip = Some(given)) },
-    port("connect_port", |b, given| b.connect_port = Some(given)),
-    Keyword { word: "bindto", kind: Kind::Address(|b, given| b.bind_ip = Some(given)) },
-    port("bind_port", |b, given| b.bind_port = Some(given)),
-    Keyword { word: "bind_if", kind: Kind::Words { expected: "an interface such as eth0", set: bind_link } },
     Keyword {
-        word: "fwmark",
+        text: "connect_ip|the real server's|address that is checked instead",
+        kind: Kind::Address(|b, given| b.connect_ip = Some(given)),
+    },
+    port("connect_port|the real server's|port that is checked instead", |b, given| {
+        b.connect_port = Some(given)
+    }),
+    Keyword {
+        text: "bindto|the kernel's choice|source address of the check",
+        kind: Kind::Address(|b, given| b.bind_ip = Some(given)),
+    },
+    port("bind_port|the kernel's choice|source port of the check", |b, given| b.bind_port = Some(given)),
+    Keyword {
+        text: "bind_if|none|interface that the check leaves by",
+        kind: Kind::Words { expected: "an interface such as eth0", set: bind_link },
+    },
+    Keyword {
+        text: "fwmark|0|mark of the check's packets",
         kind: Kind::Integer { min: 0, max: u32::MAX, set: |b, given| b.mark = Some(given.value) },
     },
-    ignored("log_all_failures", 0, "every failure is kept with its reason, see `show checks`"),
+    ignored(
+        "log_all_failures|off|log every failed try",
+        0,
+        "every failure is kept with its reason, see `show checks`",
+    ),
 ];
 
 const TLS_ONLY: &str = "it concerns SSL_GET only";
 
 const HTTP: &[Keyword<Draft>] = &[
-    Keyword { word: "url", kind: Kind::Block(|b, cx, node| b.urls.extend(url(cx, node))) },
     Keyword {
-        word: "virtualhost",
+        text: "url|none|a path to ask for; several allowed",
+        kind: Kind::Block(|b, cx, node| b.urls.extend(url(cx, node))),
+    },
+    Keyword {
+        text: "virtualhost|the real server's|Host of the request",
         kind: Kind::Words { expected: "a host name", set: |b, line| b.host = host(line).or(b.host.take()) },
     },
-    Keyword { word: "fast_recovery", kind: Kind::Bool(|b, given| b.recovery = recovery(given.value)) },
-    Keyword { word: "http_protocol", kind: Kind::Words { expected: "1.0, 1.0C or 1.1", set: protocol } },
-    ignored("enable_sni", 0, TLS_ONLY),
-    ignored("sni_name", 1, TLS_ONLY),
-    ignored("tls_compliant", 0, TLS_ONLY),
+    Keyword {
+        text: "fast_recovery|off|one success is enough to come up again",
+        kind: Kind::Bool(|b, given| b.recovery = recovery(given.value)),
+    },
+    Keyword {
+        text: "http_protocol|1.0|version of HTTP; 1.0C has Connection: close",
+        kind: Kind::Words { expected: "1.0, 1.0C or 1.1", set: protocol },
+    },
+    ignored("enable_sni|off|send the host name with TLS", 0, TLS_ONLY),
+    ignored("sni_name|virtualhost|host name sent with TLS", 1, TLS_ONLY),
+    ignored("tls_compliant|off|a TLS connection must end properly", 0, TLS_ONLY),
 ];
 
 const NO_BODY: &str = "of the body only a `digest` is looked at; write one, or leave it to the status";
 
 const URL_ROWS: &[Keyword<UrlDraft>] = &[
-    Keyword { word: "path", kind: Kind::Words { expected: "a path such as /index.html", set: path } },
     Keyword {
-        word: "status_code",
+        text: "path|none|what is asked for",
+        kind: Kind::Words { expected: "a path such as /index.html", set: path },
+    },
+    Keyword {
+        text: "status_code|200-299|statuses that are good",
         kind: Kind::Words { expected: "a status such as 200, or a range such as 200-299", set: statuses },
     },
     Keyword {
-        word: "virtualhost",
+        text: "virtualhost|the real server's|Host of the request",
         kind: Kind::Words { expected: "a host name", set: |b, line| b.host = host(line).or(b.host.take()) },
     },
     Keyword {
-        word: "digest",
+        text: "digest|none|MD5 of a good body",
         kind: Kind::Words { expected: "an MD5 in 32 hexadecimal digits", set: digest },
     },
-    Keyword { word: "regex", kind: Kind::Unsupported(NO_BODY) },
-    Keyword { word: "regex_no_match", kind: Kind::Unsupported(NO_BODY) },
-    ignored("regex_options", 1, "it changes how `regex` matches, and that is left out"),
-    ignored("regex_stack", 1, "it changes how `regex` matches, and that is left out"),
-    ignored("regex_min_offset", 1, "it changes how `regex` matches, and that is left out"),
-    ignored("regex_max_offset", 1, "it changes how `regex` matches, and that is left out"),
+    Keyword { text: "regex|none|pattern that a good body matches", kind: Kind::Unsupported(NO_BODY) },
+    Keyword {
+        text: "regex_no_match|none|pattern that a good body does not match",
+        kind: Kind::Unsupported(NO_BODY),
+    },
+    ignored(
+        "regex_options|none|how the pattern is read",
+        1,
+        "it changes how `regex` matches, and that is left out",
+    ),
+    ignored(
+        "regex_stack|none|memory of the pattern",
+        1,
+        "it changes how `regex` matches, and that is left out",
+    ),
+    ignored(
+        "regex_min_offset|0|where in the body a match may begin",
+        1,
+        "it changes how `regex` matches, and that is left out",
+    ),
+    ignored(
+        "regex_max_offset|none|where in the body a match must have begun",
+        1,
+        "it changes how `regex` matches, and that is left out",
+    ),
 ];
 
 /// `HTTP_GET { … }`
@@ -240,11 +307,26 @@ pub static HTTP_GET: Table<Draft> = Table { name: "HTTP_GET", rows: &[PACES, COM
 /// `url { … }`
 pub static URL: Table<UrlDraft> = Table { name: "url", rows: &[URL_ROWS] };
 
-/// Keywords of checkers that are refused as a whole: so that they are not called unknown where they are misplaced.
-pub const REFUSED: &[(&str, &[&str])] = &[
-    ("MISC_CHECK", &["misc_dynamic", "misc_path", "misc_timeout", "user"]),
-    ("FILE_CHECK", &["track_file", "weight"]),
-    ("BFD_CHECK", &["alpha", "name"]),
+/// Keywords of checkers that are refused as a whole: their help, and so that they are not called unknown where they are
+/// misplaced. What all checkers share is not repeated. One row of `word|default|meaning` a line.
+pub const REFUSED: &[(&str, &str)] = &[
+    (
+        "MISC_CHECK",
+        "misc_dynamic|off|the exit status sets the weight\n\
+         misc_path|none|the script\n\
+         misc_timeout|delay_loop|its time limit\n\
+         user|script_user|user and group it runs as",
+    ),
+    (
+        "FILE_CHECK",
+        "track_file|none|name of the file's block\n\
+         weight|1|what the file's number is multiplied by",
+    ),
+    (
+        "BFD_CHECK",
+        "alpha|off|down until the session is up\n\
+         name|none|name of the session's block",
+    ),
 ];
 
 fn recovery(fast: bool) -> Recovery {

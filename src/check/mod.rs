@@ -16,7 +16,7 @@ mod registry;
 pub mod send_expect;
 pub mod smtp_check;
 pub mod tcp_check;
-mod text;
+pub mod text;
 pub mod udp_check;
 
 use core::fmt;
@@ -31,6 +31,11 @@ impl Checker {
     /// What every check of this kind has in common.
     pub fn form(&self) -> &'static Form {
         self.get().form()
+    }
+
+    /// Its own keywords with their values, as they would be written.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        self.get().lines()
     }
 
     /// The name in logs and on screen.

@@ -16,6 +16,7 @@ use crate::wire::icmp::{self, Echo, Family, Message};
 /// Its facts.
 pub static FORM: Form = Form {
     keyword: "PING_CHECK",
+    help: "PING_CHECK|none|up if an echo request is answered",
     name: "PING_CHECK",
     transport: Transport::Echo,
     port: 0,

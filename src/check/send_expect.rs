@@ -19,6 +19,7 @@ use crate::wire::bytes::Output;
 /// Its facts.
 pub static FORM: Form = Form {
     keyword: "SEND_EXPECT",
+    help: "SEND_EXPECT|none|up if the reply to a text has another in it (ldirectord's simpletcp)",
     name: "SEND_EXPECT",
     transport: Transport::Stream { reply: true },
     port: 0,
@@ -35,8 +36,14 @@ pub static FORM: Form = Form {
 static TABLE: Table<Draft> = Table { name: "SEND_EXPECT", rows: &[PACES, COMMON, ROWS] };
 
 const ROWS: &[Keyword<Draft>] = &[
-    Keyword { word: "send", kind: Kind::Words { expected: TEXT, set: send } },
-    Keyword { word: "expect", kind: Kind::Words { expected: TEXT, set: expect } },
+    Keyword {
+        text: "send|nothing|what is sent once connected",
+        kind: Kind::Words { expected: TEXT, set: send },
+    },
+    Keyword {
+        text: "expect|none|text that the reply must have in it",
+        kind: Kind::Words { expected: TEXT, set: expect },
+    },
 ];
 
 const TEXT: &str = r#"a text such as "PING\r\n" in quotes, with \r \n \t \\ and \xHH, of at most 255 bytes"#;
@@ -115,6 +122,14 @@ fn complete(draft: &Draft, cx: &mut Context<'_>) -> bool {
 impl Check for SendExpect {
     fn form(&self) -> &'static Form {
         &FORM
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("expect", text::escaped(&self.0.expect))];
+        if !self.0.send.is_empty() {
+            lines.push(("send", text::escaped(&self.0.send)));
+        }
+        lines
     }
 
     fn begin(&self, _: usize, _: u32) -> Dialogue {

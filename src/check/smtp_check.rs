@@ -16,6 +16,7 @@ use crate::wire::bytes::Output;
 /// Its facts.
 pub static FORM: Form = Form {
     keyword: "SMTP_CHECK",
+    help: "SMTP_CHECK|none|up if a mail server greets",
     name: "SMTP_CHECK",
     transport: Transport::Stream { reply: true },
     port: 25,
@@ -34,8 +35,14 @@ static TABLE: Table<Draft> = Table { name: "SMTP_CHECK", rows: &[PACES, COMMON, 
 static HOST: Table<Draft> = Table { name: "host", rows: &[COMMON, PACES] };
 
 const ROWS: &[Keyword<Draft>] = &[
-    Keyword { word: "helo_name", kind: Kind::Words { expected: "a host name", set: helo_name } },
-    Keyword { word: "host", kind: Kind::Block(another) },
+    Keyword {
+        text: "helo_name|smtp_helo_name|how the server is greeted",
+        kind: Kind::Words { expected: "a host name", set: helo_name },
+    },
+    Keyword {
+        text: "host|the real server|an address that is checked instead; several allowed",
+        kind: Kind::Block(another),
+    },
 ];
 
 /// keepalived's `helo_name`: a server that checks names has been told this one.
@@ -62,6 +69,10 @@ fn another(outer: &mut Draft, cx: &mut Context<'_>, node: NodeId) {
 impl Check for SmtpCheck {
     fn form(&self) -> &'static Form {
         &FORM
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        vec![("helo_name", self.name.to_string())]
     }
 
     fn begin(&self, _: usize, _: u32) -> Dialogue {

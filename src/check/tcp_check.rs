@@ -12,6 +12,7 @@ use crate::time::Duration;
 /// Its facts.
 pub static FORM: Form = Form {
     keyword: "TCP_CHECK",
+    help: "TCP_CHECK|none|up if a TCP connection can be made",
     name: "TCP_CHECK",
     transport: Transport::Stream { reply: false },
     port: 0,

@@ -1,5 +1,7 @@
 //! Bytes as they are written in a configuration: hexadecimal digits, and text with escapes.
 
+use core::fmt::Write as _;
+
 /// Bytes, and which of their bits matter.
 pub(super) type Pattern = (Box<[u8]>, Box<[u8]>);
 
@@ -47,6 +49,43 @@ pub(super) fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// What [`bytes`] reads.
+pub fn digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What [`masked`] reads.
+pub(super) fn pattern((bytes, mask): &Pattern) -> String {
+    let mut text = String::new();
+    for (byte, mask) in bytes.iter().zip(mask) {
+        for shift in [4, 0] {
+            let _ = match mask >> shift & 0xf {
+                0 => text.write_char('x'),
+                _ => write!(text, "{:x}", byte >> shift & 0xf),
+            };
+        }
+    }
+    text
+}
+
+/// What [`unescaped`] reads: letters and digits as they are, everything that could mean something else as `\xHH`.
+pub(super) fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = match byte {
+            b'\r' => text.write_str("\\r"),
+            b'\n' => text.write_str("\\n"),
+            plain if plain.is_ascii_alphanumeric() || b"+-_.:,/".contains(plain) => {
+                text.write_char(char::from(*plain))
+            }
+            other => write!(text, "\\x{other:02x}"),
+        };
+        text
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +98,14 @@ mod tests {
         }
         let (bytes, mask) = masked("1x xx x2", true).unwrap();
         assert_eq!((&*bytes, &*mask), (&[0x10, 0, 2][..], &[0xf0, 0, 0x0f][..]));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(unescaped(&escaped(&all)), Some(all.clone()));
+        assert_eq!(bytes(&digits(&all)).as_deref(), Some(&all[..]));
+        assert_eq!(pattern(&masked("1xxx2f", true).unwrap()), "1xxx2f");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::wire::bytes::Output;
 /// Its facts.
 pub static FORM: Form = Form {
     keyword: "UDP_CHECK",
+    help: "UDP_CHECK|none|up unless a datagram is refused, or the reply is not as required",
     name: "UDP_CHECK",
     transport: Transport::Datagram,
     port: 0,
@@ -41,10 +42,22 @@ const HEX: &str = "pairs of hexadecimal digits";
 const PATTERN: &str = "pairs of hexadecimal digits, `x` for one that does not matter";
 
 const ROWS: &[Keyword<Draft>] = &[
-    Keyword { word: "payload", kind: Kind::Words { expected: HEX, set: payload } },
-    Keyword { word: "require_reply", kind: Kind::Free(require_reply) },
-    Keyword { word: "min_reply_length", kind: Kind::Integer { min: 0, max: LONGEST_REPLY, set: shortest } },
-    Keyword { word: "max_reply_length", kind: Kind::Integer { min: 0, max: 65_535, set: longest } },
+    Keyword {
+        text: "payload|32 bytes of text|what is sent, in hexadecimal",
+        kind: Kind::Words { expected: HEX, set: payload },
+    },
+    Keyword {
+        text: "require_reply|off|a reply must come, and match these digits (x: any)",
+        kind: Kind::Free(require_reply),
+    },
+    Keyword {
+        text: "min_reply_length|0|shortest good reply, in bytes",
+        kind: Kind::Integer { min: 0, max: LONGEST_REPLY, set: shortest },
+    },
+    Keyword {
+        text: "max_reply_length|255|longest good reply, in bytes",
+        kind: Kind::Integer { min: 0, max: 65_535, set: longest },
+    },
 ];
 
 /// `UDP_CHECK` with what is sent and expected.
@@ -123,6 +136,16 @@ fn complete(draft: &Draft, cx: &mut Context<'_>) -> bool {
 impl Check for UdpCheck {
     fn form(&self) -> &'static Form {
         &FORM
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("payload", text::digits(&self.0.payload))];
+        if self.0.required {
+            lines.push(("require_reply", text::pattern(&self.0.reply)));
+        }
+        lines.push(("min_reply_length", self.0.shortest.to_string()));
+        lines.push(("max_reply_length", self.0.longest.to_string()));
+        lines
     }
 
     fn begin(&self, _: usize, _: u32) -> Dialogue {

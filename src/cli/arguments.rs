@@ -8,6 +8,8 @@ use std::path::Path;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::check::http_get::Url;
+use crate::config::canonical::Passwords;
+use crate::config::explain::number;
 use crate::limits::MAX_CONSOLES;
 
 /// Abstract name of the control socket unless `--control` says otherwise.
@@ -22,6 +24,19 @@ pub enum Command {
     Check {
         /// The file.
         file: Box<Path>,
+        /// What `@id` in it is compared with; the first label of the host's name if `None`.
+        config_id: Option<String>,
+        /// As one JSON document.
+        json: bool,
+    },
+    /// Say what a file means, in canonical form.
+    ShowConfig {
+        /// The file.
+        file: Box<Path>,
+        /// As for `check`.
+        config_id: Option<String>,
+        /// Whether passwords are written.
+        passwords: Passwords,
     },
     /// Hand words to the running daemon.
     Ctl {
@@ -43,6 +58,10 @@ pub enum Command {
     Help,
     /// Say where this differs from keepalived on purpose.
     Differences,
+    /// Say what a keyword means, or the keywords of a block; the blocks if it is empty.
+    Keyword(String),
+    /// Say what a code of a message means.
+    Code(u16),
 }
 
 /// Arguments of `digest`.
@@ -65,6 +84,8 @@ pub struct Run {
     pub keep_vips: bool,
     /// Leave the IPVS table when stopped.
     pub keep_ipvs: bool,
+    /// What `@id` in it is compared with; the first label of the host's name if `None`.
+    pub config_id: Option<String>,
     /// Abstract name of the control socket.
     pub control: String,
     /// Terminals to serve.
@@ -72,14 +93,24 @@ pub struct Run {
 }
 
 /// Usage and meaning of every command.
-pub const COMMANDS: [(&str, &str); 8] = [
+pub const COMMANDS: [(&str, &str); 11] = [
     (
-        "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--control NAME] [--console DEVICE]...",
+        "run FILE [--strict] [--keep-vips] [--keep-ipvs]\n             [--config-id ID] [--control NAME] [--console DEVICE]...",
         "run in the foreground: SIGHUP reads FILE again, SIGTERM takes everything\n\
-         down; --strict refuses a file with errors, --keep-vips and --keep-ipvs\n\
+         down; --config-id is what `@id` in it means, else the host's first label;\n\
+         --strict refuses a file with errors, --keep-vips and --keep-ipvs\n\
          leave what is installed; --console serves a terminal or serial line",
     ),
-    ("check FILE", "say what is wrong with a configuration; status 1 if there is an error"),
+    (
+        "check FILE [--config-id ID] [--json]",
+        "say what is wrong with a configuration; status 1 if there is an error;\n\
+         --json says it as one JSON document",
+    ),
+    (
+        "show-config FILE [--config-id ID] [--passwords]",
+        "what a configuration means, in canonical form: effective values, defaults\n\
+         as comments, passwords as *** unless asked for",
+    ),
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
     ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     (
@@ -88,6 +119,8 @@ pub const COMMANDS: [(&str, &str); 8] = [
     ),
     ("version", "say the version"),
     ("help", "say this"),
+    ("help keyword [NAME]", "say what a keyword means; what a block holds; which blocks there are"),
+    ("help CODE", "say what a message's code means, such as E0105, with an example"),
     ("help differences", "say where lvsbox differs from keepalived on purpose, and why"),
 ];
 
@@ -157,12 +190,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
     match word.as_str() {
         "run" => parse_run(&mut parser),
         "check" => {
-            let mut file = None;
+            let (mut file, mut config_id, mut json) = (None, None, false);
             while let Some(argument) = parser.next()? {
-                take(argument, &mut file)?;
+                match argument {
+                    Arg::Long("config-id") => config_id = Some(parser.value()?.string()?),
+                    Arg::Long("json") => json = true,
+                    other @ (Arg::Long(_) | Arg::Short(_) | Arg::Value(_)) => take(other, &mut file)?,
+                }
             }
-            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))? })
+            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, config_id, json })
         }
+        "show-config" => parse_show_config(&mut parser),
         "ctl" => parse_ctl(&mut parser),
         "console" => {
             let mut control = DEFAULT_CONTROL.to_owned();
@@ -214,18 +252,49 @@ fn parse_help(parser: &mut Parser) -> Result<Command, Error> {
     match parser.next()? {
         None => Ok(Command::Help),
         Some(Arg::Value(topic)) if topic == "differences" => end(parser, Command::Differences),
+        Some(Arg::Value(topic)) if topic == "keyword" => {
+            let mut name = String::new();
+            // The top level has a name of several words.
+            while let Some(argument) = parser.next()? {
+                let Arg::Value(word) = argument else { return Err(argument.unexpected().into()) };
+                name.push_str(if name.is_empty() { "" } else { " " });
+                name.push_str(&word.string()?);
+            }
+            Ok(Command::Keyword(name))
+        }
+        Some(Arg::Value(topic)) => {
+            let topic = topic.string()?;
+            match number(&topic) {
+                Some(number) => end(parser, Command::Code(number)),
+                None => Err(Arg::Value(topic.into()).unexpected().into()),
+            }
+        }
         Some(argument) => Err(argument.unexpected().into()),
     }
+}
+
+fn parse_show_config(parser: &mut Parser) -> Result<Command, Error> {
+    let (mut file, mut config_id, mut passwords) = (None, None, Passwords::Hidden);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("config-id") => config_id = Some(parser.value()?.string()?),
+            Arg::Long("passwords") => passwords = Passwords::Shown,
+            argument @ (Arg::Value(_) | Arg::Short(_) | Arg::Long(_)) => take(argument, &mut file)?,
+        }
+    }
+    Ok(Command::ShowConfig { file: file.ok_or(Error::Missing("FILE"))?, config_id, passwords })
 }
 
 fn parse_run(parser: &mut Parser) -> Result<Command, Error> {
     let (mut strict, mut keep_vips, mut keep_ipvs) = (false, false, false);
     let (mut file, mut control, mut consoles) = (None, DEFAULT_CONTROL.to_owned(), Vec::new());
+    let mut config_id = None;
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("strict") => strict = true,
             Arg::Long("keep-vips") => keep_vips = true,
             Arg::Long("keep-ipvs") => keep_ipvs = true,
+            Arg::Long("config-id") => config_id = Some(parser.value()?.string()?),
             Arg::Long("control") => control = name(parser)?,
             Arg::Long("console") if consoles.len() < MAX_CONSOLES => {
                 consoles.push(parser.value()?.string()?);
@@ -234,7 +303,7 @@ fn parse_run(parser: &mut Parser) -> Result<Command, Error> {
         }
     }
     let file = file.ok_or(Error::Missing("FILE"))?;
-    Ok(Command::Run(Run { file, strict, keep_vips, keep_ipvs, control, consoles }))
+    Ok(Command::Run(Run { file, strict, keep_vips, keep_ipvs, config_id, control, consoles }))
 }
 
 /// Words that look like options belong to the command of the daemon once it has begun.
@@ -304,11 +373,22 @@ mod tests {
                 strict: true,
                 keep_vips: false,
                 keep_ipvs: true,
+                config_id: None,
                 control: "x".to_owned(),
                 consoles: Vec::new(),
             };
             assert_eq!(parsed(line), Ok(Command::Run(expected)), "{line}");
         }
+    }
+
+    #[test]
+    fn passwords_are_shown_only_if_asked_for() {
+        let of = |passwords| {
+            Ok(Command::ShowConfig { file: Path::new("a.conf").into(), config_id: None, passwords })
+        };
+        assert_eq!(parsed("show-config a.conf"), of(Passwords::Hidden));
+        assert_eq!(parsed("show-config --passwords a.conf"), of(Passwords::Shown));
+        assert_eq!(parsed("show-config --passwords"), Err(Error::Missing("FILE")));
     }
 
     #[test]
@@ -357,6 +437,18 @@ mod tests {
         }
         assert!(help().lines().all(|line| line.chars().count() <= 80), "a serial console has 80 columns");
         assert_eq!(parsed("help differences"), Ok(Command::Differences));
+        assert_eq!(parsed("help keyword the top level"), Ok(Command::Keyword("the top level".to_owned())));
+        assert_eq!(parsed("help keyword"), Ok(Command::Keyword(String::new())));
+        for code in ["E0105", "e0105", "W0105", "w0105"] {
+            assert_eq!(parsed(&format!("help {code}")), Ok(Command::Code(105)), "{code}");
+        }
+        for code in ["E105", "X0105", "E01055", "E01x5", "0105"] {
+            assert!(matches!(parsed(&format!("help {code}")), Err(Error::Unexpected(_))), "{code}");
+        }
+        let file: Box<Path> = Path::new("a").into();
+        for line in ["check a --json", "check --json a"] {
+            assert_eq!(parsed(line), Ok(Command::Check { file: file.clone(), config_id: None, json: true }));
+        }
         assert!(matches!(parsed("help differnces"), Err(Error::Unexpected(_))));
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
     own_standard_error();
     panic::install();
     logger::install(log::LevelFilter::Info);
-    let loaded = match load::read(&arguments.file) {
+    let loaded = match load::read(&arguments.file, arguments.config_id.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(format_args!("{error}")),
     };
@@ -41,6 +41,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
     log::info!("Starting lvsbox {}", env!("CARGO_PKG_VERSION"));
     let options = Options {
         file: arguments.file.clone(),
+        config_id: arguments.config_id.as_deref().map(Box::from),
         control: arguments.control.as_str().into(),
         consoles: arguments.consoles.iter().map(|path| path.as_str().into()).collect(),
         keep: Keep { addresses: arguments.keep_vips, services: arguments.keep_ipvs },

@@ -10,6 +10,7 @@ mod ctl;
 mod daemon;
 mod digest;
 pub mod output;
+mod show_config;
 
 use std::ffi::OsString;
 
@@ -18,7 +19,7 @@ use crate::kernel::process;
 use arguments::Command;
 use output::Output;
 
-use crate::config::differences;
+use crate::config::{differences, explain, help};
 
 /// It was done.
 pub const OK: u8 = 0;
@@ -47,13 +48,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match command {
         Command::Run(arguments) => daemon::run(&arguments),
-        Command::Check { file } => check::run(&file),
+        Command::Check { file, config_id, json } => check::run(&file, config_id.as_deref(), json),
+        Command::ShowConfig { file, config_id, passwords } => {
+            show_config::run(&file, config_id.as_deref(), passwords)
+        }
         Command::Ctl { control, words } => ctl::run(&control, &words),
         Command::Console { control } => console::run(&control),
         Command::Digest(asked) => digest::run(&asked),
         Command::Version => say(format_args!("lvsbox {}", env!("CARGO_PKG_VERSION"))),
         Command::Help => say(format_args!("{}", arguments::help())),
+        Command::Keyword(name) => explain(help::keyword(&name)),
+        Command::Code(number) => {
+            explain(explain::code(number).ok_or_else(|| "there is no such code".to_owned()))
+        }
         Command::Differences => say(format_args!("{}", differences::text())),
+    }
+}
+
+/// What was asked for, or why it cannot be said.
+fn explain(found: Result<String, String>) -> u8 {
+    match found {
+        Ok(text) => say(format_args!("{text}")),
+        Err(error) => {
+            Output::errors().line(format_args!("lvsbox: {error}"));
+            FAILED
+        }
     }
 }
 

@@ -89,7 +89,7 @@ fn option(draft: &mut AddressDraft, line: &mut Line<'_, '_>, word: &Word<'_>) {
             refuse(line, word);
         }
         text => {
-            let near = nearest(text, OPTIONS.into_iter());
+            let near = nearest(text, &mut OPTIONS.into_iter());
             line.cx.error(
                 UNKNOWN,
                 word.at,

@@ -5,7 +5,8 @@
 use super::address::network;
 use super::codes::{INTERFACE as SAME, LIMIT, SETTING};
 use super::model::{Appliance, Interface, Vlan};
-use super::rows::{integer, link, list, unsupported, words};
+use super::own;
+use super::rows::{integer, link, list, words};
 use crate::limits::{MAX_APPLIANCE_ROWS, MAX_INTERFACE_ADDRESSES, MAX_LINKS};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Keyword, Line, NodeId, Position, Table, Walk};
@@ -19,30 +20,56 @@ pub(super) struct ApplianceDraft {
     consoles: Vec<(Box<str>, u32)>,
     sysctls: Vec<(Box<str>, Box<str>)>,
     modules: Vec<Box<str>>,
+    /// The block of `own.rs` that is being read; it shares this draft: every further type of draft is code for the walk again.
+    pub(super) own: own::Draft,
 }
 
 pub(super) static APPLIANCE: Table<ApplianceDraft> = Table { name: "appliance", rows: &[APPLIANCE_ROWS] };
 pub(super) static INTERFACE: Table<Interface> = Table { name: "interface", rows: &[INTERFACE_ROWS] };
 
-const LATER: &str = "remove it: the box runs without it";
-
 const APPLIANCE_ROWS: &[Keyword<ApplianceDraft>] = &[
-    words("hostname", "a name of letters, digits, `-` and `.`", hostname),
-    words("console", "a device such as ttyS0, and its speed", console),
-    list("sysctl", sysctl),
-    list("modules", module),
-    unsupported("console_password", LATER),
-    unsupported("watchdog", LATER),
-    unsupported("syslog", LATER),
+    words("hostname|none|name of the box", "a name of letters, digits, `-` and `.`", hostname),
+    words(
+        "console|the board's|a serial console: device and speed",
+        "a device such as ttyS0, and its speed",
+        console,
+    ),
+    list("sysctl|none|kernel settings: name and value", sysctl),
+    list("modules|none|kernel modules beyond the board's own", module),
+    words(
+        "console_password|none|password of the console, made by `lvsbox passwd`|later",
+        "what `lvsbox passwd` prints",
+        |_, line| own::console_password(line),
+    ),
+    words(
+        "watchdog|none|hardware watchdog that reboots a box that hangs|later",
+        "seconds from 1 to 3600, and `identity NAME`",
+        |_, line| own::watchdog(line),
+    ),
+    words(
+        "syslog|none|address and port of a host that gets the log|later",
+        "an IP address, and a port from 1 to 65535",
+        |_, line| own::syslog(line),
+    ),
 ];
 
 const INTERFACE_ROWS: &[Keyword<Interface>] = &[
-    words("address", "an address such as 192.0.2.11/24", address),
+    words(
+        "address|none|an address of the interface; several allowed",
+        "an address such as 192.0.2.11/24",
+        address,
+    ),
     // 68 is what IPv4 needs (RFC 791 section 3.2); the device's own limits are the kernel's to know.
-    integer("mtu", 68, 65_535, |b, given| b.mtu = Some(given.value)),
-    words("vlan", "`ID parent INTERFACE`", vlan),
-    unsupported("bond", "set it up without bonding"),
-    unsupported("member", "set it up without bonding"),
+    integer("mtu|the device's|largest packet, in bytes", 68, 65_535, |b, given| b.mtu = Some(given.value)),
+    words("vlan|none|makes the interface a VLAN of another one", "`ID parent INTERFACE`", vlan),
+    words("bond|none|makes the interface a bond of others|later", "a mode such as 802.3ad", |_, line| {
+        own::bond(line)
+    }),
+    words(
+        "member|none|an interface of the bond; several allowed|later",
+        "the name of an interface",
+        |_, line| own::member(line),
+    ),
 ];
 
 impl ApplianceDraft {

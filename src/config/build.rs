@@ -3,7 +3,7 @@
 //! `instance_build.rs` and `service_build.rs` add rows; nothing is added that does not fit its limit.
 
 use core::hash::{Hash, Hasher};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use std::collections::{HashMap, HashSet};
 use std::hash::DefaultHasher;
 
@@ -65,14 +65,14 @@ pub(super) struct Tables {
     pub(super) texts: TextsBuilder,
     pub(super) instances: Vec<Instance>,
     pub(super) addresses: Vec<VirtualAddress>,
-    pub(super) peers: Vec<Ipv4Addr>,
+    pub(super) peers: Vec<IpAddr>,
     pub(super) trackers: Vec<Tracker>,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
     pub(super) probe_uses: Vec<ProbeId>,
     pub(super) names: HashSet<String>,
-    pub(super) vrids: HashMap<(LinkId, u32), String>,
+    pub(super) vrids: HashMap<(LinkId, u32, bool), String>,
     pub(super) placed: HashSet<(LinkId, IpAddr)>,
     pub(super) keys: HashSet<ServiceKey>,
     pub(super) instance_count: Count,

@@ -1,8 +1,9 @@
-//! `lvsbox check FILE`: all diagnostics of a text at once.
+//! `lvsbox check FILE`: all diagnostics of a text at once, as text or as JSON.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
-use super::loader::load;
+use super::loader::Loaded;
+use super::model::Config;
 use crate::syntax::{Diagnostics, Severity};
 
 /// How a check ended; the status of the command.
@@ -29,30 +30,103 @@ impl Outcome {
     }
 }
 
-/// Checks `text` and writes every diagnostic and a last line with their number. `name` is what messages call the file.
+/// Writes every diagnostic of what was loaded and a last line with their number. `name` is what messages call the file.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn check(name: &str, text: &str, out: &mut dyn fmt::Write) -> Result<Outcome, fmt::Error> {
-    let loaded = load(text, name);
+pub fn report(name: &str, loaded: &Loaded, out: &mut dyn fmt::Write) -> Result<Outcome, fmt::Error> {
     write!(out, "{}", loaded.diagnostics)?;
     let shown: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     writeln!(out, "{shown}: {}", loaded.diagnostics.totals())?;
     match &loaded.config {
         Some(config) => {
-            let sorry = config.services.iter().filter(|service| service.sorry.is_some()).count();
+            let [instances, addresses, services, servers, checks] = counts(config);
             writeln!(
                 out,
-                "usable: instances {}, addresses {}, services {}, real servers {}, checks {}",
-                config.instances.len(),
-                config.addresses.len(),
-                config.services.len(),
-                config.destinations.len() - sorry,
-                config.probes.len(),
+                "usable: instances {instances}, addresses {addresses}, services {services}, \
+                 real servers {servers}, checks {checks}",
             )?;
         }
         None => writeln!(out, "the file cannot be used")?,
     }
     Ok(Outcome::of(&loaded.diagnostics))
+}
+
+/// Writes what came of a load as one JSON document (RFC 8259) and a newline. Lines and columns count from 1, columns in
+/// characters; `end_column` is behind the last character that is meant. `usable` is null after a fatal error.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn report_json(name: &str, loaded: &Loaded, out: &mut dyn fmt::Write) -> Result<Outcome, fmt::Error> {
+    let diagnostics = &loaded.diagnostics;
+    write!(out, "{{\"file\":{},\"diagnostics\":[", Json(name))?;
+    for (index, it) in diagnostics.iter().enumerate() {
+        out.write_str(if index > 0 { ",\n" } else { "\n" })?;
+        write!(
+            out,
+            "{{\"file\":{},\"line\":{},\"column\":{},\"end_column\":{},\"severity\":\"{}\",\"code\":\"{}\",\
+             \"message\":{},\"hint\":{}}}",
+            Json(it.file()),
+            it.position().line,
+            it.column(),
+            it.end_column(),
+            if it.severity() == Severity::Fatal { "fatal" } else { it.severity().name() },
+            it.label(),
+            Json(it.message()),
+            Json(it.hint()),
+        )?;
+    }
+    let [warnings, errors, fatal] =
+        [Severity::Warning, Severity::Error, Severity::Fatal].map(|severity| diagnostics.count(severity));
+    let shown = diagnostics.iter().len();
+    write!(
+        out,
+        "],\n\"totals\":{{\"fatal\":{fatal},\"error\":{errors},\"warning\":{warnings},\"shown\":{shown}}},\n\"usable\":",
+    )?;
+    match &loaded.config {
+        Some(config) => {
+            let [instances, addresses, services, servers, checks] = counts(config);
+            write!(
+                out,
+                "{{\"instances\":{instances},\"addresses\":{addresses},\"services\":{services},\
+                 \"real_servers\":{servers},\"checks\":{checks}}}",
+            )?;
+        }
+        None => out.write_str("null")?,
+    }
+    out.write_str("}\n")?;
+    Ok(Outcome::of(diagnostics))
+}
+
+/// Instances, addresses, services, real servers without sorry servers, checks.
+fn counts(config: &Config) -> [usize; 5] {
+    let sorry = config.services.iter().filter(|service| service.sorry.is_some()).count();
+    [
+        config.instances.len(),
+        config.addresses.len(),
+        config.services.len(),
+        config.destinations.len() - sorry,
+        config.probes.len(),
+    ]
+}
+
+/// A JSON string. Characters that are not ASCII stay as they are, but for those that a terminal would obey.
+struct Json<'a>(&'a str);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_control() || matches!(c, '\u{200b}'..='\u{206f}' | '\u{feff}') => {
+                    write!(f, "\\u{:04x}", u32::from(c))?;
+                }
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
 }

@@ -3,7 +3,7 @@
 use crate::syntax::Code;
 
 /// A text over the limit.
-pub const TOO_LARGE: Code = Code(8);
+pub const TOO_LARGE: Code = Code(14);
 /// `auth_pass` over eight bytes.
 pub const LONG_PASSWORD: Code = Code(201);
 /// Keywords that need VRRP version 3, AH or HMAC.

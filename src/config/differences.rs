@@ -23,6 +23,12 @@ pub struct Difference {
 /// All of them.
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
+        title: "no program is started",
+        keepalived: "runs notify and check scripts, and sends mail",
+        lvsbox: "warns of notify_* and passes them over; a vrrp_script or MISC_CHECK is an error",
+        reason: "the box has no shell, and the loop waits for nobody; `log changes` says what happens",
+    },
+    Difference {
         title: "the first check is made at once",
         keepalived: "checks a real server for the first time up to a whole delay_loop after the start",
         lvsbox: "spreads first checks over delay_loop or one second, whichever is shorter, unless `warmup` is given",
@@ -51,6 +57,24 @@ pub const DIFFERENCES: &[Difference] = &[
         keepalived: "reads its lines as lines of the block around it, and its `}` closes that block",
         lvsbox: "leaves out everything down to its `}`",
         reason: "an instance without addresses is worse than one without an option",
+    },
+    Difference {
+        title: "no random numbers in a configuration",
+        keepalived: "replaces ${_RANDOM} by another number at every load",
+        lvsbox: "reports it as an error and leaves it as it is written",
+        reason: "each reload would change what is configured, and a check would judge another file than runs",
+    },
+    Difference {
+        title: "a generator inside a line ends before the block's `}`",
+        keepalived: "repeats the `}` behind `list { ~SEQ(i,1,3) item }` with the item",
+        lvsbox: "repeats the item only",
+        reason: "the `}` closes the block once",
+    },
+    Difference {
+        title: "an included file may be executable",
+        keepalived: "passes over a file that somebody may execute, without a word",
+        lvsbox: "reads it",
+        reason: "on some file systems every file is executable",
     },
     Difference {
         title: "a reload with an error changes nothing",
@@ -87,6 +111,30 @@ pub const DIFFERENCES: &[Difference] = &[
         keepalived: "looks at min_reply_length and max_reply_length only if require_reply has digits",
         lvsbox: "compares the lengths of every required reply",
         reason: "the limits were written to be kept",
+    },
+    Difference {
+        title: "`check` fails on errors only",
+        keepalived: "fails with `-t` on everything it has to say, a default that it filled in included",
+        lvsbox: "ends with status 0 if there are warnings only",
+        reason: "a file that runs as it stands passes",
+    },
+    Difference {
+        title: "`check` looks at the file and not at the machine",
+        keepalived: "fails with `-t` if an interface does not exist",
+        lvsbox: "holds an instance in FAULT until its interface appears, and says so when it runs",
+        reason: "a file can be checked on another machine than it is for",
+    },
+    Difference {
+        title: "what is left out is an error",
+        keepalived: "says nothing of a service or an address given twice, a line with a NUL, a netmask with holes",
+        lvsbox: "names each of them as an error and leaves it out",
+        reason: "a file should do what it says",
+    },
+    Difference {
+        title: "a line may have 4,096 bytes",
+        keepalived: "breaks a line behind 1,023 bytes and reads on as if there was another one, even in a comment",
+        lvsbox: "names a longer line and leaves it out; a comment may be of any length",
+        reason: "the rest of a line is no line",
     },
 ];
 

@@ -1,12 +1,16 @@
 //! `global_defs`: its keywords and the draft that they fill.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
+use super::instance::version;
 use super::model::Timeouts;
-use super::rows::{Announcing, GarpDraft, boolean, flag, garp_rows, ignored, off, only, unsupported, words};
+use super::rows::{
+    Announcing, GarpDraft, boolean, flag, garp_rows, ignored, off, old, only, unsupported, words,
+};
 use crate::syntax::keyword::INVALID;
-use crate::syntax::{Given, Keyword, Kind, Line, Position, Table};
+use crate::syntax::{Given, Keyword, Kind, Line, Table};
 use crate::time::Duration;
+use crate::wire::vrrp::{Family, Version};
 
 /// `global_defs` as written.
 #[derive(Debug, Default)]
@@ -17,8 +21,11 @@ pub(super) struct GlobalDraft {
     pub(super) garp: GarpDraft,
     pub(super) min_garp: bool,
     pub(super) check_source: bool,
-    pub(super) version_3: Option<Position>,
-    pub(super) group: Option<Ipv4Addr>,
+    pub(super) version_3: bool,
+    pub(super) checksum_as_v2: bool,
+    /// Multicast groups by family.
+    pub(super) group4: Option<IpAddr>,
+    pub(super) group6: Option<IpAddr>,
 }
 
 impl Announcing for GlobalDraft {
@@ -31,23 +38,44 @@ pub(super) static GLOBAL: Table<GlobalDraft> =
     Table { name: "global_defs", rows: &[OWN, &GARP, MAIL, OTHER_MACHINERY, VRRP, IPVS] };
 
 const GARP: [Keyword<GlobalDraft>; 6] = garp_rows([
-    "vrrp_garp_master_delay",
-    "vrrp_garp_master_repeat",
-    "vrrp_garp_master_refresh",
-    "vrrp_garp_master_refresh_repeat",
-    "vrrp_garp_lower_prio_delay",
-    "vrrp_garp_lower_prio_repeat",
+    "vrrp_garp_master_delay|5 s|pause before the second burst of announcements; 0: none",
+    "vrrp_garp_master_repeat|5|gratuitous ARPs per address and burst",
+    "vrrp_garp_master_refresh|0 s|pause between announcements of a MASTER; 0: none",
+    "vrrp_garp_master_refresh_repeat|1|gratuitous ARPs per address and refresh",
+    "vrrp_garp_lower_prio_delay|vrrp_garp_master_delay|second burst after an advert of lower priority",
+    "vrrp_garp_lower_prio_repeat|vrrp_garp_master_repeat|gratuitous ARPs after an advert of lower priority",
 ]);
 
 const OWN: &[Keyword<GlobalDraft>] = &[
-    Keyword { word: "router_id", kind: Kind::Text(|b, given| b.router_id = given.value.into()) },
-    Keyword { word: "lvs_id", kind: Kind::OldName("router_id") },
-    words("lvs_timeouts", "`tcp N`, `tcpfin N` or `udp N` in seconds", timeouts),
-    flag("lvs_flush", |b, _| b.flush = true),
-    boolean("vrrp_min_garp", |b, given| b.min_garp = given.value),
-    boolean("vrrp_check_unicast_src", |b, given| b.check_source = given.value),
-    words("vrrp_version", "2", version),
-    Keyword { word: "vrrp_mcast_group4", kind: Kind::Words { expected: "a multicast address", set: group } },
+    Keyword {
+        text: "router_id|none|name of this director in messages",
+        kind: Kind::Text(|b, given| b.router_id = given.value.into()),
+    },
+    old("lvs_id", "router_id"),
+    words(
+        "lvs_timeouts|the kernel's|seconds until idle connections are forgotten",
+        "`tcp N`, `tcpfin N` or `udp N` in seconds",
+        timeouts,
+    ),
+    flag("lvs_flush|off|empty the IPVS table at the start", |b, _| b.flush = true),
+    boolean("vrrp_min_garp|off|announce once on becoming MASTER, without a second burst", |b, given| {
+        b.min_garp = given.value
+    }),
+    boolean("vrrp_check_unicast_src|off|accept adverts from configured peers only", |b, given| {
+        b.check_source = given.value
+    }),
+    words("vrrp_version|2|version of VRRP unless the instance says another", "2 or 3", set_version),
+    boolean("v3_checksum_as_v2|off|checksum of version 3 over IPv4 without pseudo header", |b, given| {
+        b.checksum_as_v2 = given.value
+    }),
+    words("vrrp_mcast_group4|224.0.0.18|multicast group of adverts", "a multicast address", |b, line| {
+        set_group(&mut b.group4, line, Family::Ipv4)
+    }),
+    words(
+        "vrrp_mcast_group6|ff02::12|multicast group of adverts over IPv6",
+        "a multicast address",
+        |b, line| set_group(&mut b.group6, line, Family::Ipv6),
+    ),
 ];
 
 const MAIL_WHY: &str = "no mail is sent, see the log";
@@ -62,142 +90,218 @@ const RELOAD: &str = "a reload is always checked as a whole before anything chan
 const VMAC: &str = "virtual hardware addresses are not used by this version";
 
 const MAIL: &[Keyword<GlobalDraft>] = &[
-    ignored("notification_email", 0, MAIL_WHY),
-    ignored("notification_email_from", 1, MAIL_WHY),
-    ignored("smtp_server", 1, MAIL_WHY),
-    ignored("smtp_helo_name", 1, MAIL_WHY),
-    ignored("smtp_connect_timeout", 1, MAIL_WHY),
-    ignored("smtp_alert", 0, MAIL_WHY),
-    ignored("smtp_alert_vrrp", 0, MAIL_WHY),
-    ignored("smtp_alert_checker", 0, MAIL_WHY),
-    ignored("no_email_faults", 0, MAIL_WHY),
-    ignored("no_checker_emails", 0, MAIL_WHY),
+    ignored("notification_email|none|who gets mail", 0, MAIL_WHY),
+    ignored("notification_email_from|none|sender of mail", 1, MAIL_WHY),
+    ignored("smtp_server|none|address and port of the mail relay", 1, MAIL_WHY),
+    ignored("smtp_helo_name|host name|how the mail relay is greeted", 1, MAIL_WHY),
+    ignored("smtp_connect_timeout|30 s|time limit of the mail relay", 1, MAIL_WHY),
+    ignored("smtp_alert|off|mail about all changes", 0, MAIL_WHY),
+    ignored("smtp_alert_vrrp|off|mail about changes of VRRP states", 0, MAIL_WHY),
+    ignored("smtp_alert_checker|off|mail about real servers", 0, MAIL_WHY),
+    ignored("no_email_faults|off|no mail about FAULT", 0, MAIL_WHY),
+    ignored("no_checker_emails|off|no mail about checks", 0, MAIL_WHY),
 ];
 
 const OTHER_MACHINERY: &[Keyword<GlobalDraft>] = &[
-    ignored("checker_log_all_failures", 0, "every failure is kept with its reason, see `show checks`"),
-    ignored("startup_script", 0, SCRIPTS),
-    ignored("startup_script_timeout", 0, SCRIPTS),
-    ignored("shutdown_script", 0, SCRIPTS),
-    ignored("shutdown_script_timeout", 0, SCRIPTS),
-    ignored("script_user", 0, SCRIPTS),
-    ignored("enable_script_security", 0, SCRIPTS),
-    ignored("notify_fifo", 0, SCRIPTS),
-    ignored("notify_fifo_script", 0, SCRIPTS),
-    ignored("vrrp_notify_fifo", 0, SCRIPTS),
-    ignored("vrrp_notify_fifo_script", 0, SCRIPTS),
-    ignored("lvs_notify_fifo", 0, SCRIPTS),
-    ignored("lvs_notify_fifo_script", 0, SCRIPTS),
-    ignored("vrrp_notify_priority_changes", 0, SCRIPTS),
-    ignored("fifo_write_vrrp_states_on_reload", 0, SCRIPTS),
-    ignored("rs_init_notifies", 0, SCRIPTS),
-    ignored("snmp_socket", 0, SNMP),
-    ignored("enable_traps", 0, SNMP),
-    ignored("enable_snmp_vrrp", 0, SNMP),
-    ignored("enable_snmp_checker", 0, SNMP),
-    ignored("enable_snmp_rfc", 0, SNMP),
-    ignored("enable_snmp_rfcv2", 0, SNMP),
-    ignored("enable_snmp_rfcv3", 0, SNMP),
-    ignored("enable_snmp_keepalived", 0, SNMP),
-    ignored("snmp_vs_stats_update_interval", 0, SNMP),
-    ignored("snmp_rs_stats_update_interval", 0, SNMP),
-    ignored("enable_dbus", 0, DBUS),
-    ignored("dbus_service_name", 0, DBUS),
-    ignored("dbus_no_interface_name", 0, DBUS),
-    ignored("max_auto_priority", 0, PROCESS),
-    ignored("min_auto_priority_delay", 0, PROCESS),
-    ignored("process_name", 0, PROCESS),
-    ignored("process_names", 0, PROCESS),
-    ignored("vrrp_process_name", 0, PROCESS),
-    ignored("checker_process_name", 0, PROCESS),
-    ignored("lvs_process_name", 0, PROCESS),
-    ignored("bfd_process_name", 0, PROCESS),
-    ignored("vrrp_priority", 0, PROCESS),
-    ignored("checker_priority", 0, PROCESS),
-    ignored("bfd_priority", 0, PROCESS),
-    ignored("vrrp_no_swap", 0, PROCESS),
-    ignored("checker_no_swap", 0, PROCESS),
-    ignored("bfd_no_swap", 0, PROCESS),
-    ignored("vrrp_rt_priority", 0, PROCESS),
-    ignored("checker_rt_priority", 0, PROCESS),
-    ignored("bfd_rt_priority", 0, PROCESS),
-    ignored("vrrp_cpu_affinity", 0, PROCESS),
-    ignored("checker_cpu_affinity", 0, PROCESS),
-    ignored("bfd_cpu_affinity", 0, PROCESS),
-    ignored("vrrp_rlimit_rttime", 0, PROCESS),
-    ignored("checker_rlimit_rttime", 0, PROCESS),
-    ignored("bfd_rlimit_rttime", 0, PROCESS),
-    ignored("vrrp_rlimit_rtime", 0, PROCESS),
-    ignored("checker_rlimit_rtime", 0, PROCESS),
-    ignored("bfd_rlimit_rtime", 0, PROCESS),
-    ignored("vrrp_netlink_cmd_rcv_bufs", 0, BUFFERS),
-    ignored("vrrp_netlink_cmd_rcv_bufs_force", 0, BUFFERS),
-    ignored("vrrp_netlink_monitor_rcv_bufs", 0, BUFFERS),
-    ignored("vrrp_netlink_monitor_rcv_bufs_force", 0, BUFFERS),
-    ignored("lvs_netlink_cmd_rcv_bufs", 0, BUFFERS),
-    ignored("lvs_netlink_cmd_rcv_bufs_force", 0, BUFFERS),
-    ignored("lvs_netlink_monitor_rcv_bufs", 0, BUFFERS),
-    ignored("lvs_netlink_monitor_rcv_bufs_force", 0, BUFFERS),
-    ignored("process_monitor_rcv_bufs", 0, BUFFERS),
-    ignored("process_monitor_rcv_bufs_force", 0, BUFFERS),
-    ignored("vrrp_rx_bufs_policy", 0, BUFFERS),
-    ignored("vrrp_rx_bufs_multiplier", 0, BUFFERS),
-    ignored("umask", 0, FILES),
-    ignored("config_save_dir", 0, FILES),
-    ignored("tmp_config_directory", 0, FILES),
-    ignored("data_use_instance", 0, FILES),
-    ignored("state_dump_file", 0, FILES),
-    ignored("stats_dump_file", 0, FILES),
-    ignored("json_dump_file", 0, FILES),
-    ignored("json_version", 0, FILES),
-    ignored("iproute_usr_dir", 0, "names of tables are not read from files"),
-    ignored("iproute_etc_dir", 0, "names of tables are not read from files"),
-    ignored("use_symlink_paths", 0, SCRIPTS),
-    ignored("set_supplementary_groups", 0, SCRIPTS),
-    ignored("random_seed", 0, "nothing here is random"),
-    ignored("reload_check_config", 0, RELOAD),
-    ignored("reload_time_file", 0, "a reload is asked for by SIGHUP or on the console"),
-    ignored("reload_repeat", 0, "a reload is asked for by SIGHUP or on the console"),
-    ignored("reload_file", 0, "a reload is asked for by SIGHUP or on the console"),
-    ignored("include_check", 0, "the inclusion of files is refused by this version"),
+    ignored(
+        "checker_log_all_failures|off|log every failed try of a check",
+        0,
+        "every failure is kept with its reason, see `show checks`",
+    ),
+    ignored("startup_script|none|command at the start", 0, SCRIPTS),
+    ignored("startup_script_timeout|10 s|its time limit", 0, SCRIPTS),
+    ignored("shutdown_script|none|command at the stop", 0, SCRIPTS),
+    ignored("shutdown_script_timeout|10 s|its time limit", 0, SCRIPTS),
+    ignored("script_user|none|user and group that scripts run as", 0, SCRIPTS),
+    ignored("enable_script_security|off|refuse scripts that others may write", 0, SCRIPTS),
+    ignored("notify_fifo|none|pipe that all changes of state are written to", 0, SCRIPTS),
+    ignored("notify_fifo_script|none|command that reads that pipe", 0, SCRIPTS),
+    ignored("vrrp_notify_fifo|none|pipe for changes of VRRP states", 0, SCRIPTS),
+    ignored("vrrp_notify_fifo_script|none|command that reads that pipe", 0, SCRIPTS),
+    ignored("lvs_notify_fifo|none|pipe for changes of real servers", 0, SCRIPTS),
+    ignored("lvs_notify_fifo_script|none|command that reads that pipe", 0, SCRIPTS),
+    ignored("vrrp_notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
+    ignored("fifo_write_vrrp_states_on_reload|off|write all states to the pipe at a reload", 0, SCRIPTS),
+    ignored("rs_init_notifies|off|tell the state of real servers at the start", 0, SCRIPTS),
+    ignored("snmp_socket|none|address of the SNMP master agent", 0, SNMP),
+    ignored("enable_traps|off|send SNMP traps", 0, SNMP),
+    ignored("enable_snmp_vrrp|off|answer SNMP about VRRP", 0, SNMP),
+    ignored("enable_snmp_checker|off|answer SNMP about services", 0, SNMP),
+    ignored("enable_snmp_rfc|off|answer the VRRP MIBs of the RFCs", 0, SNMP),
+    ignored("enable_snmp_rfcv2|off|answer the MIB of RFC 2787", 0, SNMP),
+    ignored("enable_snmp_rfcv3|off|answer the MIB of RFC 6527", 0, SNMP),
+    old("enable_snmp_keepalived", "enable_snmp_vrrp"),
+    ignored("snmp_vs_stats_update_interval|5 s|how long statistics of services are kept for SNMP", 0, SNMP),
+    ignored(
+        "snmp_rs_stats_update_interval|0 s|how long statistics of real servers are kept for SNMP",
+        0,
+        SNMP,
+    ),
+    ignored("enable_dbus|off|offer a D-Bus interface", 0, DBUS),
+    ignored("dbus_service_name|none|its name", 0, DBUS),
+    ignored("dbus_no_interface_name|off|its objects are not named by interface", 0, DBUS),
+    ignored("max_auto_priority|0|how far a late process may raise its own priority", 0, PROCESS),
+    ignored("min_auto_priority_delay|1000000 us|how late it must be for that", 0, PROCESS),
+    ignored("process_name|none|name of the parent process", 0, PROCESS),
+    ignored("process_names|off|name processes by what they do", 0, PROCESS),
+    ignored("vrrp_process_name|none|name of the VRRP process", 0, PROCESS),
+    ignored("checker_process_name|none|name of the process that checks", 0, PROCESS),
+    old("lvs_process_name", "checker_process_name"),
+    ignored("bfd_process_name|none|name of the BFD process", 0, PROCESS),
+    ignored("vrrp_priority|0|nice value of the VRRP process", 0, PROCESS),
+    ignored("checker_priority|0|nice value of the process that checks", 0, PROCESS),
+    ignored("bfd_priority|0|nice value of the BFD process", 0, PROCESS),
+    ignored("vrrp_no_swap|off|keep the VRRP process in memory", 0, PROCESS),
+    ignored("checker_no_swap|off|keep the process that checks in memory", 0, PROCESS),
+    ignored("bfd_no_swap|off|keep the BFD process in memory", 0, PROCESS),
+    ignored("vrrp_rt_priority|none|real-time priority of the VRRP process", 0, PROCESS),
+    ignored("checker_rt_priority|none|real-time priority of the process that checks", 0, PROCESS),
+    ignored("bfd_rt_priority|none|real-time priority of the BFD process", 0, PROCESS),
+    ignored("vrrp_cpu_affinity|all|processors of the VRRP process", 0, PROCESS),
+    ignored("checker_cpu_affinity|all|processors of the process that checks", 0, PROCESS),
+    ignored("bfd_cpu_affinity|all|processors of the BFD process", 0, PROCESS),
+    ignored("vrrp_rlimit_rttime|10000 us|processor time of the VRRP process between two waits", 0, PROCESS),
+    ignored("checker_rlimit_rttime|10000 us|processor time of the checks between two waits", 0, PROCESS),
+    ignored("bfd_rlimit_rttime|10000 us|processor time of the BFD process between two waits", 0, PROCESS),
+    old("vrrp_rlimit_rtime", "vrrp_rlimit_rttime"),
+    old("checker_rlimit_rtime", "checker_rlimit_rttime"),
+    old("bfd_rlimit_rtime", "bfd_rlimit_rttime"),
+    ignored("vrrp_netlink_cmd_rcv_bufs|the kernel's|receive buffer of netlink requests, bytes", 0, BUFFERS),
+    ignored("vrrp_netlink_cmd_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
+    ignored("vrrp_netlink_monitor_rcv_bufs|the kernel's|receive buffer of netlink events, bytes", 0, BUFFERS),
+    ignored("vrrp_netlink_monitor_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
+    ignored("lvs_netlink_cmd_rcv_bufs|the kernel's|receive buffer of IPVS requests, bytes", 0, BUFFERS),
+    ignored("lvs_netlink_cmd_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
+    ignored(
+        "lvs_netlink_monitor_rcv_bufs|the kernel's|receive buffer of events for checks, bytes",
+        0,
+        BUFFERS,
+    ),
+    ignored("lvs_netlink_monitor_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
+    ignored("process_monitor_rcv_bufs|the kernel's|receive buffer of process events, bytes", 0, BUFFERS),
+    ignored("process_monitor_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
+    ignored("vrrp_rx_bufs_policy|the kernel's|how the receive buffer of adverts is sized", 0, BUFFERS),
+    ignored("vrrp_rx_bufs_multiplier|3|how many adverts it holds", 0, BUFFERS),
+    ignored("umask|none|mode of files that are written", 0, FILES),
+    ignored("config_save_dir|none|where read configurations are kept", 0, FILES),
+    ignored("tmp_config_directory|none|where temporary configurations are written", 0, FILES),
+    ignored("data_use_instance|off|name dump files by instance", 0, FILES),
+    ignored("state_dump_file|none|file of the dump of states", 0, FILES),
+    ignored("stats_dump_file|none|file of the dump of statistics", 0, FILES),
+    ignored("json_dump_file|none|file of the dump as JSON", 0, FILES),
+    ignored("json_version|1|layout of that JSON", 0, FILES),
+    ignored(
+        "iproute_usr_dir|none|where iproute2 has its names",
+        0,
+        "names of tables are not read from files",
+    ),
+    ignored(
+        "iproute_etc_dir|none|where iproute2 has its names",
+        0,
+        "names of tables are not read from files",
+    ),
+    ignored("use_symlink_paths|off|do not resolve links in paths of scripts", 0, SCRIPTS),
+    ignored("set_supplementary_groups|off|scripts get the groups of their user", 0, SCRIPTS),
+    ignored("random_seed|none|seed of the random numbers", 0, "nothing here is random"),
+    ignored("reload_check_config|off|check a configuration before it is reloaded", 0, RELOAD),
+    ignored(
+        "reload_time_file|none|file that says when to reload",
+        0,
+        "a reload is asked for by SIGHUP or on the console",
+    ),
+    ignored(
+        "reload_repeat|off|reload again at that time",
+        0,
+        "a reload is asked for by SIGHUP or on the console",
+    ),
+    ignored(
+        "reload_file|none|file whose presence allows a reload",
+        0,
+        "a reload is asked for by SIGHUP or on the console",
+    ),
+    ignored(
+        "include_check|off|what to do about files that cannot be included",
+        0,
+        "the inclusion of files is refused by this version",
+    ),
 ];
 
 const VRRP: &[Keyword<GlobalDraft>] = &[
-    ignored("dynamic_interfaces", 0, "an interface may always appear later"),
-    ignored("default_interface", 1, "it is used by static addresses only"),
-    ignored("disable_local_igmp", 0, VMAC),
-    ignored("vmac_prefix", 0, VMAC),
-    ignored("vmac_addr_prefix", 0, VMAC),
-    ignored("vrrp_garp_extra_if", 0, VMAC),
-    ignored("vrrp_vmac_garp_intvl", 0, VMAC),
-    ignored("v3_checksum_as_v2", 0, "VRRP version 3 is not used by this version"),
-    ignored("vrrp_mcast_group6", 1, "VRRP over IPv6 is not used by this version"),
-    ignored("vrrp_skip_check_adv_addr", 0, "an advert with other addresses is accepted, with an alarm"),
-    ignored("log_unknown_vrids", 0, "adverts of other virtual routers are counted, see `show vrrp`"),
-    ignored("vrrp_garp_interval", 1, "announcements are sent without a pause between them"),
-    ignored("vrrp_gna_interval", 1, "announcements are sent without a pause between them"),
-    ignored("vrrp_iptables", 0, NFT),
-    ignored("vrrp_ipsets", 0, NFT),
-    ignored("nftables", 0, NFT),
-    ignored("nftables_priority", 0, NFT),
-    ignored("nftables_ifindex", 0, NFT),
-    ignored("nftables_counters", 0, NFT),
-    ignored("nftables_ipvs", 0, NFT),
-    ignored("nftables_ipvs_priority", 0, NFT),
-    ignored("nftables_ipvs_start_fwmark", 0, NFT),
-    unsupported("vrrp_strict", "remove it: with virtual servers it does harm (addresses would not answer)"),
-    unsupported("vrrp_startup_delay", "instances take part in the election at once"),
-    unsupported("vrrp_delay_after_boot", "instances take part in the election at once"),
-    only("vrrp_down_timer_adverts", &["3"], "a master is given up after 3 missed adverts"),
-    off("vrrp_lower_prio_no_advert", "an advert of lower priority is answered with an advert"),
-    off("vrrp_higher_prio_send_advert", "a router that gives way sends no last advert"),
-    off("vrrp_owner_ignore_adverts", "adverts are always looked at"),
+    ignored("dynamic_interfaces|off|interfaces may appear later", 0, "an interface may always appear later"),
+    ignored("default_interface|eth0|interface of static addresses", 1, "it is used by static addresses only"),
+    ignored("disable_local_igmp|off|no IGMP on virtual hardware addresses", 0, VMAC),
+    ignored("vmac_prefix|vrrp|prefix of the names of VMAC interfaces", 0, VMAC),
+    ignored("vmac_addr_prefix|vrrp|the same for addresses with a VMAC", 0, VMAC),
+    ignored("vrrp_garp_extra_if|off|announce on the parent of a VMAC as well", 0, VMAC),
+    old("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if"),
+    ignored(
+        "vrrp_skip_check_adv_addr|off|look at the addresses of an advert once per MASTER",
+        0,
+        "an advert with other addresses is accepted, with an alarm",
+    ),
+    ignored(
+        "log_unknown_vrids|off|log adverts of virtual routers that are not configured",
+        0,
+        "adverts of other virtual routers are counted, see `show vrrp`",
+    ),
+    ignored(
+        "vrrp_garp_interval|0 s|pause between gratuitous ARPs of one interface",
+        1,
+        "announcements are sent without a pause between them",
+    ),
+    ignored(
+        "vrrp_gna_interval|0 s|pause between neighbour advertisements of one interface",
+        1,
+        "announcements are sent without a pause between them",
+    ),
+    ignored("vrrp_iptables|off|iptables chains for addresses that do not answer", 0, NFT),
+    ignored("vrrp_ipsets|off|address sets for them", 0, NFT),
+    ignored("nftables|off|nf_tables table for them", 0, NFT),
+    ignored("nftables_priority|-1|priority of its chains", 0, NFT),
+    ignored("nftables_ifindex|off|its rules name interfaces by index", 0, NFT),
+    ignored("nftables_counters|off|its rules count", 0, NFT),
+    ignored("nftables_ipvs|off|nf_tables table of marks for service groups", 0, NFT),
+    ignored("nftables_ipvs_priority|none|priority of its chains", 0, NFT),
+    ignored("nftables_ipvs_start_fwmark|1000|first mark that it uses", 0, NFT),
+    unsupported(
+        "vrrp_strict|off|enforce the letter of the VRRP RFCs",
+        "remove it: with virtual servers it does harm (addresses would not answer)",
+    ),
+    unsupported(
+        "vrrp_startup_delay|0 s|ignore VRRP for so long after the start",
+        "instances take part in the election at once",
+    ),
+    unsupported(
+        "vrrp_delay_after_boot|0 s|the same, counted from the boot of the machine",
+        "instances take part in the election at once",
+    ),
+    only(
+        "vrrp_down_timer_adverts|3|missed adverts after which a MASTER is given up",
+        &["3"],
+        "a master is given up after 3 missed adverts",
+    ),
+    off(
+        "vrrp_lower_prio_no_advert|off|do not answer an advert of lower priority",
+        "an advert of lower priority is answered with an advert",
+    ),
+    off(
+        "vrrp_higher_prio_send_advert|off|send one advert before giving way",
+        "a router that gives way sends no last advert",
+    ),
+    off("vrrp_owner_ignore_adverts|off|an address owner ignores adverts", "adverts are always looked at"),
 ];
 
 const IPVS: &[Keyword<GlobalDraft>] = &[
-    ignored("lvs_flush_on_stop", 0, "at the stop the own services are removed, others are left alone"),
-    ignored("lvs_flush_onstop", 0, "at the stop the own services are removed, others are left alone"),
-    unsupported("lvs_sync_daemon", "connections are not passed on to the other director at a takeover"),
+    ignored(
+        "lvs_flush_on_stop|off|empty the IPVS table at the stop",
+        0,
+        "at the stop the own services are removed, others are left alone",
+    ),
+    old("lvs_flush_onstop", "lvs_flush_on_stop"),
+    unsupported(
+        "lvs_sync_daemon|none|the kernel tells connections to the other director",
+        "connections are not passed on to the other director at a takeover",
+    ),
 ];
 
 fn timeouts(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
@@ -217,32 +321,39 @@ fn timeouts(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
     }
 }
 
-fn version(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.word() else { return };
-    match &*word.text {
-        "2" => draft.version_3 = None,
-        "3" => draft.version_3 = Some(word.at),
-        _ => line.invalid(&word, "2 or 3"),
+fn set_version(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
+    if let Some(given) = version(line) {
+        draft.version_3 = given.value == Version::V3;
     }
 }
 
-fn group(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {
-    draft.group = multicast(line).or(draft.group);
+fn set_group(group: &mut Option<IpAddr>, line: &mut Line<'_, '_>, family: Family) {
+    let Some(given) = multicast(line) else { return };
+    if Family::of(given.value) == family {
+        *group = Some(given.value);
+    } else {
+        line.cx.error(
+            INVALID,
+            given.at,
+            format_args!("{} is no {} address", given.value, family.name()),
+            format_args!("the line is left out"),
+        );
+    }
 }
 
-/// The next word as an IPv4 multicast address.
-pub(super) fn multicast(line: &mut Line<'_, '_>) -> Option<Ipv4Addr> {
+/// The next word as a multicast address.
+pub(super) fn multicast(line: &mut Line<'_, '_>) -> Option<Given<IpAddr>> {
     let word = line.word()?;
-    let address = word.text.parse().ok().filter(Ipv4Addr::is_multicast);
+    let address = word.text.parse().ok().filter(IpAddr::is_multicast);
     if address.is_none() {
         line.cx.error(
             INVALID,
             word.at,
-            format_args!("{} is no IPv4 multicast address", crate::syntax::diagnostic::Quoted(&word.text)),
-            format_args!("write an address from 224.0.0.0 to 239.255.255.255; the line is left out"),
+            format_args!("{} is no multicast address", crate::syntax::diagnostic::Quoted(&word.text)),
+            format_args!("write an address such as 224.0.0.18 or ff02::12; the line is left out"),
         );
     }
-    address
+    address.map(|value| Given { value, at: word.at })
 }
 
 /// `vrrp_min_garp`: one announcement and no second burst, unless the lines for these say otherwise.

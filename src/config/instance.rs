@@ -1,12 +1,12 @@
 //! `vrrp_instance`: its keywords and the draft that they fill. What comes of the draft is in `instance_build.rs`.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use super::address::{AddressDraft, address};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
 use super::rows::{
-    Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, only,
+    Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, old, only,
     unsupported, weight, words,
 };
 use crate::syntax::diagnostic::Quoted;
@@ -15,6 +15,7 @@ use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
 use crate::wire::link::LinkName;
+use crate::wire::vrrp::Version;
 
 /// The initial state that is wished for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,13 +53,14 @@ pub(super) struct InstanceDraft {
     pub(super) vrid: Option<Given<u32>>,
     pub(super) priority: Option<Given<u32>>,
     pub(super) advert_int: Option<Given<Duration>>,
-    pub(super) version_2: bool,
-    pub(super) auth_pass_type: Option<Position>,
+    pub(super) version: Option<Given<Version>>,
+    pub(super) checksum_as_v2: Option<bool>,
+    pub(super) auth_type_at: Option<Position>,
     pub(super) password: Option<Given<Secret>>,
-    pub(super) source: Option<Given<Ipv4Addr>>,
-    pub(super) group: Option<Ipv4Addr>,
+    pub(super) source: Option<Given<IpAddr>>,
+    pub(super) group: Option<Given<IpAddr>>,
     pub(super) peers_at: Option<Position>,
-    pub(super) peers: Vec<Given<Ipv4Addr>>,
+    pub(super) peers: Vec<Given<IpAddr>>,
     pub(super) check_source: Option<bool>,
     pub(super) nopreempt: Option<Position>,
     pub(super) addresses: Vec<AddressDraft>,
@@ -79,111 +81,198 @@ pub(super) static AUTHENTICATION: Table<InstanceDraft> =
     Table { name: "authentication", rows: &[AUTHENTICATION_ROWS] };
 
 const GARP: [Keyword<InstanceDraft>; 6] = garp_rows([
-    "garp_master_delay",
-    "garp_master_repeat",
-    "garp_master_refresh",
-    "garp_master_refresh_repeat",
-    "garp_lower_prio_delay",
-    "garp_lower_prio_repeat",
+    "garp_master_delay|vrrp_garp_master_delay|pause before the second burst of announcements",
+    "garp_master_repeat|vrrp_garp_master_repeat|gratuitous ARPs per address and burst",
+    "garp_master_refresh|vrrp_garp_master_refresh|pause between announcements of a MASTER; 0: none",
+    "garp_master_refresh_repeat|vrrp_garp_master_refresh_repeat|gratuitous ARPs per address and refresh",
+    "garp_lower_prio_delay|vrrp_garp_lower_prio_delay|second burst after an advert of lower priority",
+    "garp_lower_prio_repeat|vrrp_garp_lower_prio_repeat|gratuitous ARPs after an advert of lower priority",
 ]);
 
 const OWN: &[Keyword<InstanceDraft>] = &[
-    words("state", "MASTER or BACKUP", state),
-    words("interface", "the name of an interface", |b, line| b.link = link(line).or(b.link)),
-    integer("virtual_router_id", 1, 255, |b, given| b.vrid = Some(given)),
-    integer("priority", 1, 255, |b, given| b.priority = Some(given)),
+    words("state|BACKUP|state that is wished for; the election decides", "MASTER or BACKUP", state),
+    words(
+        "interface|none|interface of the adverts, and of addresses without `dev`",
+        "the name of an interface",
+        |b, line| b.link = link(line).or(b.link),
+    ),
+    integer("virtual_router_id|none|VRID, the same on all routers of the group", 1, 255, |b, given| {
+        b.vrid = Some(given)
+    }),
+    integer("priority|100|the highest one is MASTER; 255 owns the addresses", 1, 255, |b, given| {
+        b.priority = Some(given)
+    }),
     Keyword {
-        word: "advert_int",
+        text: "advert_int|1 s|time between two adverts of the MASTER",
         kind: Kind::Timer {
             min: Duration::from_millis(10),
             max: Duration::from_secs(255),
             set: |b, given| b.advert_int = Some(given),
         },
     },
-    words("version", "2", version),
-    block("authentication", authentication),
-    list("virtual_ipaddress", |b, line| b.addresses.extend(address(line))),
-    list("virtual_ipaddress_excluded", |b, line| b.excluded.extend(address(line))),
-    words("unicast_src_ip", "an IPv4 address", source),
-    words("mcast_src_ip", "an IPv4 address", source),
-    words("mcast_dst_ip", "a multicast address", |b, line| b.group = multicast(line).or(b.group)),
-    block("unicast_peer", |b, cx, node| {
+    words("version|vrrp_version|version of VRRP", "2 or 3", |b, line| {
+        b.version = version(line).or(b.version)
+    }),
+    block("authentication|none|password of the adverts", authentication),
+    list("virtual_ipaddress|none|addresses of the MASTER, told in its adverts", |b, line| {
+        b.addresses.extend(address(line))
+    }),
+    list("virtual_ipaddress_excluded|none|addresses of the MASTER that adverts do not tell", |b, line| {
+        b.excluded.extend(address(line))
+    }),
+    words("unicast_src_ip|the interface's|source address of adverts", "an IP address", source),
+    words("mcast_src_ip|the interface's|source address of adverts", "an IP address", source),
+    words("mcast_dst_ip|vrrp_mcast_group4|multicast group of adverts", "a multicast address", |b, line| {
+        b.group = multicast(line).or(b.group)
+    }),
+    block("unicast_peer|none|routers that get adverts instead of the group", |b, cx, node| {
         b.peers_at = Some(cx.tree.position(node));
         Walk::items(cx, node, peer, b);
     }),
-    boolean("check_unicast_src", |b, given| b.check_source = Some(given.value)),
-    flag("nopreempt", |b, at| b.nopreempt = Some(at)),
-    flag("preempt", |b, _| b.nopreempt = None),
-    list("track_interface", tracker),
+    boolean(
+        "check_unicast_src|vrrp_check_unicast_src|accept adverts from configured peers only",
+        |b, given| b.check_source = Some(given.value),
+    ),
+    boolean(
+        "v3_checksum_as_v2|v3_checksum_as_v2|checksum of version 3 over IPv4 without pseudo header",
+        |b, given| b.checksum_as_v2 = Some(given.value),
+    ),
+    flag("nopreempt|off|do not take over from a MASTER of lower priority", |b, at| b.nopreempt = Some(at)),
+    flag("preempt|on|take over from a MASTER of lower priority", |b, _| b.nopreempt = None),
+    list("track_interface|none|interfaces that must be up, or that change the priority", tracker),
     // The active router answers for its addresses; no_accept is what would need work.
-    flag("accept", |_, _| {}),
+    flag("accept|on|the MASTER answers for its addresses", |_, _| {}),
 ];
 
 const AUTHENTICATION_ROWS: &[Keyword<InstanceDraft>] = &[
-    words("auth_type", "PASS", auth_type),
-    words("auth_pass", "a password of up to 8 characters", auth_pass),
+    words("auth_type|none|kind of authentication", "PASS", auth_type),
+    words("auth_pass|none|password; 8 characters count", "a password of up to 8 characters", auth_pass),
 ];
 
 const SCRIPTS: &str = "no scripts run, see the event log";
 const VMAC: &str = "virtual hardware addresses are not used by this version";
 
 const IGNORED: &[Keyword<InstanceDraft>] = &[
-    ignored("notify", 0, SCRIPTS),
-    ignored("notify_master", 0, SCRIPTS),
-    ignored("notify_backup", 0, SCRIPTS),
-    ignored("notify_fault", 0, SCRIPTS),
-    ignored("notify_stop", 0, SCRIPTS),
-    ignored("notify_deleted", 0, SCRIPTS),
-    ignored("notify_master_rx_lower_pri", 0, SCRIPTS),
-    ignored("notify_priority_changes", 0, SCRIPTS),
-    ignored("smtp_alert", 0, "no mail is sent, see the log"),
-    ignored("linkbeat_use_polling", 0, "the kernel reports the state of every interface"),
-    ignored("native_ipv6", 0, "it has had no effect for a long time"),
-    ignored("garp_extra_if", 0, VMAC),
-    ignored("vmac_garp_intvl", 0, VMAC),
-    ignored("kernel_rx_buf_size", 0, "receive buffers are sized by the configuration"),
-    ignored("debug", 0, "the level of the log is set for the whole program"),
-    ignored("promote_secondaries", 0, "an address that the kernel drops is put back"),
-    ignored("skip_check_adv_addr", 0, "an advert with other addresses is accepted, with an alarm"),
-    ignored("v3_checksum_as_v2", 0, "VRRP version 3 is not used by this version"),
-    ignored("old_unicast_checksum", 0, "the checksum of VRRP version 2 is the same for all"),
+    ignored("notify|none|command at every change of state", 0, SCRIPTS),
+    ignored("notify_master|none|command on becoming MASTER", 0, SCRIPTS),
+    ignored("notify_backup|none|command on becoming BACKUP", 0, SCRIPTS),
+    ignored("notify_fault|none|command on becoming FAULT", 0, SCRIPTS),
+    ignored("notify_stop|none|command at the stop", 0, SCRIPTS),
+    ignored("notify_deleted|none|command when a reload removes the instance", 0, SCRIPTS),
+    ignored("notify_master_rx_lower_pri|none|command when a MASTER hears a lower priority", 0, SCRIPTS),
+    ignored("notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
+    ignored("smtp_alert|off|mail about changes of state", 0, "no mail is sent, see the log"),
+    ignored(
+        "linkbeat_use_polling|off|ask drivers for the state of a link",
+        0,
+        "the kernel reports the state of every interface",
+    ),
+    ignored("native_ipv6|off|use IPv6", 0, "it has had no effect for a long time"),
+    ignored("garp_extra_if|off|announce on the parent of a VMAC as well", 0, VMAC),
+    old("vmac_garp_intvl", "garp_extra_if"),
+    ignored(
+        "kernel_rx_buf_size|the kernel's|receive buffer of adverts, bytes",
+        0,
+        "receive buffers are sized by the configuration",
+    ),
+    ignored("debug|0|level of debugging", 0, "the level of the log is set for the whole program"),
+    ignored(
+        "promote_secondaries|off|keep other addresses when the primary one goes",
+        0,
+        "an address that the kernel drops is put back",
+    ),
+    ignored(
+        "skip_check_adv_addr|off|look at the addresses of an advert once per MASTER",
+        0,
+        "an advert with other addresses is accepted, with an alarm",
+    ),
+    ignored(
+        "old_unicast_checksum|off|checksum of version 3 as keepalived 1 made it",
+        0,
+        "both forms of the checksum are accepted",
+    ),
     // An empty list of peers is a warning of its own, and the election then goes by multicast.
-    ignored("unicast_fault_no_peer", 0, "an instance without peers is reported when the file is read"),
+    ignored(
+        "unicast_fault_no_peer|off|FAULT instead of multicast without peers",
+        0,
+        "an instance without peers is reported when the file is read",
+    ),
 ];
 
 const TRACK: &str = "the instance does not depend on it; track an interface with `track_interface`";
 const NO_VMAC: &str = "adverts and addresses use the interface's own hardware address";
 
 const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
-    block("auth_hmac", |b, cx, node| {
+    block("auth_hmac|none|keys that sign adverts", |b, cx, node| {
         b.left_out = true;
         other_protocol(cx, cx.tree.position(node), "auth_hmac");
     }),
-    unsupported("no_virtual_ipaddress", "an instance needs at least one virtual address"),
-    unsupported("virtual_routes", "routes do not follow the state of the instance"),
-    unsupported("virtual_rules", "routing rules do not follow the state of the instance"),
-    only("unicast_ttl", &["255"], "adverts are sent with a time to live of 255"),
-    off("track_src_ip", "the instance runs whether its source address is there or not"),
-    unsupported("preempt_delay", "a higher priority takes over as soon as the protocol allows"),
-    off("lower_prio_no_advert", "an advert of lower priority is answered with an advert"),
-    off("higher_prio_send_advert", "a router that gives way sends no last advert"),
-    off("owner_ignore_adverts", "adverts are always looked at"),
-    only("down_timer_adverts", &["3"], "a master is given up after 3 missed adverts"),
-    unsupported("timer_expired_backup", "a late event loop is reported, see `show loop`"),
-    unsupported("thread_timer_expired", "a late event loop is reported, see `show loop`"),
-    unsupported("track_file", TRACK),
-    unsupported("track_process", TRACK),
-    unsupported("track_bfd", TRACK),
-    unsupported("track_script", TRACK),
-    unsupported("dont_track_primary", "the interface of the adverts is always tracked"),
-    unsupported("no_accept", "the active router answers for its virtual addresses"),
-    off("strict_mode", "remove it: with virtual servers it does harm (addresses would not answer)"),
-    unsupported("use_vmac", NO_VMAC),
-    unsupported("vmac_xmit_base", NO_VMAC),
-    unsupported("use_vmac_addr", NO_VMAC),
-    unsupported("use_ipvlan", NO_VMAC),
-    unsupported("vrf", "the interface is used as it is"),
-    unsupported("lvs_sync_daemon_interface", "connections are not passed on to the other director"),
+    unsupported(
+        "no_virtual_ipaddress|off|run without a virtual address",
+        "an instance needs at least one virtual address",
+    ),
+    unsupported("virtual_routes|none|routes of the MASTER", "routes do not follow the state of the instance"),
+    unsupported(
+        "virtual_rules|none|routing rules of the MASTER",
+        "routing rules do not follow the state of the instance",
+    ),
+    only(
+        "unicast_ttl|255|time to live of adverts to peers",
+        &["255"],
+        "adverts are sent with a time to live of 255",
+    ),
+    off(
+        "track_src_ip|off|FAULT while the source address is missing",
+        "the instance runs whether its source address is there or not",
+    ),
+    unsupported(
+        "preempt_delay|0 s|wait so long before taking over",
+        "a higher priority takes over as soon as the protocol allows",
+    ),
+    off(
+        "lower_prio_no_advert|off|do not answer an advert of lower priority",
+        "an advert of lower priority is answered with an advert",
+    ),
+    off(
+        "higher_prio_send_advert|off|send one advert before giving way",
+        "a router that gives way sends no last advert",
+    ),
+    off("owner_ignore_adverts|off|an address owner ignores adverts", "adverts are always looked at"),
+    only(
+        "down_timer_adverts|3|missed adverts after which a MASTER is given up",
+        &["3"],
+        "a master is given up after 3 missed adverts",
+    ),
+    unsupported(
+        "timer_expired_backup|off|give up being MASTER after waking too late",
+        "a late event loop is reported, see `show loop`",
+    ),
+    old("thread_timer_expired", "timer_expired_backup"),
+    unsupported("track_file|none|files whose number changes the priority", TRACK),
+    unsupported("track_process|none|processes that must run, or that change the priority", TRACK),
+    unsupported("track_bfd|none|BFD sessions that must be up, or change the priority", TRACK),
+    unsupported("track_script|none|scripts that must succeed, or that change the priority", TRACK),
+    unsupported(
+        "dont_track_primary|off|run although the interface of the adverts is down",
+        "the interface of the adverts is always tracked",
+    ),
+    unsupported(
+        "no_accept|off|the MASTER does not answer for its addresses",
+        "the active router answers for its virtual addresses",
+    ),
+    off(
+        "strict_mode|vrrp_strict|enforce the letter of the VRRP RFCs",
+        "remove it: with virtual servers it does harm (addresses would not answer)",
+    ),
+    unsupported("use_vmac|off|hardware address of the virtual router", NO_VMAC),
+    unsupported("vmac_xmit_base|off|adverts leave by the interface itself", NO_VMAC),
+    unsupported("use_vmac_addr|off|VMACs on the interfaces of addresses", NO_VMAC),
+    unsupported("use_ipvlan|off|addresses on an ipvlan interface", NO_VMAC),
+    unsupported("vrf|none|virtual routing domain of the interface", "the interface is used as it is"),
+    unsupported(
+        "lvs_sync_daemon_interface|none|old form of `lvs_sync_daemon` in `global_defs`",
+        "write `lvs_sync_daemon` in `global_defs`, which this version does not support either",
+    ),
 ];
 
 fn state(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
@@ -195,16 +284,18 @@ fn state(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     }
 }
 
-fn version(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    let Some(word) = line.word() else { return };
-    match &*word.text {
-        "2" => draft.version_2 = true,
-        "3" => {
-            draft.left_out = true;
-            other_protocol(line.cx, word.at, "VRRP version 3");
+/// The next word as a version of VRRP.
+pub(super) fn version(line: &mut Line<'_, '_>) -> Option<Given<Version>> {
+    let word = line.word()?;
+    let value = match &*word.text {
+        "2" => Version::V2,
+        "3" => Version::V3,
+        _ => {
+            line.invalid(&word, "2 or 3");
+            return None;
         }
-        _ => line.invalid(&word, "2 or 3"),
-    }
+    };
+    Some(Given { value, at: word.at })
 }
 
 fn other_protocol(cx: &mut Context<'_>, at: Position, what: &str) {
@@ -221,7 +312,7 @@ fn authentication(draft: &mut InstanceDraft, cx: &mut Context<'_>, node: NodeId)
     let mut walk = Walk::new(cx.tree.children(node));
     while let Some(child) = walk.peek(cx.tree) {
         let word = cx.tree.keyword(child);
-        if word.text.is_empty() || nearest(&word.text, AUTHENTICATION.words()).is_some() {
+        if word.text.is_empty() || nearest(&word.text, &mut AUTHENTICATION.words()).is_some() {
             walk.step(cx, &AUTHENTICATION, draft);
             continue;
         }
@@ -238,7 +329,7 @@ fn authentication(draft: &mut InstanceDraft, cx: &mut Context<'_>, node: NodeId)
 fn auth_type(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     let Some(word) = line.word() else { return };
     match &*word.text {
-        "PASS" => draft.auth_pass_type = Some(word.at),
+        "PASS" => draft.auth_type_at = Some(word.at),
         "AH" => {
             draft.left_out = true;
             other_protocol(line.cx, word.at, "auth_type AH");
@@ -271,31 +362,25 @@ fn auth_pass(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
 }
 
 fn source(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    draft.source = ipv4(line).or(draft.source);
+    draft.source = ip(line).or(draft.source);
 }
 
-fn ipv4(line: &mut Line<'_, '_>) -> Option<Given<Ipv4Addr>> {
+fn ip(line: &mut Line<'_, '_>) -> Option<Given<IpAddr>> {
     let word = line.word()?;
-    match line.host(&word) {
-        Some(IpAddr::V4(value)) => return Some(Given { value, at: word.at }),
-        Some(IpAddr::V6(_)) => line.cx.error(
-            UNSUPPORTED,
-            word.at,
-            format_args!("VRRP over IPv6 is not supported by this version"),
-            format_args!("write an IPv4 address; {} is left out", Quoted(&word.text)),
-        ),
-        None => line.cx.error(
+    let address = line.host(&word);
+    if address.is_none() {
+        line.cx.error(
             INVALID,
             word.at,
-            format_args!("{} is no IPv4 address", Quoted(&word.text)),
+            format_args!("{} is no IP address", Quoted(&word.text)),
             format_args!("write an address such as 192.0.2.11; the line is left out"),
-        ),
+        );
     }
-    None
+    address.map(|value| Given { value, at: word.at })
 }
 
 fn peer(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    draft.peers.extend(ipv4(line));
+    draft.peers.extend(ip(line));
     while let Some(word) = line.word() {
         if matches!(&*word.text, "min_ttl" | "max_ttl") {
             line.word();

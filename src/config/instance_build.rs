@@ -2,7 +2,7 @@
 //!
 //! An instance is added whole or not at all: nobody elects a master with half of an instance.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::num::NonZeroU8;
 
 use super::address::AddressDraft;
@@ -21,7 +21,7 @@ use crate::limits;
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Given, Position};
 use crate::time::Duration;
-use crate::wire::vrrp::GROUP;
+use crate::wire::vrrp::{CENTISECOND, Coverage, Family, GROUP, GROUP6, Version};
 
 /// Adds the instance to the tables, or says why not.
 pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut Tables, cx: &mut Context<'_>) {
@@ -34,13 +34,14 @@ pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut T
         );
         return;
     }
-    if !complete(draft, global, cx) || !tables.instance_count.admit(draft.at) {
+    if !complete(draft, cx) || !tables.instance_count.admit(draft.at) {
         return;
     }
     let (Some(name), Some(vrid)) = (draft.link, draft.vrid) else { return };
     let Some(link) = tables.link(name.value, name.at) else { return };
     let Some(nonzero) = u8::try_from(vrid.value).ok().and_then(NonZeroU8::new) else { return };
-    if let Some(other) = tables.vrids.get(&(link, vrid.value)) {
+    let family = family(draft);
+    if let Some(other) = tables.vrids.get(&(link, vrid.value, family == Family::Ipv6)) {
         cx.error(
             DUPLICATE_INSTANCE,
             vrid.at,
@@ -49,19 +50,24 @@ pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut T
         );
         return;
     }
-    let Some((addresses, advertised)) = add_addresses(draft, link, tables, cx) else { return };
-    tables.vrids.insert((link, vrid.value), draft.name.clone());
+    let Some((addresses, advertised)) = add_addresses(draft, (link, family), tables, cx) else { return };
+    tables.vrids.insert((link, vrid.value, family == Family::Ipv6), draft.name.clone());
     let (priority, preemption) = election(draft, cx);
+    let version = version(draft, global, family, cx);
+    let message_only = draft.checksum_as_v2.unwrap_or(global.checksum_as_v2);
     let instance = Instance {
         name: tables.texts.intern(&draft.name),
         link,
         vrid: nonzero,
+        version,
+        family,
+        coverage: if message_only { Coverage::Message } else { Coverage::PseudoHeader },
         priority,
-        advert_interval: interval(draft, cx),
+        advert_interval: interval(draft, version, cx),
         preemption,
-        authentication: authentication(draft, cx),
-        source: draft.source.map(|given| given.value),
-        transport: transport(draft, global, tables, cx),
+        authentication: authentication(draft, version, cx),
+        source: draft.source.filter(|given| fits(*given, family, cx)).map(|given| given.value),
+        transport: transport(draft, (global, family), tables, cx),
         source_check: if draft.check_source.unwrap_or(global.check_source) {
             SourceCheck::Peers
         } else {
@@ -75,32 +81,48 @@ pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut T
     tables.instances.push(instance);
 }
 
+/// The first address says what the instance is; those of the other family are left out one by one.
+fn family(draft: &InstanceDraft) -> Family {
+    draft.addresses.first().map_or(Family::Ipv4, |first| Family::of(first.address))
+}
+
+/// True for an address of the instance's family; another one is reported.
+fn fits(given: Given<IpAddr>, family: Family, cx: &mut Context<'_>) -> bool {
+    let fits = Family::of(given.value) == family;
+    if !fits {
+        cx.error(
+            FAMILY,
+            given.at,
+            format_args!("{} is no {} address, as the virtual ones are", given.value, family.name()),
+            format_args!("an instance speaks to its peers over one family; it is left out"),
+        );
+    }
+    fits
+}
+
+/// `version`, else `vrrp_version`; over IPv6 always 3, as version 2 has no room for its addresses.
+fn version(draft: &InstanceDraft, global: &GlobalDraft, family: Family, cx: &mut Context<'_>) -> Version {
+    match (draft.version, family) {
+        (Some(Given { value: Version::V2, at }), Family::Ipv6) => {
+            cx.warn(
+                OTHER_PROTOCOL,
+                at,
+                format_args!("VRRP version 2 has no IPv6: version 3 is used"),
+                format_args!("write `version 3` or remove the line"),
+            );
+            Version::V3
+        }
+        (Some(given), _) => given.value,
+        (None, Family::Ipv6) => Version::V3,
+        (None, Family::Ipv4) if global.version_3 => Version::V3,
+        (None, Family::Ipv4) => Version::V2,
+    }
+}
+
 /// True if there is everything the protocol needs and nothing that this version cannot do.
-fn complete(draft: &InstanceDraft, global: &GlobalDraft, cx: &mut Context<'_>) -> bool {
+fn complete(draft: &InstanceDraft, cx: &mut Context<'_>) -> bool {
     let name = Quoted(&draft.name);
     let mut complete = !draft.left_out;
-    if let Some(at) = global.version_3.filter(|_| !draft.version_2) {
-        complete = false;
-        cx.error(
-            OTHER_PROTOCOL,
-            draft.at,
-            format_args!("instance {name} would run VRRP version 3 and is left out"),
-            format_args!(
-                "line {} says vrrp_version 3, which is not supported: write 2 on all routers",
-                at.line
-            ),
-        );
-    }
-    // The first address says what the instance is; those of the other family are left out one by one.
-    if let Some(address) = draft.addresses.first().filter(|address| address.address.is_ipv6()) {
-        complete = false;
-        cx.error(
-            OTHER_PROTOCOL,
-            address.at,
-            format_args!("VRRP over IPv6 is not supported by this version; instance {name} is left out"),
-            format_args!("IPv6 addresses may stand in virtual_ipaddress_excluded of an IPv4 instance"),
-        );
-    }
     for (missing, what, write) in [
         (draft.link.is_none(), "interface", "interface eth0"),
         (draft.vrid.is_none(), "virtual_router_id", "virtual_router_id 51"),
@@ -121,30 +143,37 @@ fn complete(draft: &InstanceDraft, global: &GlobalDraft, cx: &mut Context<'_>) -
 
 fn add_addresses(
     draft: &InstanceDraft,
-    own: LinkId,
+    (own, family): (LinkId, Family),
     tables: &mut Tables,
     cx: &mut Context<'_>,
 ) -> Option<(Range<AddressId>, u8)> {
+    let limit = match family {
+        Family::Ipv4 => limits::MAX_ADVERTISED,
+        Family::Ipv6 => limits::MAX_ADVERTISED_IPV6,
+    };
     let start = tables.addresses.len();
     let mut advertised = 0_u8;
     for address in &draft.addresses {
-        if address.address.is_ipv6() {
+        if Family::of(address.address) != family {
             cx.error(
                 FAMILY,
                 address.at,
-                format_args!("{} is no IPv4 address, as the instance's others are", address.address),
+                format_args!(
+                    "{} is no {} address, as the instance's others are",
+                    address.address,
+                    family.name()
+                ),
                 format_args!("write it in virtual_ipaddress_excluded; it is left out"),
             );
             continue;
         }
-        if usize::from(advertised) >= limits::MAX_ADVERTISED {
+        if usize::from(advertised) >= limit {
             cx.error(
                 LIMIT,
                 address.at,
                 format_args!(
-                    "{} addresses in virtual_ipaddress: the limit is {}",
-                    draft.addresses.len(),
-                    limits::MAX_ADVERTISED
+                    "{} addresses in virtual_ipaddress: the limit is {limit}",
+                    draft.addresses.len()
                 ),
                 format_args!("from here on they are left out: put them into virtual_ipaddress_excluded"),
             );
@@ -227,24 +256,39 @@ fn election(draft: &InstanceDraft, cx: &mut Context<'_>) -> (u8, Preemption) {
     (priority, Preemption::Preempt)
 }
 
-/// One byte of whole seconds on the wire (RFC 3768 section 5.3.7).
-fn interval(draft: &InstanceDraft, cx: &mut Context<'_>) -> Duration {
+/// One byte of whole seconds on the wire (RFC 3768 section 5.3.7), or 12 bits of centiseconds (RFC 9568 section 5.2.7).
+fn interval(draft: &InstanceDraft, version: Version, cx: &mut Context<'_>) -> Duration {
     let Some(Given { value, at }) = draft.advert_int else { return Duration::from_secs(1) };
-    let seconds = (value + Duration::from_millis(500)).as_secs().clamp(1, 255);
-    let whole = Duration::from_secs(seconds);
+    let (unit, most, what) = match version {
+        Version::V2 => (Duration::from_secs(1), 255, "whole seconds"),
+        Version::V3 => (CENTISECOND, 4_095, "hundredths of a second up to 40.95"),
+    };
+    let units = (value + unit.divided_by(2)).as_micros() / unit.as_micros();
+    let whole = unit.times(units.clamp(1, most));
     if whole != value {
+        let number = version.number();
         cx.warn(
             WHOLE_SECONDS,
             at,
-            format_args!("advert_int {value} is rounded to {seconds}"),
-            format_args!("VRRP version 2 knows whole seconds only; write the same number on all routers"),
+            format_args!("advert_int {value} is rounded to {whole}"),
+            format_args!("VRRP version {number} knows {what} only; write the same number on all routers"),
         );
     }
     whole
 }
 
-fn authentication(draft: &InstanceDraft, cx: &mut Context<'_>) -> Authentication {
-    let missing: (Position, &str) = match (draft.auth_pass_type, &draft.password) {
+fn authentication(draft: &InstanceDraft, version: Version, cx: &mut Context<'_>) -> Authentication {
+    let given = draft.auth_type_at.or(draft.password.as_ref().map(|password| password.at));
+    if let (Version::V3, Some(at)) = (version, given) {
+        cx.warn(
+            OTHER_PROTOCOL,
+            at,
+            format_args!("VRRP version 3 has no authentication: the instance runs without"),
+            format_args!("remove the `authentication` block"),
+        );
+        return Authentication::None;
+    }
+    let missing: (Position, &str) = match (draft.auth_type_at, &draft.password) {
         (Some(_), Some(password)) => return Authentication::Pass(password.value.0),
         (None, None) => return Authentication::None,
         (Some(at), None) => (at, "auth_type PASS has no valid auth_pass"),
@@ -261,12 +305,12 @@ fn authentication(draft: &InstanceDraft, cx: &mut Context<'_>) -> Authentication
 
 fn transport(
     draft: &InstanceDraft,
-    global: &GlobalDraft,
+    (global, family): (&GlobalDraft, Family),
     tables: &mut Tables,
     cx: &mut Context<'_>,
 ) -> Transport {
     let start = tables.peers.len();
-    for peer in &draft.peers {
+    for peer in draft.peers.iter().filter(|peer| fits(**peer, family, cx)).copied().collect::<Vec<_>>() {
         let own = draft.source.is_some_and(|source| source.value == peer.value);
         let seen = tables.peers.get(start..).is_some_and(|peers| peers.contains(&peer.value));
         if own || seen {
@@ -292,7 +336,12 @@ fn transport(
             tables.peers.push(peer.value);
         }
     }
-    let group: Ipv4Addr = draft.group.or(global.group).unwrap_or(GROUP);
+    let (common, standard) = match family {
+        Family::Ipv4 => (global.group4, IpAddr::V4(GROUP)),
+        Family::Ipv6 => (global.group6, IpAddr::V6(GROUP6)),
+    };
+    let own = draft.group.filter(|given| fits(*given, family, cx)).map(|given| given.value);
+    let group = own.or(common).unwrap_or(standard);
     if tables.peers.len() > start {
         return Transport::Unicast { peers: row(start)..row(tables.peers.len()) };
     }

@@ -4,11 +4,13 @@ use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
 use super::model::Interface;
-use super::rows::{block, ignored, unsupported};
+use super::own;
+use super::refused;
+use super::rows::{block, ignored, old, unsupported};
 use super::service::{SERVER, SERVICE};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
-use crate::syntax::{Keyword, NodeId, Table, Walk};
+use crate::syntax::{Keyword, NodeId, Row, Rows, Shape, Table, Walk};
 
 /// The top level as written.
 #[derive(Debug, Default)]
@@ -29,106 +31,144 @@ const PROCESSES: &str = "there is one process, and it writes no pid file";
 const GROUPS: &str = "members of the group change their states one by one";
 const SCRIPTS: &str = "no scripts run here; track an interface with `track_interface`";
 const STATIC: &str = "set it up with the other addresses and routes of the machine";
-const OURS: &str = "set it up with the means of the machine";
 
 const ROWS: &[Keyword<RootDraft>] = &[
-    block("global_defs", |b, cx, node| Walk::block(cx, node, &GLOBAL, &mut b.global)),
-    block("vrrp_instance", |b, cx, node| b.instances.extend(read(cx, node))),
-    block("virtual_server", |b, _, node| b.service = Some(node)),
-    block("appliance", |b, cx, node| appliance::read(cx, node, &mut b.appliance)),
-    block("interface", |b, cx, node| appliance::read_interface(cx, node, &mut b.interfaces)),
-    ignored("linkbeat_use_polling", 0, "the kernel reports the state of every interface"),
-    ignored("linkbeat_interfaces", 0, "the kernel reports the state of every interface"),
-    ignored("namespace_with_ipsets", 0, "no sets of addresses are used"),
-    ignored("use_pid_dir", 0, PROCESSES),
-    ignored("instance", 0, PROCESSES),
-    ignored("child_wait_time", 0, PROCESSES),
-    ignored("garp_group", 0, "announcements are sent without a pause between them"),
-    unsupported("net_namespace", NAMESPACE),
-    unsupported("net_namespace_ipvs", NAMESPACE),
-    unsupported("track_group", STATIC),
-    unsupported("static_ipaddress", STATIC),
-    unsupported("static_routes", STATIC),
-    unsupported("static_rules", STATIC),
-    unsupported("vrrp_sync_group", GROUPS),
-    unsupported("vrrp_script", SCRIPTS),
-    unsupported("vrrp_track_process", SCRIPTS),
-    unsupported("track_file", SCRIPTS),
-    unsupported("vrrp_track_file", SCRIPTS),
-    unsupported("bfd_instance", "track an interface with `track_interface`"),
-    unsupported("interface_up_down_delays", "a change of an interface counts at once"),
-    unsupported("SSL", "checks over TLS are not supported; use TCP_CHECK or HTTP_GET"),
-    unsupported("virtual_server_group", "write one virtual_server block for each address"),
-    unsupported("firewall", OURS),
-    unsupported("real_server_role", OURS),
-    unsupported("ping_group", OURS),
-    unsupported("serial_link", OURS),
+    block("global_defs|none|what holds for the whole director", |b, cx, node| {
+        Walk::block(cx, node, &GLOBAL, &mut b.global)
+    }),
+    block("vrrp_instance|none|a virtual router: name and block", |b, cx, node| {
+        b.instances.extend(read(cx, node))
+    }),
+    block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
+        b.service = Some(node)
+    }),
+    block("appliance|none|the box itself, where lvsbox is all there is", |b, cx, node| {
+        appliance::read(cx, node, &mut b.appliance)
+    }),
+    block("interface|none|an interface of the box: name and block", |b, cx, node| {
+        appliance::read_interface(cx, node, &mut b.interfaces)
+    }),
+    ignored(
+        "linkbeat_use_polling|off|ask drivers for the state of links",
+        0,
+        "the kernel reports the state of every interface",
+    ),
+    ignored(
+        "linkbeat_interfaces|none|interfaces that are asked for their state",
+        0,
+        "the kernel reports the state of every interface",
+    ),
+    ignored(
+        "namespace_with_ipsets|off|allow address sets in a network namespace",
+        0,
+        "no sets of addresses are used",
+    ),
+    ignored("use_pid_dir|off|write pid files to a directory of their own", 0, PROCESSES),
+    ignored("instance|none|name of this daemon among several", 0, PROCESSES),
+    ignored("child_wait_time|5 s|how long children may take to stop", 0, PROCESSES),
+    ignored(
+        "garp_group|none|pauses between announcements of some interfaces",
+        0,
+        "announcements are sent without a pause between them",
+    ),
+    unsupported("net_namespace|none|network namespace to run in", NAMESPACE),
+    unsupported("net_namespace_ipvs|none|network namespace of the IPVS table", NAMESPACE),
+    unsupported("track_group|none|instances that static addresses depend on", STATIC),
+    unsupported("static_ipaddress|none|addresses that are always there", STATIC),
+    unsupported("static_routes|none|routes that are always there", STATIC),
+    unsupported("static_rules|none|routing rules that are always there", STATIC),
+    unsupported("vrrp_sync_group|none|instances that change their states together", GROUPS),
+    unsupported("vrrp_script|none|a script that instances can track", SCRIPTS),
+    unsupported("vrrp_track_process|none|a process that instances can track", SCRIPTS),
+    unsupported("track_file|none|a file with a number that instances can track", SCRIPTS),
+    old("vrrp_track_file", "track_file"),
+    unsupported("bfd_instance|none|a BFD session", "track an interface with `track_interface`"),
+    unsupported(
+        "interface_up_down_delays|none|how long a change of an interface must last",
+        "a change of an interface counts at once",
+    ),
+    unsupported(
+        "SSL|none|keys and certificates of checks over TLS",
+        "checks over TLS are not supported; use TCP_CHECK or HTTP_GET",
+    ),
+    unsupported(
+        "virtual_server_group|none|addresses and marks that are one service",
+        "write one virtual_server block for each address",
+    ),
+    block("firewall|none|packet filter rules: marks, masquerading, redirection|later", |b, cx, node| {
+        own::firewall(&mut b.appliance, cx, node)
+    }),
+    block("real_server_role|none|this box as a DR or TUN real server|later", |b, cx, node| {
+        own::role(&mut b.appliance, cx, node)
+    }),
+    block("ping_group|none|hosts outside whose answers show that the net works|later", |b, cx, node| {
+        own::ping(&mut b.appliance, cx, node)
+    }),
+    block("serial_link|none|heartbeat over a serial line|later", |b, cx, node| {
+        own::serial(&mut b.appliance, cx, node)
+    }),
 ];
 
-/// Keywords of blocks that are refused as a whole: so that they are not called unknown where they are misplaced.
-const REFUSED_BLOCKS: &[(&str, &[&str])] = &[
-    ("vrrp_sync_group", &["group", "global_tracking", "sync_group_tracking_weight"]),
-    ("vrrp_script", &["script", "interval", "timeout", "rise", "fall", "user", "init_fail", "weight"]),
-    (
-        "vrrp_track_process",
-        &[
-            "process",
-            "param_match",
-            "quorum",
-            "quorum_max",
-            "delay",
-            "terminate_delay",
-            "fork_delay",
-            "full_command",
-        ],
-    ),
-    ("garp_group", &["garp_interval", "gna_interval", "interfaces"]),
-    ("auth_hmac", &["key", "active_key", "time_window", "anti_replay", "mode"]),
-    ("track_file", &["file", "init_file", "weight"]),
-    (
-        "bfd_instance",
-        &[
-            "weight",
-            "neighbor_ip",
-            "neighbour_ip",
-            "source_ip",
-            "min_rx",
-            "min_tx",
-            "idle_tx",
-            "multiplier",
-            "passive",
-            "ttl",
-            "hoplimit",
-            "max_hops",
-            "multihop",
-            "vrrp",
-            "checker",
-        ],
-    ),
-    ("SSL", &["password", "ca", "certificate", "key"]),
+/// Tables of all blocks that are read.
+static TABLES: [&(dyn Rows + Sync); 13] = [
+    &ROOT,
+    &GLOBAL,
+    &INSTANCE,
+    &AUTHENTICATION,
+    &SERVICE,
+    &SERVER,
+    &URL,
+    &APPLIANCE,
+    &INTERFACE,
+    &own::FIREWALL,
+    &own::ROLE,
+    &own::PING,
+    &own::SERIAL,
 ];
+
+/// The rows of all tables, see [`rows`]. One type for all: a chain of one iterator per table was 80 KB of code.
+#[derive(Debug)]
+pub struct AllRows {
+    table: usize,
+    row: usize,
+}
+
+impl Iterator for AllRows {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        loop {
+            let checkers = self.table.checked_sub(TABLES.len()).and_then(|index| FORMS.get(index));
+            let found = match (TABLES.get(self.table), checkers) {
+                (Some(table), _) => table.row(self.row),
+                (None, Some(form)) => form.table.row(self.row),
+                (None, None) => {
+                    let index = self.table - TABLES.len() - FORMS.len();
+                    let (block, texts) = refused::BLOCKS.iter().chain(REFUSED).nth(index)?;
+                    let shape = Shape::Unsupported("its block is left out as a whole");
+                    texts.split('\n').nth(self.row).map(|text| Row { block, text, shape })
+                }
+            };
+            if found.is_some() {
+                self.row += 1;
+                return found;
+            }
+            (self.table, self.row) = (self.table + 1, 0);
+        }
+    }
+}
+
+/// Every keyword, in the order of the tables.
+pub fn rows() -> AllRows {
+    AllRows { table: 0, row: 0 }
+}
 
 /// Every keyword with its block, in the order of the tables.
 pub fn keywords() -> impl Iterator<Item = (&'static str, &'static str)> {
-    fn of<B>(table: &Table<B>) -> impl Iterator<Item = (&'static str, &'static str)> + use<B> {
-        let name = table.name;
-        table.words().map(move |word| (name, word))
-    }
-    let refused = REFUSED_BLOCKS.iter().chain(REFUSED);
-    of(&ROOT)
-        .chain(of(&GLOBAL))
-        .chain(of(&INSTANCE))
-        .chain(of(&AUTHENTICATION))
-        .chain(of(&SERVICE))
-        .chain(of(&SERVER))
-        .chain(FORMS.iter().flat_map(|form| of(form.table)))
-        .chain(of(&URL))
-        .chain(of(&APPLIANCE))
-        .chain(of(&INTERFACE))
-        .chain(refused.flat_map(|(name, words)| words.iter().map(|word| (*name, *word))))
+    rows().map(|row| (row.block, row.word()))
 }
 
 /// The block a word belongs to; the first one if there are several.
 pub(super) fn home(word: &str) -> Option<&'static str> {
-    keywords().find(|(_, known)| *known == word).map(|(name, _)| name)
+    rows().find(|row| row.word() == word).map(|row| row.block)
 }

@@ -10,8 +10,10 @@ use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
 use super::model::Config;
 use super::service_build::ServiceBuild;
-use crate::limits::MAX_CONFIG_BYTES;
-use crate::syntax::{Context, Diagnostics, FileId, NodeId, Position, Progress, Reader, Severity, Tree, Walk};
+use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
+use crate::syntax::{
+    Context, Diagnostics, Facts, NodeId, Position, Progress, Reader, Severity, Tree, Walk, Want,
+};
 
 /// Lines or statements of one slice.
 const SLICE: usize = 200;
@@ -35,7 +37,7 @@ pub struct Loader {
 }
 
 enum Stage {
-    Read(Reader),
+    Read(Box<Reader>),
     Blocks(Walk),
     Service(Box<ServiceBuild>, Walk),
     Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
@@ -68,7 +70,7 @@ impl Loader {
         let bytes = text.len();
         if bytes > MAX_CONFIG_BYTES {
             loader.tree = Tree::new(name, String::new());
-            let at = Position { file: FileId(0), line: 1, offset: 0, len: 1 };
+            let at = Position { line: 1, len: 1, ..Position::default() };
             loader.diagnostics.report(
                 &loader.tree,
                 (Severity::Fatal, TOO_LARGE, at),
@@ -76,9 +78,43 @@ impl Loader {
                 format_args!("this is probably not the configuration"),
             );
         } else {
-            loader.stage = Stage::Read(Reader::new(name, text));
+            loader.stage = Stage::Read(Box::new(Reader::new(name, text)));
         }
         loader
+    }
+
+    /// The same, knowing the machine.
+    #[must_use]
+    pub fn on(mut self, facts: Facts) -> Self {
+        self.stage = match self.stage {
+            Stage::Read(reader) => Stage::Read(Box::new(reader.on(facts))),
+            other @ (Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. }) => {
+                other
+            }
+        };
+        self
+    }
+
+    /// What an `include` needs before the next [`Self::step`]; without an answer it is left out.
+    pub fn want(&self) -> Option<Want<'_>> {
+        match &self.stage {
+            Stage::Read(reader) => reader.want(),
+            Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. } => None,
+        }
+    }
+
+    /// The answer to [`Want::Names`]: the names in the folder, or an error number of errno.h.
+    pub fn give_names(&mut self, names: Result<Vec<String>, u16>) {
+        if let Stage::Read(reader) = &mut self.stage {
+            reader.give_names(names, &mut self.diagnostics);
+        }
+    }
+
+    /// The answer to [`Want::Text`]: the text of the file, or an error number of errno.h.
+    pub fn give_text(&mut self, text: Result<String, u16>) {
+        if let Stage::Read(reader) = &mut self.stage {
+            reader.give_text(text, &mut self.diagnostics);
+        }
     }
 
     /// Does about a millisecond of work at most; true when there is no more.
@@ -86,8 +122,8 @@ impl Loader {
         let stage = core::mem::replace(&mut self.stage, Stage::Done { usable: false });
         self.stage = match stage {
             Stage::Read(mut reader) => match reader.step(SLICE, &mut self.diagnostics) {
-                Progress::More => Stage::Read(reader),
-                Progress::Done => self.take_tree(reader),
+                Progress::More | Progress::Wants => Stage::Read(reader),
+                Progress::Done => self.take_tree(*reader),
             },
             Stage::Blocks(walk) => self.step_blocks(walk),
             Stage::Service(mut service, walk) => {
@@ -146,6 +182,12 @@ impl Loader {
             if !walk.step(&mut cx, &ROOT, &mut self.root) {
                 let drafts = core::mem::take(&mut self.root.instances);
                 return Stage::Instances(drafts.into_iter());
+            }
+            // Far more than fit: they are counted, and what they say is not kept.
+            while self.root.instances.len() > 4 * MAX_INSTANCES
+                && let Some(draft) = self.root.instances.pop()
+            {
+                self.tables.instance_count.admit(draft.at);
             }
             if let Some(node) = self.root.service.take() {
                 return self.start_service(node, walk);

@@ -2,11 +2,14 @@
 //!
 //! Read [`model`] first: it is what the rest of the program sees. Then the tables (`global`, [`instance`], [`service`],
 //! `crate::check::keywords`): adding a keyword is adding a row. What comes of the drafts that they fill is in the files
-//! that end in `_build`; [`loader`] drives all of it in slices.
+//! that end in `_build`; [`loader`] drives all of it in slices; [`canonical`] is the way back to text.
 
+pub mod canonical;
 pub mod check;
 pub mod codes;
 pub mod differences;
+pub mod explain;
+pub mod help;
 pub mod ids;
 pub mod keywords;
 pub mod loader;
@@ -18,7 +21,9 @@ mod build;
 mod global;
 mod instance;
 mod instance_build;
+mod own;
 mod probe_build;
+mod refused;
 mod rows;
 mod service;
 mod service_build;
@@ -26,6 +31,6 @@ mod service_build;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Outcome, check};
+pub use check::{Outcome, report};
 pub use loader::{Loaded, Loader, load};
 pub use model::Config;

@@ -12,9 +12,10 @@ use crate::check::Checker;
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
 use crate::wire::link::LinkName;
+use crate::wire::vrrp::{Channel, Coverage, Family, Version};
 
 /// A whole configuration.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// `global_defs`.
     pub global: Global,
@@ -27,7 +28,7 @@ pub struct Config {
     /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones.
     pub addresses: Box<[VirtualAddress]>,
     /// Unicast peers, contiguous per instance (indexed by `Instance::peers`, not by an id).
-    pub peers: Box<[Ipv4Addr]>,
+    pub peers: Box<[IpAddr]>,
     /// Tracked interfaces, contiguous per instance (indexed by `Instance::trackers`).
     pub trackers: Box<[Tracker]>,
     /// `virtual_server` blocks in order of the file.
@@ -104,7 +105,7 @@ pub struct Timeouts {
 }
 
 /// A VRRP instance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The name behind `vrrp_instance`.
     pub name: Text,
@@ -112,16 +113,22 @@ pub struct Instance {
     pub link: LinkId,
     /// Virtual router identifier.
     pub vrid: NonZeroU8,
+    /// What is spoken.
+    pub version: Version,
+    /// What it is spoken over; the advertised addresses are of this family.
+    pub family: Family,
+    /// What the checksum of version 3 over IPv4 covers (`v3_checksum_as_v2`).
+    pub coverage: Coverage,
     /// 1 to 255; 255 is the address owner, which starts as MASTER.
     pub priority: u8,
-    /// Advertisement interval; whole seconds in VRRP version 2.
+    /// Advertisement interval: whole seconds in VRRP version 2, whole centiseconds up to 40.95 s in version 3.
     pub advert_interval: Duration,
     /// What happens when a router with a lower priority is MASTER.
     pub preemption: Preemption,
-    /// RFC 2338 authentication.
+    /// RFC 2338 authentication; none in version 3.
     pub authentication: Authentication,
-    /// Source address of the adverts; `None` takes the interface's primary address.
-    pub source: Option<Ipv4Addr>,
+    /// Source address of the adverts; `None` takes the interface's primary or link-local address.
+    pub source: Option<IpAddr>,
     /// Where adverts go.
     pub transport: Transport,
     /// Accept only adverts of configured peers (`check_unicast_src`).
@@ -167,8 +174,8 @@ impl core::fmt::Debug for Authentication {
 /// Where adverts go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {
-    /// To this group, 224.0.0.18 unless configured.
-    Multicast(Ipv4Addr),
+    /// To this group, 224.0.0.18 or ff02::12 unless configured.
+    Multicast(IpAddr),
     /// One datagram to each peer, rows of `Config::peers`.
     Unicast {
         /// Rows of `Config::peers`.
@@ -233,7 +240,7 @@ pub struct Tracker {
 }
 
 /// A virtual service: one service of the kernel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Address, port and protocol, or firewall mark.
     pub key: ServiceKey,
@@ -250,7 +257,7 @@ pub struct Service {
 }
 
 /// A real server (or sorry server) in one service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The service it belongs to.
     pub service: ServiceId,
@@ -337,7 +344,7 @@ impl Text {
 }
 
 /// All strings of a configuration in one piece of memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Texts(Box<str>);
 
 impl Texts {
@@ -377,9 +384,19 @@ impl TextsBuilder {
     }
 }
 
+impl Instance {
+    /// The socket of its packets.
+    pub const fn channel(&self) -> Channel {
+        match self.family {
+            Family::Ipv4 => Channel::Ipv4,
+            Family::Ipv6 => Channel::Ipv6,
+        }
+    }
+}
+
 impl Config {
     /// The instance's unicast peers; empty for multicast.
-    pub fn peers_of(&self, instance: &Instance) -> &[Ipv4Addr] {
+    pub fn peers_of(&self, instance: &Instance) -> &[IpAddr] {
         match &instance.transport {
             Transport::Multicast(_) => &[],
             Transport::Unicast { peers } => rows(&self.peers, peers),

@@ -1,4 +1,5 @@
-//! Short ways to write the rows of keyword tables, and what several tables share.
+//! Short ways to write the rows of keyword tables, and what several tables share. The first argument of each is the
+//! row's text, `word|default|meaning`.
 
 use crate::syntax::keyword::{INVALID, RANGE};
 use crate::syntax::value::{self, Invalid};
@@ -10,11 +11,11 @@ use crate::wire::link::LinkName;
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 pub(super) const fn flag<B>(word: &'static str, set: fn(&mut B, Position)) -> Keyword<B> {
-    Keyword { word, kind: Kind::Flag(set) }
+    Keyword { text: word, kind: Kind::Flag(set) }
 }
 
 pub(super) const fn boolean<B>(word: &'static str, set: fn(&mut B, Given<bool>)) -> Keyword<B> {
-    Keyword { word, kind: Kind::Bool(set) }
+    Keyword { text: word, kind: Kind::Bool(set) }
 }
 
 pub(super) const fn integer<B>(
@@ -23,7 +24,16 @@ pub(super) const fn integer<B>(
     max: u32,
     set: fn(&mut B, Given<u32>),
 ) -> Keyword<B> {
-    Keyword { word, kind: Kind::Integer { min, max, set } }
+    Keyword { text: word, kind: Kind::Integer { min, max, set } }
+}
+
+pub(super) const fn timer<B>(
+    word: &'static str,
+    min: Duration,
+    max: Duration,
+    set: fn(&mut B, Given<Duration>),
+) -> Keyword<B> {
+    Keyword { text: word, kind: Kind::Timer { min, max, set } }
 }
 
 pub(super) const fn words<B>(
@@ -31,23 +41,28 @@ pub(super) const fn words<B>(
     expected: &'static str,
     set: fn(&mut B, &mut Line<'_, '_>),
 ) -> Keyword<B> {
-    Keyword { word, kind: Kind::Words { expected, set } }
+    Keyword { text: word, kind: Kind::Words { expected, set } }
 }
 
 pub(super) const fn list<B>(word: &'static str, set: fn(&mut B, &mut Line<'_, '_>)) -> Keyword<B> {
-    Keyword { word, kind: Kind::List(set) }
+    Keyword { text: word, kind: Kind::List(set) }
 }
 
 pub(super) const fn block<B>(word: &'static str, set: fn(&mut B, &mut Context<'_>, NodeId)) -> Keyword<B> {
-    Keyword { word, kind: Kind::Block(set) }
+    Keyword { text: word, kind: Kind::Block(set) }
 }
 
 pub(super) const fn ignored<B>(word: &'static str, values: usize, why: &'static str) -> Keyword<B> {
-    Keyword { word, kind: Kind::Ignored { values, why } }
+    Keyword { text: word, kind: Kind::Ignored { values, why } }
 }
 
 pub(super) const fn unsupported<B>(word: &'static str, instead: &'static str) -> Keyword<B> {
-    Keyword { word, kind: Kind::Unsupported(instead) }
+    Keyword { text: word, kind: Kind::Unsupported(instead) }
+}
+
+/// An old spelling of another word of the same block.
+pub(super) const fn old<B>(word: &'static str, name: &'static str) -> Keyword<B> {
+    Keyword { text: word, kind: Kind::OldName(name) }
 }
 
 /// Off is what happens anyway; on is not supported.
@@ -60,7 +75,7 @@ pub(super) const fn only<B>(
     values: &'static [&'static str],
     instead: &'static str,
 ) -> Keyword<B> {
-    Keyword { word, kind: Kind::Only { values, instead } }
+    Keyword { text: word, kind: Kind::Only { values, instead } }
 }
 
 /// Gratuitous ARP as written, in `global_defs` or an instance.
@@ -81,16 +96,16 @@ pub(super) trait Announcing {
 
 /// The six rows, by the names they have in this block.
 pub(super) const fn garp_rows<B: Announcing>(names: [&'static str; 6]) -> [Keyword<B>; 6] {
-    const fn timer<B>(word: &'static str, set: fn(&mut B, Given<Duration>)) -> Keyword<B> {
-        Keyword { word, kind: Kind::Timer { min: Duration::ZERO, max: LONGEST, set } }
+    const fn span<B>(word: &'static str, set: fn(&mut B, Given<Duration>)) -> Keyword<B> {
+        timer(word, Duration::ZERO, LONGEST, set)
     }
     let [delay, repeat, refresh, refresh_repeat, lower_delay, lower_repeat] = names;
     [
-        timer(delay, |b, given| b.garp().delay = Some(given)),
+        span(delay, |b, given| b.garp().delay = Some(given)),
         integer(repeat, 1, 255, |b, given| b.garp().repeat = Some(given)),
-        timer(refresh, |b, given| b.garp().refresh = Some(given)),
+        span(refresh, |b, given| b.garp().refresh = Some(given)),
         integer(refresh_repeat, 1, 255, |b, given| b.garp().refresh_repeat = Some(given)),
-        timer(lower_delay, |b, given| b.garp().lower_delay = Some(given)),
+        span(lower_delay, |b, given| b.garp().lower_delay = Some(given)),
         integer(lower_repeat, 0, 255, |b, given| b.garp().lower_repeat = Some(given)),
     ]
 }

@@ -101,70 +101,137 @@ const MAIL: &str = "no mail is sent, see the log";
 const SNMP: &str = "there is no SNMP here";
 
 const fn flag_row(word: &'static str, set: fn(&mut ServiceDraft, Position)) -> Keyword<ServiceDraft> {
-    Keyword { word, kind: Kind::Flag(set) }
+    Keyword { text: word, kind: Kind::Flag(set) }
 }
 
 const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
-    words("lb_algo", "a scheduler such as wrr", scheduler),
-    words("lvs_sched", "a scheduler such as wrr", scheduler),
-    words("lb_kind", METHOD, |b, line| b.method = method(line).or(b.method)),
-    words("lvs_method", METHOD, |b, line| b.method = method(line).or(b.method)),
+    words("lb_algo|wlc|scheduler (also `lvs_sched`)", "a scheduler such as wrr", scheduler),
+    words("lvs_sched|wlc|scheduler (also `lb_algo`)", "a scheduler such as wrr", scheduler),
+    words("lb_kind|NAT|forwarding method (also `lvs_method`)", METHOD, |b, line| {
+        b.method = method(line).or(b.method)
+    }),
+    words("lvs_method|NAT|forwarding method (also `lb_kind`)", METHOD, |b, line| {
+        b.method = method(line).or(b.method)
+    }),
     // The second pass over the block reads these, when all values for the service as a whole are known.
-    block("real_server", |_, _, _| {}),
-    words("protocol", "TCP, UDP or SCTP", protocol),
-    Keyword { word: "persistence_timeout", kind: Kind::Free(persistence) },
-    words("persistence_granularity", "a netmask, for IPv6 a prefix length", granularity),
-    words("persistence_engine", "sip", engine),
-    words("ip_family", "inet or inet6", family),
-    words("virtualhost", "a host name", |b, line| b.host = host(line).or(b.host.take())),
-    words("sorry_server", "an address and a port", sorry),
-    words("sorry_server_lvs_method", METHOD, |b, line| b.sorry_method = method(line).or(b.sorry_method)),
-    boolean("sorry_server_inhibit", |b, given| b.sorry_inhibit = given.value),
-    integer("quorum", 1, 16_777_215, |b, given| b.quorum = Some(given)),
-    integer("hysteresis", 0, 16_777_215, |b, given| b.hysteresis = Some(given)),
-    integer("weight", 1, 65_535, |b, given| b.weight = Some(given.value)),
-    boolean("inhibit_on_failure", |b, given| b.inhibit = given.value),
-    flag("ops", |b, at| b.ops = Some(at)),
+    block("real_server|none|a real server: address, port and its block", |_, _, _| {}),
+    words("protocol|UDP|protocol of the service; none with a fwmark", "TCP, UDP or SCTP", protocol),
+    Keyword {
+        text: "persistence_timeout|off; alone 360 s|seconds that a client keeps its real server",
+        kind: Kind::Free(persistence),
+    },
+    words(
+        "persistence_granularity|one host|clients of one network keep the same real server",
+        "a netmask, for IPv6 a prefix length",
+        granularity,
+    ),
+    words("persistence_engine|none|tells clients apart by more than their address", "sip", engine),
+    words("ip_family|the address's|family of a service with a fwmark", "inet or inet6", family),
+    words("virtualhost|none|Host of HTTP requests of its checks", "a host name", |b, line| {
+        b.host = host(line).or(b.host.take())
+    }),
+    words("sorry_server|none|address and port used while the quorum is lost", "an address and a port", sorry),
+    words("sorry_server_lvs_method|lvs_method|forwarding method of the sorry server", METHOD, |b, line| {
+        b.sorry_method = method(line).or(b.sorry_method)
+    }),
+    boolean("sorry_server_inhibit|off|keep the sorry server in the table, with weight 0", |b, given| {
+        b.sorry_inhibit = given.value
+    }),
+    integer("quorum|1|weights of servers up that the service needs", 1, 16_777_215, |b, given| {
+        b.quorum = Some(given)
+    }),
+    integer("hysteresis|0|weight above and below the quorum that counts", 0, 16_777_215, |b, given| {
+        b.hysteresis = Some(given)
+    }),
+    integer("weight|1|weight of real servers that say none", 1, 65_535, |b, given| {
+        b.weight = Some(given.value)
+    }),
+    boolean("inhibit_on_failure|off|a failed server gets weight 0 and is not removed", |b, given| {
+        b.inhibit = given.value
+    }),
+    flag("ops|off|schedule each UDP packet alone", |b, at| b.ops = Some(at)),
     // IP_VS_SVC_F_SCHED1 to SCHED3 (linux/ip_vs.h) and the names that sh and mh give them.
-    flag_row("flag-1", |b, at| b.flags.push(SchedulerFlag { bit: 0x8, of: "", at })),
-    flag_row("flag-2", |b, at| b.flags.push(SchedulerFlag { bit: 0x10, of: "", at })),
-    flag_row("flag-3", |b, at| b.flags.push(SchedulerFlag { bit: 0x20, of: "", at })),
-    flag_row("sh-fallback", |b, at| b.flags.push(SchedulerFlag { bit: 0x8, of: "sh", at })),
-    flag_row("sh-port", |b, at| b.flags.push(SchedulerFlag { bit: 0x10, of: "sh", at })),
-    flag_row("mh-fallback", |b, at| b.flags.push(SchedulerFlag { bit: 0x8, of: "mh", at })),
-    flag_row("mh-port", |b, at| b.flags.push(SchedulerFlag { bit: 0x10, of: "mh", at })),
+    flag_row("flag-1|off|first flag of the scheduler", |b, at| {
+        b.flags.push(SchedulerFlag { bit: 0x8, of: "", at })
+    }),
+    flag_row("flag-2|off|second flag of the scheduler", |b, at| {
+        b.flags.push(SchedulerFlag { bit: 0x10, of: "", at })
+    }),
+    flag_row("flag-3|off|third flag of the scheduler", |b, at| {
+        b.flags.push(SchedulerFlag { bit: 0x20, of: "", at })
+    }),
+    flag_row("sh-fallback|off|sh: go on to another server if the chosen one is down", |b, at| {
+        b.flags.push(SchedulerFlag { bit: 0x8, of: "sh", at })
+    }),
+    flag_row("sh-port|off|sh: the client's port counts as well", |b, at| {
+        b.flags.push(SchedulerFlag { bit: 0x10, of: "sh", at })
+    }),
+    flag_row("mh-fallback|off|mh: go on to another server if the chosen one is down", |b, at| {
+        b.flags.push(SchedulerFlag { bit: 0x8, of: "mh", at })
+    }),
+    flag_row("mh-port|off|mh: the client's port counts as well", |b, at| {
+        b.flags.push(SchedulerFlag { bit: 0x10, of: "mh", at })
+    }),
 ];
 
 const OTHER: &[Keyword<ServiceDraft>] = &[
-    ignored("nat_mask", 1, "the kernel's NAT has no mask"),
-    ignored("hashed", 0, "the kernel sets this flag itself"),
-    ignored("omega", 0, "it is about scripts at the stop, and no scripts run here"),
-    ignored("quorum_up", 0, SCRIPTS),
-    ignored("quorum_down", 0, SCRIPTS),
-    ignored("smtp_alert", 0, MAIL),
-    ignored("snmp_name", 0, SNMP),
-    unsupported("ha_suspend", "the servers are checked whether the virtual address is here or not"),
+    ignored("nat_mask|none|netmask of NAT in kernels long gone", 1, "the kernel's NAT has no mask"),
+    ignored("hashed|off|flag that the kernel keeps for itself", 0, "the kernel sets this flag itself"),
+    ignored(
+        "omega|off|run notify scripts at the stop",
+        0,
+        "it is about scripts at the stop, and no scripts run here",
+    ),
+    ignored("quorum_up|none|command when the quorum is gained", 0, SCRIPTS),
+    ignored("quorum_down|none|command when the quorum is lost", 0, SCRIPTS),
+    ignored("smtp_alert|off|mail about the service", 0, MAIL),
+    ignored("snmp_name|none|name in SNMP", 0, SNMP),
+    unsupported(
+        "ha_suspend|off|check only while the virtual address is here",
+        "the servers are checked whether the virtual address is here or not",
+    ),
 ];
 
 const SERVER_ROWS: &[Keyword<ServerDraft>] = &[
-    integer("weight", 0, 65_535, |b, given| b.weight = Some(given.value)),
-    boolean("inhibit_on_failure", |b, given| b.inhibit = Some(given.value)),
-    words("lb_kind", METHOD, |b, line| b.method = method(line).or(b.method)),
-    words("lvs_method", METHOD, |b, line| b.method = method(line).or(b.method)),
-    integer("uthreshold", 0, i32::MAX.unsigned_abs(), |b, given| b.upper = Some(given)),
-    integer("lthreshold", 0, i32::MAX.unsigned_abs(), |b, given| b.lower = Some(given)),
-    words("virtualhost", "a host name", |b, line| b.host = host(line).or(b.host.take())),
-    ignored("notify_up", 0, SCRIPTS),
-    ignored("notify_down", 0, SCRIPTS),
-    ignored("smtp_alert", 0, MAIL),
-    ignored("snmp_name", 0, SNMP),
+    integer("weight|the service's|share of new connections; 0: none", 0, 65_535, |b, given| {
+        b.weight = Some(given.value)
+    }),
+    boolean(
+        "inhibit_on_failure|the service's|when it fails it gets weight 0 and is not removed",
+        |b, given| b.inhibit = Some(given.value),
+    ),
+    words("lb_kind|the service's|forwarding method (also `lvs_method`)", METHOD, |b, line| {
+        b.method = method(line).or(b.method)
+    }),
+    words("lvs_method|the service's|forwarding method (also `lb_kind`)", METHOD, |b, line| {
+        b.method = method(line).or(b.method)
+    }),
+    integer(
+        "uthreshold|0|connections above which it gets no more; 0: no limit",
+        0,
+        i32::MAX.unsigned_abs(),
+        |b, given| b.upper = Some(given),
+    ),
+    integer(
+        "lthreshold|0|connections below which it gets new ones again",
+        0,
+        i32::MAX.unsigned_abs(),
+        |b, given| b.lower = Some(given),
+    ),
+    words("virtualhost|the service's|Host of HTTP requests of its checks", "a host name", |b, line| {
+        b.host = host(line).or(b.host.take())
+    }),
+    ignored("notify_up|none|command when it comes up", 0, SCRIPTS),
+    ignored("notify_down|none|command when it goes down", 0, SCRIPTS),
+    ignored("smtp_alert|off|mail about this server", 0, MAIL),
+    ignored("snmp_name|none|name in SNMP", 0, SNMP),
 ];
 
 fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
     let Some(word) = line.word() else { return };
     let known = Scheduler::new(&word.text).filter(|name| SCHEDULERS.contains(&name.as_str()));
     let Some(known) = known else {
-        let near = nearest(&word.text, SCHEDULERS.into_iter()).unwrap_or("wlc");
+        let near = nearest(&word.text, &mut SCHEDULERS.into_iter()).unwrap_or("wlc");
         return line.cx.error(
             NO_SCHEDULER,
             word.at,

@@ -20,6 +20,8 @@ mod checkers;
 mod field;
 mod fixups;
 mod golden;
+mod help;
+mod own;
 
 /// The configuration and its messages in one line each, without file and column.
 fn loaded(text: &str) -> (Config, Vec<String>) {
@@ -120,6 +122,22 @@ fn an_ignored_keyword_says_why_and_a_refused_one_what_to_do() {
 }
 
 #[test]
+fn a_truth_value_is_one_of_six_words_or_none() {
+    for (value, on) in
+        [("", true), ("on", true), ("yes", true), ("true", true), ("off", false), ("no # x", false)]
+    {
+        let config = clean(&service(&format!("inhibit_on_failure {value}\n{SERVER}")));
+        assert_eq!(config.destinations[0].on_failure == OnFailure::Inhibit, on, "{value}");
+    }
+    let (config, messages) = loaded(&service(&format!("inhibit_on_failure maybe\n{SERVER}")));
+    assert_eq!(
+        messages,
+        ["2:20: error[E0104]: inhibit_on_failure: `maybe` is not on, off, true, false, yes or no"]
+    );
+    assert_eq!(config.destinations[0].on_failure, OnFailure::Remove);
+}
+
+#[test]
 fn limits_are_named_at_one_more_and_silent_at_the_limit() {
     let servers = |count: usize| {
         let mut text = String::from("virtual_server 10.0.0.1 80 {\nlb_kind NAT\nprotocol TCP\n");
@@ -205,7 +223,7 @@ fn errors_are_kept_when_warnings_fill_the_list() {
 fn after_a_fatal_error_there_is_no_configuration() {
     for text in ["vrrp_instance X {\n", "global_defs {\n router_id \"x\n}\n"] {
         let mut out = String::new();
-        assert_eq!(check("t", text, &mut out), Ok(Outcome::Faulty));
+        assert_eq!(report("t", &load(text, "t"), &mut out), Ok(Outcome::Faulty));
         assert!(load(text, "t").config.is_none());
         assert!(out.ends_with("t: 1 fatal error\nthe file cannot be used\n"), "{out}");
     }
@@ -214,10 +232,13 @@ fn after_a_fatal_error_there_is_no_configuration() {
 #[test]
 fn check_counts_what_is_left_and_its_status_tells_errors_from_warnings() {
     let mut out = String::new();
-    assert_eq!(check("t", &service(SERVER), &mut out), Ok(Outcome::Usable));
+    assert_eq!(report("t", &load(&service(SERVER), "t"), &mut out), Ok(Outcome::Usable));
     assert_eq!(out, "t: no errors\nusable: instances 0, addresses 0, services 1, real servers 1, checks 0\n");
-    assert_eq!(check("t", "global_defs {\nenable_dbus\n}", &mut String::new()).map(Outcome::status), Ok(0));
-    assert_eq!(check("t", "bogus", &mut String::new()).map(Outcome::status), Ok(1));
+    assert_eq!(
+        report("t", &load("global_defs {\nenable_dbus\n}", "t"), &mut String::new()).map(Outcome::status),
+        Ok(0)
+    );
+    assert_eq!(report("t", &load("bogus", "t"), &mut String::new()).map(Outcome::status), Ok(1));
 }
 
 #[test]

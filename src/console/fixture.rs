@@ -1,7 +1,7 @@
 //! For tests: small configurations built by hand, a director driven to a quiet state against a kernel that obeys, a
 //! view of it, and a reader that accepts nothing but JSON.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use core::num::{NonZeroU8, NonZeroU32};
 use std::rc::Rc;
 
@@ -27,6 +27,7 @@ use crate::wire::genl_ipvs::{
 };
 use crate::wire::link::{LinkIndex, LinkName, MacAddress};
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
+use crate::wire::vrrp;
 
 /// How large a configuration is.
 #[derive(Clone, Copy)]
@@ -66,12 +67,15 @@ fn instance(id: u8, texts: &mut TextsBuilder) -> Instance {
         name: texts.intern(&format!("VI_{}", id + 1)),
         link: LinkId(0),
         vrid: NonZeroU8::new(id + 1).unwrap(),
+        version: vrrp::Version::V2,
+        family: vrrp::Family::Ipv4,
+        coverage: vrrp::Coverage::PseudoHeader,
         priority: 100,
         advert_interval: Duration::from_secs(1),
         preemption: Preemption::Preempt,
         authentication: Authentication::Pass(*b"s3cret\0\0"),
         source: None,
-        transport: Transport::Multicast(Ipv4Addr::new(224, 0, 0, 18)),
+        transport: Transport::Multicast(vrrp::GROUP.into()),
         source_check: SourceCheck::Any,
         addresses: Range::new(first, first + 2),
         advertised: 1,

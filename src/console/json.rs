@@ -137,7 +137,7 @@ impl List<'_> {
 }
 
 /// Escapes what may not stand in a string (section 7).
-struct Escaped<'a>(&'a mut dyn Write);
+pub(super) struct Escaped<'a>(pub(super) &'a mut dyn Write);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

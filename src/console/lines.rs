@@ -9,7 +9,7 @@ mod refusals;
 pub mod why;
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use crate::check::Failure;
 use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, ServiceId};
@@ -90,6 +90,8 @@ impl<'a> Teller<'a> {
             Reason::PriorityChanged(id, from, to) => self.about(Info, id, format_args!("Changing effective priority from {from} to {to}")),
             Reason::Rejected(id, reject, from, seen) => refusals::tell(self, id, (reject, seen), from),
             Reason::AddressListDiffers(id, from, count) => self.list_differs(id, from, count),
+            Reason::IntervalAdopted(id, from, to) => self.about(Info, id, format_args!("advertisement interval updated from {from}0ms to {to}0ms by master")),
+            Reason::IntervalRestored(id, from, to) => self.about(Info, id, format_args!("changing advert interval from {from}0ms to locally configured {to}0ms")),
             Reason::TwoOwners(id, from) => self.about(Error, id, format_args!("CONFIGURATION ERROR: local instance and {from} are both configured as address owner")),
             Reason::AdvertFailed(id, errno) => self.advert_failed(id, errno),
             Reason::Announcing(address) => self.announcing(address),
@@ -156,7 +158,7 @@ impl<'a> Teller<'a> {
         self.say(Error, line);
     }
 
-    fn list_differs(&mut self, id: InstanceId, from: Ipv4Addr, theirs: u8) {
+    fn list_differs(&mut self, id: InstanceId, from: IpAddr, theirs: u8) {
         let Some(instance) = self.names.0.instances.get(id.index()) else { return };
         let (ours, vrid) = (instance.advertised, instance.vrid);
         if ours == theirs {

@@ -21,6 +21,8 @@ pub enum Command {
     Ipvs,
     /// Checks of real servers.
     Checks,
+    /// What was configured, in canonical form.
+    Config,
     /// Tables, heap, process.
     Memory,
     /// How the loop spends its time.
@@ -135,7 +137,7 @@ impl Row {
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 22] = [
+pub(super) static TABLE: [Row; 23] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -144,6 +146,8 @@ pub(super) static TABLE: [Row; 22] = [
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "checks"], help: "real servers: last result, reason, next check", command: Command::Checks,
           text: show::checks::text, json: show::checks::json },
+    Row { words: &["show", "config"], help: "the configuration in force, in canonical form", command: Command::Config,
+          text: show::config::text, json: show::config::json },
     Row { words: &["show", "interfaces"], help: "state, MAC, MTU, addresses and counters of the kernel's", command: Command::Interfaces,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["show", "arp"], help: "neighbours of the kernel, IPv4 and IPv6", command: Command::Arp,
@@ -465,7 +469,7 @@ mod tests {
         assert_eq!(mistake(b"s"), "`s` may be status, show");
         assert_eq!(
             mistake(b"show"),
-            "show what? One of vrrp, ipvs, checks, interfaces, arp, routes, memory, loop, boot, log"
+            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes, memory, loop, boot, log"
         );
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");

@@ -10,13 +10,14 @@ use crate::check::{Failure, Verdict};
 use crate::config::ids::LinkId;
 use crate::director::event::{Errno, Event};
 use crate::limits::MAX_REAL_SERVERS;
-use crate::wire::vrrp::{Advert, Checksum, Received};
+use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "status",
     "show vrrp",
     "show ipvs",
     "show checks",
+    "show config",
     "show memory",
     "show loop",
     "reload",
@@ -39,15 +40,15 @@ fn hear(bench: &mut Bench, priority: u8, change: fn(&mut Received<'_>)) {
         vrid: 1,
         priority,
         auth_type: 1,
-        interval: 1,
+        interval: crate::time::Duration::from_secs(1),
         checksum: Checksum::Right,
-        addresses: &[[10, 9, 0, 100]],
+        addresses: Addresses::V4(&[[10, 9, 0, 100]]),
         auth_data: *b"s3cret\0\0",
     };
-    let source = Ipv4Addr::new(10, 9, 0, 66);
-    let mut received = Received { source, destination: Ipv4Addr::new(224, 0, 0, 18), ttl: 255, advert };
+    let source = Ipv4Addr::new(10, 9, 0, 66).into();
+    let mut received = Received { source, destination: vrrp::GROUP.into(), ttl: 255, advert };
     change(&mut received);
-    bench.handle(Event::Advert { link: LinkId(0), packet: Ok(received) });
+    bench.handle(Event::Advert { link: LinkId(0), channel: vrrp::Channel::Ipv4, packet: Ok(received) });
 }
 
 #[test]
@@ -96,11 +97,12 @@ VRRP    2 instances, 2 FAULT
   VI_2             FAULT  100  for 1.6 s       interface eth0 is down
 IPVS    1 service, 0 of 2 real servers alive, 1 QUORUM LOST
   [10.0.0.100]:tcp:80 wrr         0/2 alive    QUORUM LOST for 9.0 s
-ALARMS  4
+ALARMS  6
+  2 instances in FAULT (show vrrp)
+  1 service without quorum (show checks)
   IPVS is not available: no such file or entry (module ip_vs?)
   the last reload was refused: the configuration in force is an older one
-  the configuration has 2 errors (lvsbox check)
-  1 advert refused, last VI_1: password from 10.9.0.66, 1.6 s ago
+  and 2 more (status json)
 "
     );
 }

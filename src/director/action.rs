@@ -4,6 +4,7 @@ use heapless::Vec;
 
 use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::limits::MAX_BATCH;
+use crate::wire::vrrp::Channel;
 
 /// The actions of one poll.
 pub type Actions = Vec<Action, MAX_BATCH>;
@@ -34,17 +35,21 @@ pub enum Action {
         /// For this address.
         address: AddressId,
     },
-    /// Open the VRRP socket of an interface ([`super::Director::socket`]); one that is open is closed first.
+    /// Open a VRRP socket of an interface ([`super::Director::socket`]); one that is open is closed first.
     OpenSocket {
         /// Epoch.
         epoch: Epoch,
         /// The interface.
         link: LinkId,
+        /// Which socket.
+        channel: Channel,
     },
     /// Close it. Not answered.
     CloseSocket {
         /// The interface.
         link: LinkId,
+        /// Which socket.
+        channel: Channel,
     },
     /// Add an address ([`super::Director::route_request`]).
     AddAddress {

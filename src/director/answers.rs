@@ -15,7 +15,9 @@ impl Director {
             Action::RemoveAddress { epoch, address } => {
                 net_plan.answered(now, (address, Change::Remove, epoch), result, (config, links), bus);
             }
-            Action::OpenSocket { epoch, link } => links.socket_answered(now, link, epoch, result, bus),
+            Action::OpenSocket { epoch, link, channel } => {
+                links.socket_answered(now, (link, channel), epoch, result, bus);
+            }
             Action::FindIpvs { .. }
             | Action::FlushIpvs { .. }
             | Action::SetTimeouts { .. }

@@ -5,17 +5,19 @@ use crate::check::Verdict;
 use crate::config::ids::LinkId;
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
-use crate::wire::vrrp::{Malformed, Received};
+use crate::wire::vrrp::{Channel, Malformed, Received};
 
 /// Something happened.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Nothing but the passing of time: timers that are due fire. Every other event fires them too.
     Tick,
-    /// A packet of protocol 112 arrived on an interface's VRRP socket.
+    /// A packet arrived on one of an interface's VRRP sockets.
     Advert {
         /// The socket's interface.
         link: LinkId,
+        /// Which socket.
+        channel: Channel,
         /// What it says.
         packet: Result<Received<'a>, Malformed>,
     },

@@ -1,7 +1,7 @@
 //! Records: what happened and why, in a ring of fixed size. Every reader holds a [`Cursor`] and is told how many
 //! records it came too late for. Text is made elsewhere (`console/lines.rs`).
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::action::Change;
 use super::event::{DumpError, Errno};
@@ -48,7 +48,7 @@ pub enum Reason {
     /// A MASTER said that it leaves.
     SentFarewell(InstanceId),
     /// The active router said that it leaves.
-    ReceivedFarewell(InstanceId, Ipv4Addr),
+    ReceivedFarewell(InstanceId, IpAddr),
     /// A MASTER heard a better router.
     HigherAdvert(InstanceId, Rival),
     /// A MASTER heard an equal router with a higher address.
@@ -61,11 +61,15 @@ pub enum Reason {
     PriorityChanged(InstanceId, u8, u8),
     /// An advert was refused; said once per state and reason, counted always. The last value is what stood in the field
     /// that was found wrong (TTL, version, type, interval, authentication type), 0 for the other reasons.
-    Rejected(InstanceId, Reject, Ipv4Addr, u8),
+    Rejected(InstanceId, Reject, IpAddr, u8),
     /// An advert lists other addresses than ours; accepted.
-    AddressListDiffers(InstanceId, Ipv4Addr, u8),
+    AddressListDiffers(InstanceId, IpAddr, u8),
+    /// A BACKUP goes by the active router's interval: from, to, in centiseconds.
+    IntervalAdopted(InstanceId, u16, u16),
+    /// A new MASTER goes by its own interval again: from, to, in centiseconds.
+    IntervalRestored(InstanceId, u16, u16),
     /// Two owners of the addresses (priority 255) on one segment.
-    TwoOwners(InstanceId, Ipv4Addr),
+    TwoOwners(InstanceId, IpAddr),
     /// An advert could not be sent.
     AdvertFailed(InstanceId, Errno),
     /// The first announcement of a burst.
@@ -130,7 +134,7 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rival {
     /// Its address.
-    pub from: Ipv4Addr,
+    pub from: IpAddr,
     /// Its priority.
     pub theirs: u8,
     /// Our effective priority.

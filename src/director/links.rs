@@ -1,6 +1,6 @@
-//! Interfaces: what the kernel says of each one the configuration names, its primary address, its VRRP socket.
+//! Interfaces: what the kernel says of each one the configuration names, the addresses it sends from, its VRRP sockets.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use super::action::{Action, Epoch};
 use super::bus::{Bus, Timer};
@@ -14,6 +14,7 @@ use crate::config::model::Transport;
 use crate::time::{Duration, Instant};
 use crate::wire::link::{LinkIndex, LinkName, MacAddress};
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
+use crate::wire::vrrp::{Channel, Family};
 
 /// A socket that could not be opened is tried again after this time.
 const SOCKET_RETRY: Duration = Duration::from_secs(5);
@@ -29,25 +30,46 @@ pub struct Link {
     pub mac: MacAddress,
     /// MTU in bytes.
     pub mtu: u32,
-    /// The first IPv4 address that is not a virtual one: the source of adverts.
-    pub primary: Option<Ipv4Addr>,
-    /// Candidate for `primary` of the running address dump.
-    candidate: Option<Ipv4Addr>,
-    /// Some other address: serves when the primary one goes.
-    spare: Option<Ipv4Addr>,
+    /// Where adverts come from, by family.
+    sources: [Sources; 2],
     /// The kernel has been asked for this interface and its addresses.
     known: bool,
-    /// Where the socket that is being opened belongs.
-    opening_on: LinkIndex,
-    /// The last error of the socket that was reported; 0 for none.
-    reported: Errno,
-    /// Adverts are sent and heard here.
-    wants_socket: bool,
-    /// The VRRP socket.
-    pub socket: Socket,
+    /// VRRP sockets by channel.
+    ports: [Port; CHANNELS],
 }
 
-/// The VRRP socket of an interface.
+/// The addresses of one family that adverts may come from: IPv4 addresses and IPv6 link-local ones
+/// (RFC 9568 section 5.1.2.1) that are not virtual.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sources {
+    /// The first one.
+    primary: Option<IpAddr>,
+    /// Candidate for `primary` of the running address dump.
+    candidate: Option<IpAddr>,
+    /// Some other address: serves when the primary one goes.
+    spare: Option<IpAddr>,
+}
+
+/// A VRRP socket as wished and as it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Port {
+    /// Adverts are sent and heard here.
+    wanted: bool,
+    /// Where the socket that is being opened belongs.
+    opening_on: LinkIndex,
+    /// The last error that was reported; 0 for none.
+    reported: Errno,
+    socket: Socket,
+}
+
+const CHANNELS: usize = Channel::ALL.len();
+
+/// The place of a socket in the dirty set, and back.
+fn place(link: usize, channel: Channel) -> usize {
+    link * CHANNELS + channel as usize
+}
+
+/// A VRRP socket of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Socket {
     /// Not open.
@@ -72,10 +94,19 @@ impl Link {
         self.known
     }
 
+    /// Where adverts of a family come from, unless the configuration says.
+    pub fn source(&self, family: Family) -> Option<IpAddr> {
+        self.sources.get(family as usize).and_then(|sources| sources.primary)
+    }
+
+    /// A VRRP socket.
+    pub fn socket(&self, channel: Channel) -> Socket {
+        self.ports.get(channel as usize).map_or(Socket::Closed, |port| port.socket)
+    }
+
     /// The same interface of the configuration on another interface of the kernel.
     fn renewed(&self) -> Self {
-        let Self { known, opening_on, reported, wants_socket, socket, .. } = *self;
-        Self { known, opening_on, reported, wants_socket, socket, ..Self::default() }
+        Self { known: self.known, ports: self.ports, ..Self::default() }
     }
 }
 
@@ -95,15 +126,18 @@ impl Links {
     pub(crate) fn new(config: &Config) -> Self {
         let mut table = vec![Link::default(); config.links.len()].into_boxed_slice();
         for instance in &config.instances {
-            if let Some(link) = table.get_mut(instance.link.index()) {
-                link.wants_socket = true;
+            let port = table
+                .get_mut(instance.link.index())
+                .and_then(|link| link.ports.get_mut(instance.channel() as usize));
+            if let Some(port) = port {
+                port.wanted = true;
             }
         }
         let links = config.links.len();
         Self {
             table,
             names: config.links.clone(),
-            sockets: DirtySet::new(links),
+            sockets: DirtySet::new(links * CHANNELS),
             shown: DirtySet::new(links),
             known: false,
         }
@@ -138,7 +172,7 @@ impl Links {
         let running = entry.admin_up && entry.running;
         if before.index != entry.index {
             *link = before.renewed();
-            self.sockets.insert(id.index());
+            look_at_sockets(&mut self.sockets, id.index());
         }
         (link.index, link.running, link.mac, link.mtu) = (entry.index, running, entry.mac, entry.mtu);
         if before.running != running && (before.exists() || !running) {
@@ -163,7 +197,7 @@ impl Links {
     fn vanish(&mut self, now: Instant, id: LinkId, bus: &mut Bus) {
         let Some(link) = self.table.get_mut(id.index()) else { return };
         *link = link.renewed();
-        self.sockets.insert(id.index());
+        look_at_sockets(&mut self.sockets, id.index());
         bus.record(now, Reason::LinkAbsent(id));
         bus.link_changed(id);
     }
@@ -187,50 +221,62 @@ impl Links {
 
     /// An address that is not one of ours appeared.
     pub(crate) fn handle_address(&mut self, entry: &AddressEntry, bus: &mut Bus) {
-        let (Some(id), IpAddr::V4(address)) = (self.by_index(entry.link), entry.address) else { return };
-        let Some(link) = self.table.get_mut(id.index()) else { return };
+        if matches!(entry.address, IpAddr::V6(address) if !address.is_unicast_link_local()) {
+            return;
+        }
+        let Some((id, sources)) = self.sources_of(entry) else { return };
+        let address = Some(entry.address);
         if !entry.secondary {
-            link.candidate = link.candidate.or(Some(address));
-            if link.primary.is_none() {
-                link.primary = Some(address);
+            sources.candidate = sources.candidate.or(address);
+            if sources.primary.is_none() {
+                sources.primary = address;
                 bus.link_changed(id);
             }
         }
-        if link.primary != Some(address) {
-            link.spare = link.spare.or(Some(address));
+        if sources.primary != address {
+            sources.spare = sources.spare.or(address);
         }
     }
 
     /// An address that is not one of ours went away. Which one comes next only the kernel's list can tell; until it
     /// does, another of the interface serves, so that a director that is renumbered stays MASTER.
     pub(crate) fn handle_address_gone(&mut self, now: Instant, entry: &AddressEntry, bus: &mut Bus) {
-        let Some(id) = self.by_index(entry.link) else { return };
-        let Some(link) = self.table.get_mut(id.index()) else { return };
-        let stays = |one: &Ipv4Addr| IpAddr::V4(*one) != entry.address;
-        (link.candidate, link.spare) = (link.candidate.filter(stays), link.spare.filter(stays));
-        if link.primary.map(IpAddr::V4) == Some(entry.address) {
-            link.primary = link.spare.take();
+        let Some((id, sources)) = self.sources_of(entry) else { return };
+        let stays = |one: &IpAddr| *one != entry.address;
+        (sources.candidate, sources.spare) = (sources.candidate.filter(stays), sources.spare.filter(stays));
+        if sources.primary == Some(entry.address) {
+            sources.primary = sources.spare.take();
             bus.link_changed(id);
             bus.set(Timer::RouteAudit, now);
         }
     }
 
+    fn sources_of(&mut self, entry: &AddressEntry) -> Option<(LinkId, &mut Sources)> {
+        let id = self.by_index(entry.link)?;
+        let link = self.table.get_mut(id.index())?;
+        Some((id, link.sources.get_mut(Family::of(entry.address) as usize)?))
+    }
+
     /// A dump of addresses begins.
     pub(crate) fn begin_address_dump(&mut self) {
-        self.table.iter_mut().for_each(|link| (link.candidate, link.spare) = (None, None));
+        for sources in self.table.iter_mut().flat_map(|link| &mut link.sources) {
+            (sources.candidate, sources.spare) = (None, None);
+        }
     }
 
     /// A whole dump of addresses ended: the first address it showed is the primary one, a secondary only without any
     /// other.
     pub(crate) fn end_address_dump(&mut self, bus: &mut Bus) {
         for (index, link) in self.table.iter_mut().enumerate() {
-            let first = link.candidate.or(link.spare);
-            if link.primary != first {
-                link.primary = first;
-                bus.link_changed(LinkId::from_index(index));
+            for sources in &mut link.sources {
+                let first = sources.candidate.or(sources.spare);
+                if sources.primary != first {
+                    sources.primary = first;
+                    bus.link_changed(LinkId::from_index(index));
+                }
             }
             if !core::mem::replace(&mut link.known, true) {
-                self.sockets.insert(index);
+                look_at_sockets(&mut self.sockets, index);
                 bus.link_changed(LinkId::from_index(index));
             }
         }
@@ -239,22 +285,26 @@ impl Links {
 
     /// The next socket to open or close.
     pub(crate) fn poll_socket(&mut self, bus: &Bus) -> Option<Action> {
-        while let Some(id) = self.sockets.pop() {
-            let Some(link) = self.table.get_mut(id) else { continue };
-            let id = LinkId::from_index(id);
-            let wanted = link.wants_socket && link.exists();
-            match link.socket {
-                Socket::Open(index) if wanted && index == link.index => {}
+        while let Some(place) = self.sockets.pop() {
+            let (row, channel) = (place / CHANNELS, place % CHANNELS);
+            let (Some(link), Some(channel)) = (self.table.get_mut(row), Channel::ALL.get(channel)) else {
+                continue;
+            };
+            let (id, channel, index, exists) = (LinkId::from_index(row), *channel, link.index, link.exists());
+            let Some(port) = link.ports.get_mut(channel as usize) else { continue };
+            let wanted = port.wanted && exists;
+            match port.socket {
+                Socket::Open(on) if wanted && on == index => {}
                 Socket::Opening(epoch) if wanted && epoch == bus.epoch => {}
-                Socket::Closed | Socket::Failed(_) if !wanted => link.socket = Socket::Closed,
+                Socket::Closed | Socket::Failed(_) if !wanted => port.socket = Socket::Closed,
                 Socket::Open(_) | Socket::Opening(_) if !wanted => {
-                    link.socket = Socket::Closed;
-                    return Some(Action::CloseSocket { link: id });
+                    port.socket = Socket::Closed;
+                    return Some(Action::CloseSocket { link: id, channel });
                 }
                 Socket::Open(_) | Socket::Opening(_) | Socket::Closed | Socket::Failed(_) => {
-                    link.socket = Socket::Opening(bus.epoch);
-                    link.opening_on = link.index;
-                    return Some(Action::OpenSocket { epoch: bus.epoch, link: id });
+                    port.socket = Socket::Opening(bus.epoch);
+                    port.opening_on = index;
+                    return Some(Action::OpenSocket { epoch: bus.epoch, link: id, channel });
                 }
             }
         }
@@ -270,26 +320,28 @@ impl Links {
     pub(crate) fn socket_answered(
         &mut self,
         now: Instant,
-        id: LinkId,
+        (id, channel): (LinkId, Channel),
         epoch: Epoch,
         result: Result<(), Errno>,
         bus: &mut Bus,
     ) {
         let Some(link) = self.table.get_mut(id.index()) else { return };
-        if link.socket != Socket::Opening(epoch) {
+        let index = link.index;
+        let Some(port) = link.ports.get_mut(channel as usize) else { return };
+        if port.socket != Socket::Opening(epoch) {
             bus.stale_total += 1;
             return;
         }
-        link.socket = match result {
+        port.socket = match result {
             Ok(()) => {
-                link.reported = Errno::default();
-                if link.opening_on != link.index {
-                    self.sockets.insert(id.index());
+                port.reported = Errno::default();
+                if port.opening_on != index {
+                    self.sockets.insert(place(id.index(), channel));
                 }
-                Socket::Open(link.opening_on)
+                Socket::Open(port.opening_on)
             }
             Err(errno) => {
-                if core::mem::replace(&mut link.reported, errno) != errno {
+                if core::mem::replace(&mut port.reported, errno) != errno {
                     bus.record(now, Reason::SocketFailed(id, errno));
                 }
                 bus.set_if_idle(Timer::SocketRetry, now + SOCKET_RETRY);
@@ -302,8 +354,10 @@ impl Links {
     /// Time to try sockets again.
     pub(crate) fn retry_sockets(&mut self) {
         for (id, link) in self.table.iter().enumerate() {
-            if matches!(link.socket, Socket::Failed(_)) {
-                self.sockets.insert(id);
+            for channel in Channel::ALL {
+                if matches!(link.socket(channel), Socket::Failed(_)) {
+                    self.sockets.insert(place(id, channel));
+                }
             }
         }
     }
@@ -311,25 +365,37 @@ impl Links {
     /// Takes over what is known of the interfaces that both configurations name.
     pub(crate) fn adopt(&mut self, old: &Self, before: &Config, config: &Config) {
         for (id, link) in self.table.iter_mut().enumerate() {
-            self.sockets.insert(id);
+            look_at_sockets(&mut self.sockets, id);
             let row = self.names.get(id).and_then(|name| old.names.iter().position(|other| other == name));
             let Some((row, known)) = row.and_then(|row| Some((row, old.table.get(row)?))) else { continue };
-            *link = Link { wants_socket: link.wants_socket, ..*known };
-            // A socket has joined the groups of the configuration it was opened for.
-            let same =
-                groups_of(before, LinkId::from_index(row)) == groups_of(config, LinkId::from_index(id));
-            if let (false, Socket::Open(_)) = (same, link.socket) {
-                link.socket = Socket::Open(LinkIndex(0));
+            let wanted = link.ports;
+            *link = *known;
+            for ((channel, port), wished) in Channel::ALL.into_iter().zip(&mut link.ports).zip(wanted) {
+                port.wanted = wished.wanted;
+                // A socket has joined the groups of the configuration it was opened for.
+                let same = groups_of(before, LinkId::from_index(row), channel)
+                    == groups_of(config, LinkId::from_index(id), channel);
+                if let (false, Socket::Open(_)) = (same, port.socket) {
+                    port.socket = Socket::Open(LinkIndex(0));
+                }
             }
         }
         self.known = old.known;
     }
 }
 
-/// The multicast groups that instances on an interface speak to, each once, in order of the configuration.
-pub(crate) fn groups_of(config: &Config, id: LinkId) -> heapless::Vec<Ipv4Addr, MAX_GROUPS> {
+/// Something about an interface changed that its sockets depend on.
+fn look_at_sockets(sockets: &mut DirtySet, link: usize) {
+    for channel in Channel::ALL {
+        sockets.insert(place(link, channel));
+    }
+}
+
+/// The multicast groups that instances on an interface speak to through a channel, each once, in order of the
+/// configuration.
+pub(crate) fn groups_of(config: &Config, id: LinkId, channel: Channel) -> heapless::Vec<IpAddr, MAX_GROUPS> {
     let mut groups = heapless::Vec::new();
-    for instance in config.instances.iter().filter(|one| one.link == id) {
+    for instance in config.instances.iter().filter(|one| one.link == id && one.channel() == channel) {
         if let Transport::Multicast(group) = instance.transport
             && !groups.contains(&group)
         {

@@ -55,9 +55,8 @@ use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::time::Instant;
 
-/// Rounds of facts in one turn; what is left is for the next.
+/// Rounds of facts, and timers fired, in one turn; what is left is for the next.
 const MAX_ROUNDS: usize = 4;
-/// Timers fired in one turn; what is left is for the next.
 const MAX_TIMERS: usize = 4_096;
 
 /// All state of one director.
@@ -117,7 +116,9 @@ impl Director {
             (&self.config, &mut self.parts);
         match event {
             Event::Tick => {}
-            Event::Advert { link, packet } => vrrp.handle_packet(now, link, packet, (config, links), bus),
+            Event::Advert { link, channel: by, packet } => {
+                vrrp.receive(now, (link, by), packet, (config, links), bus)
+            }
             Event::Link(entry) => links.handle_link(now, entry, bus),
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
             Event::Address { entry, source } => match net_plan.find(entry, config, links) {

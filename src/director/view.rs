@@ -1,6 +1,6 @@
 //! What the shell and the console may read: values for actions, and each subsystem's state.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 
 use super::Director;
 use super::action::{Action, AdvertKind, Epoch};
@@ -19,6 +19,7 @@ use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
 use crate::config::model::Probe;
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
+use crate::wire::vrrp::Channel;
 use crate::wire::{arp, genl_ipvs, ndisc, rtnetlink};
 
 /// An Ethernet frame in the caller's buffer and where it goes.
@@ -38,7 +39,7 @@ pub struct SocketSpec {
     /// Its name, to bind the socket to.
     pub name: LinkName,
     /// Multicast groups to join; without any the interface is used for unicast only.
-    pub groups: heapless::Vec<Ipv4Addr, MAX_GROUPS>,
+    pub groups: heapless::Vec<IpAddr, MAX_GROUPS>,
 }
 
 /// Different multicast groups on one interface; more than one is rare.
@@ -50,7 +51,7 @@ impl Director {
         &self.config
     }
 
-    /// Writes a whole IPv4 packet for [`Action::SendAdvert`]; 1,056 bytes are always enough.
+    /// Writes a whole IP packet for [`Action::SendAdvert`]; 1,500 bytes are always enough.
     pub fn advert(&self, id: InstanceId, peer: u16, kind: AdvertKind, out: &mut [u8]) -> Option<Datagram> {
         self.parts.vrrp.advert(id, peer, kind, (&self.config, &self.parts.links), out)
     }
@@ -67,9 +68,9 @@ impl Director {
     }
 
     /// What socket [`Action::OpenSocket`] means.
-    pub fn socket(&self, id: LinkId) -> Option<SocketSpec> {
+    pub fn socket(&self, id: LinkId, channel: Channel) -> Option<SocketSpec> {
         let (link, name) = (self.parts.links.get(id), *self.config.links.get(id.index())?);
-        let groups = groups_of(&self.config, id);
+        let groups = groups_of(&self.config, id, channel);
         link.exists().then_some(SocketSpec { index: link.index, name, groups })
     }
 

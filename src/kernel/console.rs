@@ -1,12 +1,19 @@
 //! The console's device as standard streams of PID 1.
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
-
 use rustix::io::Errno;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use super::error::Error;
 use super::output::standard_error;
+use super::sys::stdio;
+use super::{clock, machine};
+use crate::time::Duration;
+
+/// The longest that the end of the machine waits for its console: a port's queue holds 4 KiB, 0.36 s at 115,200 baud.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it is looked at.
+const STEP: Duration = Duration::from_millis(2);
 
 /// Makes the terminal `path` standard input, output and error, and sets its speed in baud if one is given. It does not become the controlling terminal: a ^C on
 /// the line is a byte and no signal.
@@ -60,12 +67,11 @@ pub fn stop_waiting() -> Result<(), Error> {
     fcntl_setfl(standard_error(), flags | OFlags::NONBLOCK).map_err(fail)
 }
 
-/// The console may hold the process again: at the end nobody waits for it, and the last lines matter.
-///
-/// # Errors
-/// The kernel's.
-pub fn wait_again() -> Result<(), Error> {
-    let fail = |errno| Error::new("set", "console blocking", errno);
-    let flags = fcntl_getfl(standard_error()).map_err(fail)?;
-    fcntl_setfl(standard_error(), flags.difference(OFlags::NONBLOCK)).map_err(fail)
+/// Waits, for [`PATIENCE`] at most, until the console has sent what it was given: what is still in the port's queue when
+/// the machine ends is lost, and what is written to a full one as well.
+pub fn settle() {
+    let end = clock::now() + PATIENCE;
+    while stdio::unsent(standard_error()) > 0 && clock::now() < end {
+        machine::pause(STEP);
+    }
 }

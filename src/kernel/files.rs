@@ -4,11 +4,11 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::error::Error;
-use crate::limits::MAX_CONFIG_BYTES;
+use crate::limits::{MAX_CONFIG_BYTES, MAX_FOLDER_NAMES};
 
 /// Bytes of one [`TextFile::step`].
 const PIECE: usize = 64 << 10;
@@ -42,7 +42,7 @@ impl TextFile {
         }
         let size = usize::try_from(status.st_size).unwrap_or(usize::MAX);
         if size > MAX_CONFIG_BYTES {
-            return Err(fail(Errno::FBIG));
+            return Err(too_large(path));
         }
         Ok(Self { fd, bytes: Vec::with_capacity(size + 1), name: path.into() })
     }
@@ -63,7 +63,7 @@ impl TextFile {
         };
         self.bytes.truncate(start + *read.as_ref().unwrap_or(&0));
         if self.bytes.len() > MAX_CONFIG_BYTES {
-            return Err(Error::new("read", self.name.display(), Errno::FBIG));
+            return Err(too_large(&self.name));
         }
         read.map(|read| read == 0)
     }
@@ -82,6 +82,34 @@ impl TextFile {
         while !file.step()? {}
         Ok(file.into_bytes())
     }
+}
+
+/// The names in a folder, without `.` and `..`; those that are not UTF-8 are passed over.
+///
+/// # Errors
+/// The kernel's; `FBIG` for more than [`MAX_FOLDER_NAMES`].
+pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let fail = |errno| Error::new("read", folder.display(), errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    let fd = rustix::fs::open(folder, flags, Mode::empty()).map_err(fail)?;
+    let mut buffer = vec![core::mem::MaybeUninit::uninit(); 8 << 10];
+    let (mut entries, mut names) = (RawDir::new(fd, &mut buffer), Vec::new());
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(fail)?;
+        if let Ok(name) = entry.file_name().to_str()
+            && !matches!(name, "." | "..")
+        {
+            if names.len() >= MAX_FOLDER_NAMES {
+                return Err(fail(Errno::FBIG));
+            }
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn too_large(path: &Path) -> Error {
+    Error::new("read", format_args!("over {MAX_CONFIG_BYTES} bytes of {}", path.display()), Errno::FBIG)
 }
 
 #[cfg(test)]
@@ -114,5 +142,18 @@ mod tests {
         file.set_len(u64::try_from(MAX_CONFIG_BYTES).unwrap() + 1).unwrap();
         assert_eq!(TextFile::open(&path).unwrap_err().number(), 27);
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_shrinks_or_vanishes_while_it_is_read_ends_where_it_ends() {
+        let path = std::env::temp_dir().join(format!("lvsbox-shrinks-{}", std::process::id()));
+        std::fs::write(&path, vec![b'x'; 2 * PIECE]).unwrap();
+        let mut shrinking = TextFile::open(&path).unwrap();
+        let mut vanishing = TextFile::open(&path).unwrap();
+        assert!(!shrinking.step().unwrap() && !vanishing.step().unwrap());
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(7).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(shrinking.step().unwrap() && vanishing.step().unwrap());
+        assert_eq!(shrinking.into_bytes().len(), PIECE);
     }
 }

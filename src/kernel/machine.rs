@@ -27,6 +27,13 @@ pub fn set_host_name(name: &str) -> Result<(), Error> {
     rustix::system::sethostname(name.as_bytes()).map_err(|errno| Error::new("set host name", name, errno))
 }
 
+/// The host's name, up to its first point.
+pub fn host_label() -> String {
+    let names = rustix::system::uname();
+    let name = names.nodename().to_str().unwrap_or("");
+    name.split('.').next().unwrap_or("").to_owned()
+}
+
 /// Ctrl-Alt-Del becomes SIGINT to PID 1 instead of an end on the spot.
 ///
 /// # Errors

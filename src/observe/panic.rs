@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 
 use super::log;
 use super::text::{Text, Timestamp};
-use crate::kernel::{clock, machine, output, process};
+use crate::kernel::{clock, console, machine, output, process};
 
 /// Replaces the standard hook, whose backtrace allocates. The process aborts after it (`panic = "abort"`).
 pub fn install() {
@@ -16,12 +16,18 @@ pub fn install() {
 fn say(info: &PanicHookInfo<'_>) {
     let mut text = Text::default();
     describe(info, &mut text);
+    let first = process::id() == machine::FIRST;
+    // A port whose queue is not empty may refuse, and the kernel's panic sends nothing of it any more.
+    if first {
+        console::settle();
+    }
     // Whoever should read it is gone if this fails. A console in raw mode stands anywhere in its row.
     if log::is_held() {
         let _ = output::write_now(output::standard_error(), b"\r\n");
     }
     let _ = output::write_now(output::standard_error(), text.finish());
-    if process::id() == machine::FIRST {
+    if first {
+        console::settle();
         let _ = output::write_kernel_log(text.as_bytes());
     }
 }

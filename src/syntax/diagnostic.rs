@@ -34,6 +34,7 @@ pub struct Diagnostic {
     file: Box<str>,
     message: Box<str>,
     hint: Box<str>,
+    notes: Box<str>,
     excerpt: Excerpt,
 }
 
@@ -83,6 +84,22 @@ impl Diagnostic {
         self.excerpt.column
     }
 
+    /// Column in characters behind the last one that is meant.
+    pub fn end_column(&self) -> u32 {
+        self.excerpt.end
+    }
+
+    /// The file as it was named, whatever characters its name has.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// `E0107`, `W0112`: the letter is that of the severity.
+    pub fn label(&self) -> impl fmt::Display + '_ {
+        let letter = if self.severity == Severity::Warning { 'W' } else { 'E' };
+        fmt::from_fn(move |f| write!(f, "{letter}{:04}", self.code.0))
+    }
+
     /// What is wrong.
     pub fn message(&self) -> &str {
         &self.message
@@ -93,17 +110,22 @@ impl Diagnostic {
         &self.hint
     }
 
+    /// How the text got where it is read, one step a line: "included from a.conf:3"; mostly empty.
+    pub fn notes(&self) -> &str {
+        &self.notes
+    }
+
     /// `file:line:column: error[E0107]: message`, in one line whatever its length: for logs.
     pub fn summary(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| {
-            let (prefix, code) = (if self.severity == Severity::Warning { 'W' } else { 'E' }, self.code.0);
-            let (file, line, column) = (&self.file, self.at.line, self.excerpt.column);
-            write!(f, "{file}:{line}:{column}: {}[{prefix}{code:04}]: {}", self.severity, self.message)
+            self.file.chars().try_for_each(|c| f.write_char(harmless(c)))?;
+            let (line, column) = (self.at.line, self.excerpt.column);
+            write!(f, ":{line}:{column}: {}[{}]: {}", self.severity, self.label(), self.message)
         })
     }
 }
 
-/// The summary, the source line, a line of carets and the hint, each at most 80 columns wide.
+/// The summary, the source line, a line of carets, the hint and the notes, each at most 80 columns wide.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         wrap(f, &self.summary().to_string(), "    ")?;
@@ -113,7 +135,7 @@ impl fmt::Display for Diagnostic {
         if !self.hint.is_empty() {
             wrap(f, &format!("      = help: {}", self.hint), "        ")?;
         }
-        Ok(())
+        self.notes.lines().try_for_each(|note| wrap(f, &format!("      = note: {note}"), "        "))
     }
 }
 
@@ -162,11 +184,19 @@ impl Diagnostics {
         if self.kept.len() >= MAX_DIAGNOSTICS && !self.evict(severity) {
             return;
         }
-        let file = tree.name(at.file).chars().map(harmless).collect::<String>().into_boxed_str();
-        let message = message.to_string().into_boxed_str();
-        let hint = hint.to_string().into_boxed_str();
+        // Whatever piece of the source a message quotes, nothing in it may act on a terminal.
+        let shown = |text: &str| text.chars().map(harmless).collect::<String>().into_boxed_str();
+        let file = tree.name(at.file).into();
+        let (message, hint) = (shown(&message.to_string()), shown(&hint.to_string()));
+        let shown = |c| if c == '\n' { c } else { harmless(c) };
+        let notes = tree.notes(at).chars().map(shown).collect::<String>().into_boxed_str();
         let excerpt = excerpt(tree, at, COLUMNS - 8);
-        self.kept.push(Diagnostic { severity, code, at, file, message, hint, excerpt });
+        self.kept.push(Diagnostic { severity, code, at, file, message, hint, notes, excerpt });
+    }
+
+    /// False if a message of this severity would only be counted.
+    pub fn keeps(&self, severity: Severity) -> bool {
+        self.kept.len() < MAX_DIAGNOSTICS || self.kept.iter().any(|kept| kept.severity < severity)
     }
 
     /// Makes room by dropping the last one that is less severe.

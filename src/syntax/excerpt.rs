@@ -9,6 +9,8 @@ pub(super) const COLUMNS: usize = 80;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Excerpt {
     pub(super) column: u32,
+    /// Column behind the last character that is meant.
+    pub(super) end: u32,
     pub(super) line: String,
     pub(super) indent: usize,
     pub(super) carets: usize,
@@ -31,9 +33,10 @@ pub(super) fn excerpt(tree: &Tree, at: Position, width: usize) -> Excerpt {
     let marked = source.get(byte..).unwrap_or("");
     let len = marked.char_indices().take_while(|(index, _)| *index < at.len as usize).count().max(1);
     let column = super::tree::narrow(start) + 1;
+    let end = super::tree::narrow(start + len) + 1;
     let line: Vec<char> = mask(source);
     if line.len() <= width {
-        return Excerpt { column, line: line.iter().collect(), indent: start, carets: len.min(width) };
+        return Excerpt { column, end, line: line.iter().collect(), indent: start, carets: len.min(width) };
     }
     let from = if start + len + 3 <= width { 0 } else { start.saturating_sub(width / 4) };
     let mut window: Vec<char> = line.iter().skip(from).take(width).copied().collect();
@@ -44,7 +47,13 @@ pub(super) fn excerpt(tree: &Tree, at: Position, width: usize) -> Excerpt {
         window.iter_mut().rev().take(3).for_each(|c| *c = '.');
     }
     let indent = start - from;
-    Excerpt { column, line: window.into_iter().collect(), indent, carets: len.min(width - indent.min(width)) }
+    Excerpt {
+        column,
+        end,
+        line: window.into_iter().collect(),
+        indent,
+        carets: len.min(width - indent.min(width)),
+    }
 }
 
 /// The line with everything behind a word that announces a secret replaced by stars: the reader's own diagnostics
@@ -75,7 +84,13 @@ mod tests {
     fn of(text: &str, word: &str, width: usize) -> Excerpt {
         let tree = Tree::new("t", text.into());
         let offset = super::super::tree::narrow(text.find(word).unwrap());
-        let at = Position { file: FileId(0), line: 1, offset, len: super::super::tree::narrow(word.len()) };
+        let at = Position {
+            file: FileId(0),
+            line: 1,
+            offset,
+            len: super::super::tree::narrow(word.len()),
+            via: 0,
+        };
         excerpt(&tree, at, width)
     }
 

@@ -29,8 +29,6 @@ pub const NO_BLOCK: Code = Code(106);
 pub const EXTRA_BLOCK: Code = Code(107);
 /// A keyword of keepalived that this version does not support.
 pub const UNSUPPORTED: Code = Code(108);
-/// `include`, `$NAME=`, `@id`, `~SEQ`.
-pub const PREPROCESSOR: Code = Code(109);
 /// A second keyword on the line.
 pub const SECOND_KEYWORD: Code = Code(110);
 /// Words behind a value.
@@ -56,12 +54,30 @@ pub struct Given<T> {
 /// Sets a value in the block's draft `B`.
 pub type Set<B, T> = fn(&mut B, Given<T>);
 
-/// A row: a word and what becomes of its line.
+/// A row: a word, what it means, and what becomes of its line.
 pub struct Keyword<B: 'static> {
-    /// The word.
-    pub word: &'static str,
+    /// `word|default|meaning`, with `|later` if it is checked only; an old name is the word alone. One string, because
+    /// a row with three is 32 bytes longer.
+    pub text: &'static str,
     /// The rest.
     pub kind: Kind<B>,
+}
+
+impl<B> Keyword<B> {
+    /// The word.
+    pub fn word(&self) -> &'static str {
+        word(self.text)
+    }
+}
+
+/// The word of a row's text.
+pub fn word(text: &'static str) -> &'static str {
+    text.split_once('|').map_or(text, |(word, _)| word)
+}
+
+/// True if a row's text is about this word.
+fn is(text: &str, word: &str) -> bool {
+    text.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
 }
 
 /// What stands behind a word and what becomes of it.
@@ -136,7 +152,7 @@ pub struct Table<B: 'static> {
 impl<B> Table<B> {
     /// The row of a word, with its number.
     pub fn find(&self, word: &str) -> Option<(usize, &'static Keyword<B>)> {
-        self.keywords().enumerate().find(|(_, row)| row.word == word)
+        self.keywords().enumerate().find(|(_, row)| is(row.text, word))
     }
 
     /// All rows.
@@ -146,7 +162,7 @@ impl<B> Table<B> {
 
     /// All words.
     pub fn words(&self) -> impl Iterator<Item = &'static str> + use<B> {
-        self.keywords().map(|row| row.word)
+        self.keywords().map(|row| row.word())
     }
 }
 
@@ -169,6 +185,21 @@ impl<'t> Context<'t> {
     /// Reports a warning.
     pub fn warn(&mut self, code: Code, at: Position, message: fmt::Arguments<'_>, hint: fmt::Arguments<'_>) {
         self.diagnostics.report(self.tree, (Severity::Warning, code, at), message, hint);
+    }
+
+    /// Reports that the keyword which is word `from` of a statement is known and not supported.
+    pub fn unsupported(&mut self, node: NodeId, from: usize, instead: &str) {
+        let Some(keyword) = self.tree.word(node, from) else { return };
+        let what = line_or_block(self.tree, node);
+        self.error(
+            UNSUPPORTED,
+            keyword.at,
+            format_args!(
+                "{} is not supported by this version; the {what} is left out",
+                Quoted(&keyword.text)
+            ),
+            format_args!("{instead}"),
+        );
     }
 
     /// The words of a statement, the keyword already taken.
@@ -254,7 +285,33 @@ impl<'c, 't> Line<'c, 't> {
 
     /// Reports a word that is not what was expected.
     pub fn invalid(&mut self, word: &Word<'_>, expected: &str) {
-        wrong(self.cx, (Invalid::Form, self.node), word, expected);
+        self.wrong(Invalid::Form, word, expected);
+    }
+
+    fn wrong(&mut self, why: Invalid, word: &Word<'_>, expected: &str) {
+        let (keyword, left_out) = (self.keyword().text, line_or_block(self.cx.tree, self.node));
+        let (code, is) = match why {
+            Invalid::Form => (INVALID, "is not"),
+            Invalid::Range => (RANGE, "is out of range, not"),
+        };
+        self.cx.error(
+            code,
+            word.at,
+            format_args!("{keyword:.40}: {} {is} {expected}", Quoted(&word.text)),
+            format_args!("write {expected}; the {left_out} is left out"),
+        );
+    }
+
+    /// Takes the next word as a keyword of its own: messages about what follows name it.
+    pub fn keyword_next(&mut self) -> Option<Word<'t>> {
+        let word = self.word()?;
+        self.from = self.next.saturating_sub(1);
+        Some(word)
+    }
+
+    /// Reports that the keyword is understood and not supported; what else stands behind it is not looked at.
+    pub fn unsupported(&mut self, instead: &str) {
+        self.cx.unsupported(self.node, self.from, instead);
     }
 
     /// A whole number from the next word.
@@ -266,7 +323,7 @@ impl<'c, 't> Line<'c, 't> {
     fn integer_of(&mut self, word: &Word<'_>, min: u32, max: u32) -> Option<Given<u32>> {
         let number = value::integer(&word.text, min, max);
         number
-            .map_err(|why| wrong(self.cx, (why, self.node), word, &Numbers(min, max).to_string()))
+            .map_err(|why| self.wrong(why, word, &Numbers(min, max).to_string()))
             .ok()
             .map(|value| Given { value, at: word.at })
     }
@@ -288,7 +345,7 @@ impl<'c, 't> Line<'c, 't> {
                 Some(Given { value: timer.value, at: word.at })
             }
             Err(why) => {
-                wrong(self.cx, (why, self.node), &word, &expected);
+                self.wrong(why, &word, &expected);
                 None
             }
         }
@@ -319,8 +376,8 @@ impl<'c, 't> Line<'c, 't> {
     }
 }
 
-/// "1 to 255".
-struct Numbers(u32, u32);
+/// "a number from 1 to 255".
+pub(super) struct Numbers(pub(super) u32, pub(super) u32);
 
 impl fmt::Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -342,20 +399,5 @@ pub(super) fn missing(cx: &mut Context<'_>, (node, keyword): (NodeId, &Word<'_>)
             "write {expected} behind it on the same line; the {} is left out",
             line_or_block(cx.tree, node)
         ),
-    );
-}
-
-fn wrong(cx: &mut Context<'_>, (why, node): (Invalid, NodeId), word: &Word<'_>, expected: &str) {
-    let (keyword, left_out) = (cx.tree.keyword(node).text, line_or_block(cx.tree, node));
-    let (code, is) = match why {
-        Invalid::Form => (INVALID, "is not"),
-        Invalid::Range => (RANGE, "is out of range, not"),
-    };
-    let variable = if word.text.contains('$') { "variables are not supported by this version; " } else { "" };
-    cx.error(
-        code,
-        word.at,
-        format_args!("{keyword}: {} {is} {expected}", Quoted(&word.text)),
-        format_args!("{variable}write {expected}; the {left_out} is left out"),
     );
 }

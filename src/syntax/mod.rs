@@ -8,14 +8,24 @@ pub mod diagnostic;
 pub mod keyword;
 pub mod nearest;
 pub mod reader;
+pub mod shape;
 pub mod tree;
 pub mod value;
 pub mod walk;
 
+mod define;
 mod excerpt;
+pub mod expand;
+mod feed;
+mod generate;
+mod include;
+pub mod inclusion;
+mod line;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use expand::Facts;
 pub use keyword::{Context, Given, Keyword, Kind, Line, Table};
-pub use reader::{Progress, Reader};
+pub use reader::{Progress, Reader, Want};
+pub use shape::{Row, Rows, Shape};
 pub use tree::{Cursor, FileId, NodeId, Position, Tree, Word};
 pub use walk::Walk;

@@ -2,12 +2,15 @@
 //!
 //! keepalived's lexical rules: `!` and `#` start a comment anywhere outside quotes (`\#`, `\!` do not), words are split
 //! on blanks, `"…"` is one word and must end on its line, text behind a brace is a new line, and otherwise there is
-//! one keyword per line. A line with a NUL or over `MAX_LINE_BYTES` is reported and ignored. `include`, `$NAME=`,
-//! `@id` and `~SEQ` are kept as ordinary statements here; what reads the tree says what becomes of them.
+//! one keyword per line. A line with a NUL or over `MAX_LINE_BYTES` is reported and ignored. What `include`, `$NAME`,
+//! `@id` and `~SEQ` do to a line before is in `expand.rs`; the reader opens no file but asks for it ([`Reader::want`]).
 
 use super::diagnostic::{Code, Diagnostics, Quoted, Severity};
+use super::expand::{Expansion, Facts, is_special};
+use super::inclusion::Inclusion;
+use super::line::Line;
 use super::tree::{FileId, NodeId, Position, Tree, narrow};
-use crate::limits::{MAX_DEPTH, MAX_LINE_BYTES};
+use crate::limits::{MAX_DEPTH, MAX_LINE_BYTES, MAX_STATEMENTS, MAX_WORDS};
 
 /// A block is never closed.
 pub const UNCLOSED_BRACE: Code = Code(1);
@@ -23,34 +26,55 @@ pub const LONG_LINE: Code = Code(5);
 pub const NUL_LINE: Code = Code(6);
 /// Blocks nested over the limit.
 pub const TOO_DEEP: Code = Code(7);
+/// More statements or words than the limits.
+pub const TOO_MANY: Code = Code(15);
 
 /// Comments that swallowed a brace and are remembered.
 const MAX_SWALLOWED: usize = 64;
 /// Bytes looked at in one step at most, whatever the number of lines.
 const MAX_STEP_BYTES: usize = 64 << 10;
+/// Variables replaced in one step, about: each looks through the definitions and copies its line.
+const MAX_STEP_VARIABLES: usize = 100;
 
 /// Whether there is more to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
     /// Call again.
     More,
+    /// A file is needed: see [`Reader::want`] and answer, then call again. Without an answer it is left out.
+    Wants,
     /// Finished.
     Done,
+}
+
+/// What the reader needs; the path is relative to where the path of the first file is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want<'r> {
+    /// The names in this folder: [`Reader::give_names`].
+    Names(&'r str),
+    /// The text of this file: [`Reader::give_text`].
+    Text(&'r str),
 }
 
 /// Reads one text. Drive it with [`Reader::step`] until it is done, then take the tree.
 #[derive(Debug)]
 pub struct Reader {
-    tree: Tree,
-    file: FileId,
+    pub(super) tree: Tree,
+    pub(super) file: FileId,
     /// Bytes read.
-    at: usize,
+    pub(super) at: usize,
     /// Number of the line that starts at `at`.
-    line: u32,
+    pub(super) line: u32,
     /// The rest of a line that is too long is being skipped.
-    skipping: bool,
+    pub(super) skipping: bool,
+    /// The line that is read instead of one of the file.
+    pub(super) made: Option<Line>,
+    /// The line has a sign of those that `expand.rs` knows.
+    pub(super) special: bool,
+    pub(super) expansion: Expansion,
+    pub(super) inclusion: Inclusion,
     /// Open blocks, at most `MAX_DEPTH`.
-    open: Vec<Open>,
+    pub(super) open: Vec<Open>,
     /// Blocks open beyond that; nothing in them is kept.
     too_deep: u32,
     /// The statement that words are added to.
@@ -65,23 +89,24 @@ pub struct Reader {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Open {
-    node: NodeId,
-    brace: Position,
+pub(super) struct Open {
+    pub(super) node: NodeId,
+    pub(super) brace: Position,
 }
 
 impl Reader {
     /// A reader at the start of `text`. A byte order mark, which editors leave unseen, is no part of it.
-    pub fn new(name: &str, mut text: String) -> Self {
-        if text.starts_with('\u{feff}') {
-            text.remove(0);
-        }
+    pub fn new(name: &str, text: String) -> Self {
         Self {
+            inclusion: Inclusion::new(text.len()),
             tree: Tree::new(name, text),
             file: FileId(0),
             at: 0,
             line: 1,
             skipping: false,
+            made: None,
+            special: false,
+            expansion: Expansion::default(),
             open: Vec::new(),
             too_deep: 0,
             current: None,
@@ -92,17 +117,44 @@ impl Reader {
         }
     }
 
+    /// The same, knowing the machine.
+    #[must_use]
+    pub fn on(mut self, facts: Facts) -> Self {
+        self.expansion.facts = facts;
+        self
+    }
+
     /// Reads at most `lines` lines and 64 KiB.
     pub fn step(&mut self, lines: usize, diagnostics: &mut Diagnostics) -> Progress {
+        if self.tree.is_over() {
+            return self.overflow(diagnostics);
+        }
+        if self.want().is_some() {
+            self.refuse(diagnostics);
+        }
         let end = self.at + MAX_STEP_BYTES;
+        let replaced = self.expansion.replaced + MAX_STEP_VARIABLES;
         for _ in 0..lines {
-            if self.at >= self.tree.text(self.file).len() {
-                return self.finish(diagnostics);
-            }
-            if self.at >= end {
+            if self.expansion.has_lines() {
+                if let Some(line) = self.made_line(diagnostics) {
+                    self.read_made(line, diagnostics);
+                }
+            } else if self.at >= self.tree.text(self.file).len() {
+                if !self.inclusion.is_nested() {
+                    return self.finish(diagnostics);
+                }
+                self.leave(diagnostics);
+            } else if self.at >= end {
                 break;
+            } else {
+                self.read_line(diagnostics);
             }
-            self.read_line(diagnostics);
+            if self.want().is_some() {
+                return Progress::Wants;
+            }
+            if end > self.at + MAX_STEP_BYTES || self.expansion.replaced > replaced {
+                break; // an included file has begun, or these lines are dear
+            }
         }
         Progress::More
     }
@@ -112,8 +164,11 @@ impl Reader {
         (self.tree, !self.unclosed)
     }
 
-    fn position(&self, offset: usize, len: usize) -> Position {
-        Position { file: self.file, line: self.line, offset: narrow(offset), len: narrow(len) }
+    pub(super) fn position(&self, offset: usize, len: usize) -> Position {
+        if let Some(line) = &self.made {
+            return line.position(offset, len);
+        }
+        Position { file: self.file, line: self.line, offset: narrow(offset), len: narrow(len), via: 0 }
     }
 
     /// Takes the next line, or a piece of one that is too long.
@@ -129,7 +184,8 @@ impl Reader {
                 end -= 1;
             }
         }
-        let nul = bytes.get(start..end).is_some_and(|line| line.contains(&0));
+        let line = bytes.get(start..end).unwrap_or_default();
+        let (nul, special) = (line.contains(&0), self.expansion.is_defining() || is_special(line));
         if self.skipping || end - start > MAX_LINE_BYTES {
             let comment = window.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'#' | b'!'));
             if !self.skipping && !comment {
@@ -150,6 +206,8 @@ impl Reader {
                 format_args!("the line holds a NUL character and is left out"),
                 format_args!("the file is damaged or no text; write the line anew"),
             );
+        } else if special {
+            self.read_special(start, end, diagnostics);
         } else {
             self.read_words(start, end, diagnostics);
         }
@@ -158,21 +216,27 @@ impl Reader {
         }
     }
 
-    fn read_words(&mut self, start: usize, end: usize, diagnostics: &mut Diagnostics) {
+    pub(super) fn read_words(&mut self, start: usize, end: usize, diagnostics: &mut Diagnostics) {
         let mut at = start;
         while let Some(byte) = self.byte(at, end) {
             match byte {
-                b'#' | b'!' => {
+                b'#' | b'!' if self.made.is_none() => {
                     self.note_comment(at, end);
                     break;
                 }
-                b'{' => {
-                    self.open_block(at, diagnostics);
+                b'{' | b'}' => {
+                    if byte == b'{' {
+                        self.open_block(at, diagnostics);
+                    } else {
+                        self.close_block(at, diagnostics);
+                    }
                     at += 1;
-                }
-                b'}' => {
-                    self.close_block(at, diagnostics);
-                    at += 1;
+                    if self.special
+                        && let Some(rest) = self.rest_of_line(at, end)
+                    {
+                        self.made = None;
+                        return self.read_made(rest, diagnostics);
+                    }
                 }
                 b'"' => at = self.read_quoted(at, end, diagnostics),
                 byte if is_blank(byte) => at += 1,
@@ -185,7 +249,11 @@ impl Reader {
     }
 
     fn byte(&self, at: usize, end: usize) -> Option<u8> {
-        self.tree.text(self.file).as_bytes().get(at).copied().filter(|_| at < end)
+        let text = match &self.made {
+            None => self.tree.text(self.file),
+            Some(line) => line.text(),
+        };
+        text.as_bytes().get(at).copied().filter(|_| at < end)
     }
 
     fn add_word(&mut self, from: usize, to: usize, escaped: bool) {
@@ -193,10 +261,23 @@ impl Reader {
             return;
         }
         if self.current.is_none() {
-            self.current = Some(self.tree.push_node(self.file, self.line, from));
+            self.current = Some(self.push_node(from, to - from));
             self.pending = None;
         }
-        self.tree.push_word(from, to, escaped);
+        match &self.made {
+            None => self.tree.push_word(from, to, escaped),
+            Some(line) => {
+                let text = line.text().get(from..to).unwrap_or("");
+                self.tree.push_expanded_word(text, line.position(from, to - from));
+            }
+        }
+    }
+
+    fn push_node(&mut self, offset: usize, len: usize) -> NodeId {
+        match &self.made {
+            None => self.tree.push_node(self.file, self.line, offset),
+            Some(line) => self.tree.push_expanded_node(line.position(offset, len)),
+        }
     }
 
     fn read_word(&mut self, start: usize, end: usize) -> usize {
@@ -205,7 +286,8 @@ impl Reader {
         while let Some(byte) = self.byte(at, end) {
             let next = self.byte(at + 1, end);
             match byte {
-                b'\\' if matches!(next, Some(b'#' | b'!')) => {
+                b'#' | b'!' if self.made.is_some() => {}
+                b'\\' if self.made.is_none() && matches!(next, Some(b'#' | b'!')) => {
                     escaped = true;
                     at += 1;
                 }
@@ -248,8 +330,15 @@ impl Reader {
         end
     }
 
+    /// Remembers a line for another configuration id like a comment.
+    pub(super) fn note_left_out(&mut self, line: &Line) {
+        if line.text().ends_with('{') && self.swallowed.len() < MAX_SWALLOWED {
+            self.swallowed.push(line.position(0, line.text().len()));
+        }
+    }
+
     /// Remembers a comment that looks like a line of configuration with a brace.
-    fn note_comment(&mut self, at: usize, end: usize) {
+    pub(super) fn note_comment(&mut self, at: usize, end: usize) {
         let comment = self.tree.text(self.file).get(at..end).unwrap_or("");
         let body = comment.trim_start_matches(['!', '#', ' ', '\t']);
         let body = body.split(['!', '#']).next().unwrap_or("").trim();
@@ -276,15 +365,17 @@ impl Reader {
             return;
         }
         let owner = self.current.take().or(self.pending.take()).filter(|node| !self.tree.has_block(*node));
-        let node = owner.unwrap_or_else(|| {
+        let node = if let Some(owner) = owner {
+            owner
+        } else {
             diagnostics.report(
                 &self.tree,
                 (Severity::Error, LONELY_BRACE, brace),
                 format_args!("`{{` stands behind no keyword; the block is left out"),
                 format_args!("write the keyword of the block before it, or remove the braces"),
             );
-            self.tree.push_node(self.file, self.line, at)
-        });
+            self.push_node(at, 1)
+        };
         self.tree.open_block(node);
         self.open.push(Open { node, brace });
     }
@@ -296,6 +387,7 @@ impl Reader {
             self.too_deep -= 1;
         } else if let Some(open) = self.open.pop() {
             self.tree.close_block(open.node);
+            self.warn_of_closing(open.node, self.position(at, 1), diagnostics);
         } else {
             self.report_extra(at, diagnostics);
         }
@@ -316,19 +408,40 @@ impl Reader {
         self.tree.add_orphans(self.file, comment.line, position.line);
         let line = comment.line;
         let start = comment.offset as usize;
-        let text = self.tree.text(self.file).get(start..start + comment.len as usize).unwrap_or("");
+        let text = self.tree.text(comment.file).get(start..start + comment.len as usize).unwrap_or("");
+        let (is, sign) = match text.starts_with('@') {
+            true => ("is for another configuration id", "`@id`"),
+            false => ("is a comment", "comment sign"),
+        };
         diagnostics.report(
             &self.tree,
             what,
-            format_args!("this `}}` closes nothing: line {line} is a comment, and its `{{` with it"),
+            format_args!("this `}}` closes nothing: line {line} {is}, and its `{{` with it"),
             format_args!(
-                "line {line} is {}: remove its comment sign, or comment out all lines down to here",
+                "line {line} is {}: remove its {sign}, or comment out all lines down to here",
                 Quoted(text)
             ),
         );
     }
 
+    /// The rest is not read: there is no room for it.
+    fn overflow(&mut self, diagnostics: &mut Diagnostics) -> Progress {
+        let position = self.position(self.at, 0);
+        diagnostics.report(
+            &self.tree,
+            (Severity::Fatal, TOO_MANY, position),
+            format_args!("the limits are {MAX_STATEMENTS} statements and {MAX_WORDS} words: there are more"),
+            format_args!("this is probably not the configuration; from here on it was not read"),
+        );
+        self.unclosed = true;
+        Progress::Done
+    }
+
     fn finish(&mut self, diagnostics: &mut Diagnostics) -> Progress {
+        if self.tree.is_over() {
+            return self.overflow(diagnostics);
+        }
+        self.end_definition(diagnostics);
         self.current = None;
         self.pending = None;
         let open = core::mem::take(&mut self.open);

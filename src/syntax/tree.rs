@@ -3,9 +3,15 @@
 //! A statement is followed by the statements of its block, so a block is a range and skipping one costs nothing. Words
 //! are slices of the text; a large file costs 24 bytes per statement and 8 per word beside the text itself.
 
+use core::fmt::Write as _;
 use std::borrow::Cow;
 
-/// A file of the tree. There is one as long as `include` is not supported; positions carry it already.
+use crate::limits::{MAX_STATEMENTS, MAX_WORDS};
+
+/// Ranges of lines that are remembered because a comment swallowed their `{`.
+const MAX_ORPHANS: usize = 64;
+
+/// A file of the tree; 0 is the one that includes the others, in the order in which they were opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct FileId(pub u16);
 
@@ -20,6 +26,8 @@ pub struct Position {
     pub offset: u32,
     /// Length in bytes.
     pub len: u32,
+    /// How the text got here from where it stands, a number of the tree's; 0 if it stands there as it is read.
+    pub via: u16,
 }
 
 /// A statement.
@@ -42,11 +50,27 @@ pub struct Cursor {
     end: u32,
 }
 
-/// A file's name and text.
+/// A file's name and text, and the line that includes it (line 0 for the first one).
 #[derive(Debug)]
 struct File {
     name: Box<str>,
     text: Box<str>,
+    from: Position,
+}
+
+/// Where the words of lines stand that are not in a file as they are read.
+const EXPANDED: FileId = FileId(u16::MAX);
+/// Notes about how text got somewhere; lines generated beyond share the note of what generated them.
+const MAX_VIAS: usize = 16_384;
+/// Notes shown at most.
+const MAX_NOTES: usize = 6;
+
+/// A step on the way of a text from where it stands.
+#[derive(Debug)]
+struct Via {
+    how: Box<str>,
+    at: Position,
+    next: u16,
 }
 
 /// Everything read so far.
@@ -55,6 +79,10 @@ pub struct Tree {
     files: Vec<File>,
     nodes: Vec<Node>,
     tokens: Vec<Token>,
+    /// The words of replaced and generated lines, and where they come from.
+    expanded: String,
+    marks: Vec<Position>,
+    vias: Vec<Via>,
     /// Lines between a comment that swallowed a `{` and the `}` that is extra because of it; explained once.
     orphans: Vec<(FileId, u32, u32)>,
 }
@@ -85,8 +113,18 @@ pub(super) fn narrow(n: usize) -> u32 {
 impl Tree {
     /// A tree without statements over one file.
     pub fn new(name: &str, text: String) -> Self {
-        let file = File { name: name.into(), text: text.into_boxed_str() };
-        Self { files: vec![file], ..Self::default() }
+        let mut tree = Self::default();
+        tree.add_file(name, text, Position::default());
+        tree
+    }
+
+    /// Adds a file that the line at `from` includes. A byte order mark, which editors leave unseen, is no part of it.
+    pub(super) fn add_file(&mut self, name: &str, mut text: String, from: Position) -> FileId {
+        if text.starts_with('\u{feff}') {
+            text.remove(0);
+        }
+        self.files.push(File { name: name.into(), text: text.into_boxed_str(), from });
+        FileId(u16::try_from(self.files.len() - 1).unwrap_or(EXPANDED.0))
     }
 
     /// A file's name.
@@ -102,6 +140,11 @@ impl Tree {
     /// How many statements.
     pub fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// True if there are more statements or words than the limits.
+    pub(super) fn is_over(&self) -> bool {
+        self.nodes.len() > MAX_STATEMENTS || self.tokens.len() > MAX_WORDS
     }
 
     /// True without statements.
@@ -151,12 +194,15 @@ impl Tree {
             return None;
         }
         let token = self.tokens.get(found.first as usize + index)?;
-        let start = token.offset as usize;
-        let raw = self.text(found.file).get(start..start + usize::from(token.len))?;
+        let range = token.offset as usize..token.offset as usize + usize::from(token.len);
+        if found.file == EXPANDED {
+            let at = self.marks.get(found.start as usize + index).copied().unwrap_or_default();
+            return Some(Word { text: Cow::Borrowed(self.expanded.get(range)?), at });
+        }
+        let raw = self.text(found.file).get(range)?;
         let text = if token.escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) };
-        let at =
-            Position { file: found.file, line: found.line, offset: token.offset, len: u32::from(token.len) };
-        Some(Word { text, at })
+        let (file, line, offset, len) = (found.file, found.line, token.offset, u32::from(token.len));
+        Some(Word { text, at: Position { file, line, offset, len, via: 0 } })
     }
 
     /// The keyword of a statement, or nothing.
@@ -168,9 +214,49 @@ impl Tree {
     /// Where a statement starts, its keyword marked.
     pub fn position(&self, node: NodeId) -> Position {
         let Some(found) = self.node(node) else { return Position::default() };
+        if found.file == EXPANDED {
+            return self.marks.get(found.start as usize).copied().unwrap_or_default();
+        }
         let token = self.tokens.get(found.first as usize).filter(|_| found.words > 0);
         let (offset, len) = token.map_or((found.start, 1), |token| (token.offset, u32::from(token.len)));
-        Position { file: found.file, line: found.line, offset, len }
+        Position { file: found.file, line: found.line, offset, len, via: 0 }
+    }
+
+    /// How the text at a position got where it is read, one step a line; empty for most.
+    pub(super) fn notes(&self, mut at: Position) -> String {
+        let mut notes = String::new();
+        for _ in 0..MAX_NOTES {
+            let via = usize::from(at.via).checked_sub(1).and_then(|index| self.vias.get(index));
+            let (how, from) = match via {
+                Some(via) => (&*via.how, via.at),
+                None => match self.files.get(usize::from(at.file.0)) {
+                    Some(file) if file.from.line > 0 => ("included from", file.from),
+                    Some(_) | None => break,
+                },
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(notes, "{how} {}:{}", self.name(from.file), from.line);
+            at = match via {
+                Some(via) => Position { via: via.next, ..at },
+                None => from,
+            };
+        }
+        notes
+    }
+
+    /// A number for [`Position::via`]: `how` the text got here, what it was a part of (`next`) and the place to name.
+    /// 0 when there are too many.
+    pub(super) fn add_via(&mut self, how: String, at: Position, next: u16) -> u16 {
+        if self.vias.len() >= MAX_VIAS {
+            return next;
+        }
+        self.vias.push(Via { how: how.into_boxed_str(), at, next });
+        u16::try_from(self.vias.len()).unwrap_or(0)
+    }
+
+    /// Bytes of words that stand in no file.
+    pub(super) fn expanded_bytes(&self) -> usize {
+        self.expanded.len()
     }
 
     /// True if `{` follows, even if nothing stands in the block.
@@ -220,6 +306,23 @@ impl Tree {
         }
     }
 
+    /// Starts a statement whose first word, or brace, comes from `at`.
+    pub(super) fn push_expanded_node(&mut self, at: Position) -> NodeId {
+        let node = self.push_node(EXPANDED, 0, self.marks.len());
+        self.marks.push(at);
+        node
+    }
+
+    /// Adds a word to the newest statement, which was started by [`Self::push_expanded_node`].
+    pub(super) fn push_expanded_word(&mut self, text: &str, at: Position) {
+        let start = self.expanded.len();
+        self.expanded.push_str(text);
+        if self.nodes.last().is_some_and(|node| node.words > 0) {
+            self.marks.push(at);
+        }
+        self.push_word(start, start + text.len(), false);
+    }
+
     pub(super) fn open_block(&mut self, node: NodeId) {
         if let Some(found) = self.nodes.get_mut(node.0 as usize) {
             found.block = true;
@@ -234,7 +337,10 @@ impl Tree {
     }
 
     pub(super) fn add_orphans(&mut self, file: FileId, from: u32, to: u32) {
-        self.orphans.push((file, from, to));
+        // Each is looked at for every unknown word: no more than anybody would read about.
+        if self.orphans.len() < MAX_ORPHANS {
+            self.orphans.push((file, from, to));
+        }
     }
 }
 

@@ -20,11 +20,15 @@ pub struct Timer {
     pub rounded: bool,
 }
 
-/// A decimal number from `min` to `max`.
+/// A decimal number from `min` to `max`, with or without a plus.
 pub fn integer(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
+    unsigned(text.strip_prefix('+').unwrap_or(text), min, max)
+}
+
+fn unsigned(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         let signed =
-            text.strip_prefix('-').is_some_and(|rest| integer(rest, 0, u32::MAX) != Err(Invalid::Form));
+            text.strip_prefix('-').is_some_and(|rest| unsigned(rest, 0, u32::MAX) != Err(Invalid::Form));
         return Err(if signed { Invalid::Range } else { Invalid::Form });
     }
     text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
@@ -36,7 +40,7 @@ pub fn signed(text: &str, max: i16) -> Result<i16, Invalid> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let value = integer(digits, 0, u32::try_from(max).unwrap_or(0))?;
+    let value = unsigned(digits, 0, u32::try_from(max).unwrap_or(0))?;
     let value = i16::try_from(value).map_err(|_| Invalid::Range)?;
     Ok(if negative { -value } else { value })
 }
@@ -74,6 +78,7 @@ mod tests {
     fn integers_are_decimal_and_in_range() {
         assert_eq!(integer("255", 1, 255), Ok(255));
         assert_eq!(integer("0255", 1, 255), Ok(255));
+        assert_eq!(integer("+255", 1, 255), Ok(255));
         for (text, expected) in [
             ("256", Invalid::Range),
             ("0", Invalid::Range),
@@ -83,11 +88,16 @@ mod tests {
             ("1x", Invalid::Form),
             ("0x1f", Invalid::Form),
             ("-", Invalid::Form),
+            ("++1", Invalid::Form),
+            ("-+1", Invalid::Form),
+            ("+", Invalid::Form),
         ] {
             assert_eq!(integer(text, 1, 255), Err(expected), "{text}");
         }
         assert_eq!(signed("-253", 253), Ok(-253));
+        assert_eq!(signed("+253", 253), Ok(253));
         assert_eq!(signed("254", 253), Err(Invalid::Range));
+        assert_eq!(signed("-+1", 253), Err(Invalid::Form));
     }
 
     #[test]

@@ -4,10 +4,10 @@
 
 use core::fmt;
 
-use super::diagnostic::Quoted;
+use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
-    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, PREPROCESSOR,
-    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, UNSUPPORTED, missing,
+    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD,
+    TRAILING, TWICE, Table, UNKNOWN, missing,
 };
 use super::nearest::nearest;
 use super::tree::{Cursor, NodeId, Tree, Word};
@@ -62,7 +62,7 @@ impl Walk {
     pub fn shared<B>(cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
         let mut walk = Self::new(cx.tree.children(node));
         while let Some(node) = cx.tree.next(&mut walk.cursor) {
-            if !cx.tree.keyword(node).text.is_empty() && !preprocessor(cx, node) {
+            if !cx.tree.keyword(node).text.is_empty() {
                 walk.apply_phrases(cx, node, table, draft);
             }
         }
@@ -72,7 +72,7 @@ impl Walk {
         let mut from = 0;
         while let Some(word) = cx.tree.word(node, from) {
             let Some((row, Keyword { kind, .. })) = table.find(&word.text) else {
-                return unknown(cx, (node, &word), table.name, table.words());
+                return unknown(cx, (node, &word), table.name, &mut table.words());
             };
             if self.repeated(row, kind) {
                 twice(cx, &word);
@@ -98,7 +98,7 @@ impl Walk {
 
     fn apply<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
         let word = cx.tree.keyword(node);
-        if word.text.is_empty() || preprocessor(cx, node) {
+        if word.text.is_empty() {
             return; // the reader has reported a block without keyword
         }
         let mut found = table.find(&word.text);
@@ -115,7 +115,7 @@ impl Walk {
             found = table.find(name);
         }
         let Some((row, Keyword { kind, .. })) = found else {
-            return unknown(cx, (node, &word), table.name, table.words());
+            return unknown(cx, (node, &word), table.name, &mut table.words());
         };
         if self.repeated(row, kind) {
             twice(cx, &word);
@@ -152,34 +152,12 @@ impl Walk {
     }
 }
 
-/// What keepalived's preprocessor would have taken. True if the line is one of these; it is left out.
-fn preprocessor(cx: &mut Context<'_>, node: NodeId) -> bool {
-    let word = cx.tree.keyword(node);
-    let (what, instead) = match word.text.as_bytes() {
-        [b'$', ..] if word.text.contains('=') => ("a definition", "write the value itself where it is used"),
-        [b'$', ..] => ("a variable", "write the text it stands for"),
-        [b'@', ..] => ("a line for one configuration id", "write one file for each machine"),
-        [b'~', ..] => ("a generator", "write the lines it would generate"),
-        b"include" | b"includer" | b"includem" | b"includew" | b"includeb" | b"includea" => {
-            ("the inclusion of another file", "copy the other file's text here")
-        }
-        _ => return false,
-    };
-    cx.error(
-        PREPROCESSOR,
-        word.at,
-        format_args!("{what} ({}) is not supported yet by this version", Quoted(&word.text)),
-        format_args!("{instead}; the {} is left out", line_or_block(cx.tree, node)),
-    );
-    true
-}
-
 pub(super) fn line_or_block(tree: &Tree, node: NodeId) -> &'static str {
     if tree.has_block(node) { "whole block" } else { "line" }
 }
 
 /// A block in a message; a name of several words is not a keyword but a place.
-struct Place<'a>(&'a str);
+pub struct Place<'a>(pub &'a str);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,8 +197,12 @@ fn unknown(
     cx: &mut Context<'_>,
     (node, word): (NodeId, &Word<'_>),
     block: &str,
-    words: impl Iterator<Item = &'static str>,
+    words: &mut dyn Iterator<Item = &'static str>,
 ) {
+    if !cx.diagnostics.keeps(Severity::Error) {
+        // It is only counted: the words that are near it are not looked for.
+        return cx.error(UNKNOWN, word.at, format_args!(""), format_args!(""));
+    }
     let what = line_or_block(cx.tree, node);
     let block = Place(block);
     if let Some(home) = (cx.home)(&word.text).map(Place) {
@@ -297,11 +279,13 @@ fn set<B>(
     match kind {
         Kind::Flag(set) => set(draft, keyword.at),
         Kind::Bool(set) => {
-            let given = line.peek().and_then(|word| value::boolean(&word.text));
-            if given.is_some() {
-                line.word();
+            let word = line.word();
+            let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
+            match (given, word) {
+                (Some(value), _) => set(draft, Given { value, at: keyword.at }),
+                (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
+                (None, None) => {}
             }
-            set(draft, Given { value: given.unwrap_or(true), at: keyword.at });
         }
         Kind::Integer { min, max, set } => match line.integer(*min, *max) {
             Some(given) => set(draft, given),
@@ -328,13 +312,13 @@ fn set<B>(
         Kind::Free(set) => set(draft, &mut line),
         Kind::List(set) => return list(cx, node, *set, draft),
         Kind::Block(set) => return set(draft, cx, node),
-        Kind::Ignored { values, why } => return ignored(cx, node, *values, why),
-        Kind::Unsupported(instead) => return unsupported(cx, node, instead),
+        Kind::Ignored { values, why } => return ignored(cx, (node, from), *values, why),
+        Kind::Unsupported(instead) => return cx.unsupported(node, from, instead),
         Kind::Only { values, instead } => {
             let given = line.word();
             let text = given.as_ref().map_or("on", |word| &word.text);
             if !values.contains(&text) {
-                return unsupported(cx, node, instead);
+                return cx.unsupported(node, from, instead);
             }
         }
         Kind::OldName(_) => return, // resolved before
@@ -371,7 +355,7 @@ fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>
     let mut cursor = cx.tree.children(node);
     while let Some(item) = cx.tree.next(&mut cursor) {
         let word = cx.tree.keyword(item);
-        if word.text.is_empty() || preprocessor(cx, item) {
+        if word.text.is_empty() {
             continue;
         }
         if cx.tree.has_block(item) {
@@ -389,9 +373,9 @@ fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>
     }
 }
 
-fn ignored(cx: &mut Context<'_>, node: NodeId, values: usize, why: &str) {
-    let keyword = cx.tree.keyword(node);
-    if cx.tree.words(node) <= values && !cx.tree.has_block(node) {
+fn ignored(cx: &mut Context<'_>, (node, from): (NodeId, usize), values: usize, why: &str) {
+    let Some(keyword) = cx.tree.word(node, from) else { return };
+    if cx.tree.words(node) <= from + values && !cx.tree.has_block(node) {
         return missing(cx, (node, &keyword), "its value");
     }
     let word = Quoted(&keyword.text);
@@ -400,16 +384,5 @@ fn ignored(cx: &mut Context<'_>, node: NodeId, values: usize, why: &str) {
         keyword.at,
         format_args!("{word} is ignored"),
         format_args!("it changes nothing here: {why}"),
-    );
-}
-
-fn unsupported(cx: &mut Context<'_>, node: NodeId, instead: &str) {
-    let keyword = cx.tree.keyword(node);
-    let what = line_or_block(cx.tree, node);
-    cx.error(
-        UNSUPPORTED,
-        keyword.at,
-        format_args!("{} is not supported by this version; the {what} is left out", Quoted(&keyword.text)),
-        format_args!("{instead}"),
     );
 }

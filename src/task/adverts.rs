@@ -1,4 +1,4 @@
-//! VRRP sockets: one task and one socket for each interface that the configuration names.
+//! VRRP sockets: one task for each interface that the configuration names, one socket for each channel it uses there.
 //!
 //! The task lives as long as the process and waits while its socket is closed; the director opens and closes the
 //! socket by actions. Packets are handed on in one poll of at most [`BURST`], so that a flood on one interface
@@ -20,11 +20,11 @@ use crate::director::event::{Errno, Event};
 use crate::kernel::error::{self, Error};
 use crate::kernel::raw::RawSocket;
 use crate::wire::link::LinkName;
-use crate::wire::vrrp;
+use crate::wire::vrrp::{self, Channel};
 
 /// Packets of one interface that are read before others get their turn.
 const BURST: usize = 32;
-/// Longest packet that is looked at; an advert of 255 addresses has 1,064 bytes, a longer packet is malformed.
+/// Longest packet that is looked at; an advert over IPv6 fits an MTU of 1,500, a longer packet is malformed.
 const MAX_PACKET: usize = 1_536;
 /// Longest frame that announces an address: Ethernet, IPv6, neighbour advertisement.
 const MAX_FRAME: usize = 128;
@@ -33,14 +33,16 @@ const MAX_FRAME: usize = 128;
 #[derive(Default)]
 pub(super) struct Ports(Vec<Port>);
 
-/// One interface's socket and the task that reads it.
+/// One interface's sockets by channel and the task that reads them.
 #[derive(Default)]
 struct Port {
-    socket: Option<Source<RawSocket>>,
+    sockets: Sockets,
     reader: Option<Waker>,
-    /// Why it could not be opened the last time: the director tries again and again, and it is told once.
-    told: Option<Error>,
+    /// Why each could not be opened the last time: the director tries again and again, and it is told once.
+    told: [Option<Error>; Channel::ALL.len()],
 }
+
+type Sockets = [Option<Source<RawSocket>>; Channel::ALL.len()];
 
 /// Starts a reader for every interface that has none yet. To be called while a configuration is loaded.
 pub(super) fn grow(shell: &Rc<Shell>, links: usize) {
@@ -59,11 +61,10 @@ pub(super) fn grow(shell: &Rc<Shell>, links: usize) {
 /// no longer configured close.
 pub(super) fn follow(shell: &Shell, before: &[LinkName], after: &Config) {
     let mut ports = shell.ports.borrow_mut();
-    let mut open: Vec<Option<Source<RawSocket>>> =
-        ports.0.iter_mut().map(|port| port.socket.take()).collect();
+    let mut open: Vec<Sockets> = ports.0.iter_mut().map(|port| core::mem::take(&mut port.sockets)).collect();
     for (port, name) in ports.0.iter_mut().zip(&after.links) {
         let old = before.iter().position(|old| old == name);
-        port.socket = old.and_then(|old| open.get_mut(old)).and_then(Option::take);
+        port.sockets = old.and_then(|old| open.get_mut(old)).map(core::mem::take).unwrap_or_default();
     }
     // Every reader looks again at what it reads.
     let readers: Vec<Waker> = ports.0.iter_mut().filter_map(|port| port.reader.take()).collect();
@@ -82,36 +83,54 @@ async fn read(shell: Rc<Shell>, link: LinkId) {
 /// Never ready: the task ends with the process.
 fn poll_packets(shell: &Shell, link: LinkId, buffer: &mut [u8], context: &Context<'_>) -> Poll<()> {
     for _ in 0..BURST {
-        let mut ports = shell.ports.borrow_mut();
-        let Some(port) = ports.0.get_mut(link.index()) else { return Poll::Pending };
-        store(&mut port.reader, context);
-        let Some(socket) = &port.socket else { return Poll::Pending };
-        let received = socket.poll_read(context, |socket| socket.receive(buffer));
-        drop(ports);
-        match received {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(length)) => {
-                let packet = vrrp::parse(buffer.get(..length).unwrap_or(&[]));
-                shell.handle(Event::Advert { link, packet });
-            }
+        let mut idle = true;
+        for channel in Channel::ALL {
+            let received = poll_packet(shell, (link, channel), buffer, context);
+            idle &= received.is_pending();
             // An error is told once (the interface went down); the link's own events say what it means.
-            Poll::Ready(Err(_)) => {}
+            if let Poll::Ready(Ok(length)) = received {
+                let packet = vrrp::parse(buffer.get(..length).unwrap_or(&[]));
+                shell.handle(Event::Advert { link, channel, packet });
+            }
+        }
+        if idle {
+            return Poll::Pending;
         }
     }
     context.waker().wake_by_ref();
     Poll::Pending
 }
 
-/// Opens the socket of an interface; one that is open is closed first.
-pub(super) fn open(shell: &Shell, action: Action, link: LinkId) {
-    close(shell, link);
-    let opened = open_socket(shell, link);
+fn poll_packet(
+    shell: &Shell,
+    (link, channel): (LinkId, Channel),
+    buffer: &mut [u8],
+    context: &Context<'_>,
+) -> Poll<Result<usize, Code>> {
+    let mut ports = shell.ports.borrow_mut();
+    let Some(port) = ports.0.get_mut(link.index()) else { return Poll::Pending };
+    store(&mut port.reader, context);
+    match port.sockets.get(channel as usize) {
+        Some(Some(socket)) => socket.poll_read(context, |socket| socket.receive(buffer)),
+        Some(None) | None => Poll::Pending,
+    }
+}
+
+/// Opens a socket of an interface; one that is open is closed first.
+pub(super) fn open(shell: &Shell, action: Action, link: LinkId, channel: Channel) {
+    close(shell, link, channel);
+    let opened = open_socket(shell, link, channel);
     let result = opened.as_ref().map(|_| ()).map_err(|error| Errno(error.number()));
     let mut ports = shell.ports.borrow_mut();
     if let Some(port) = ports.0.get_mut(link.index()) {
-        let told = core::mem::replace(&mut port.told, opened.as_ref().err().copied());
+        let error = opened.as_ref().err().copied();
+        let told = port.told.get_mut(channel as usize).and_then(|told| core::mem::replace(told, error));
         match opened {
-            Ok(socket) => port.socket = Some(socket),
+            Ok(socket) => {
+                if let Some(place) = port.sockets.get_mut(channel as usize) {
+                    *place = Some(socket);
+                }
+            }
             Err(error) if told != Some(error) => log::warn!("{error}"),
             Err(_) => {}
         }
@@ -122,18 +141,19 @@ pub(super) fn open(shell: &Shell, action: Action, link: LinkId) {
     shell.handle(Event::Applied { action, result });
 }
 
-fn open_socket(shell: &Shell, link: LinkId) -> Result<Source<RawSocket>, Error> {
-    let spec = shell.director.borrow().socket(link);
+fn open_socket(shell: &Shell, link: LinkId, channel: Channel) -> Result<Source<RawSocket>, Error> {
+    let spec = shell.director.borrow().socket(link, channel);
     let spec =
         spec.ok_or_else(|| Error::new("open VRRP socket on", "interface that is gone", Code::NODEV))?;
-    let socket = RawSocket::open(spec.index, &spec.name, &spec.groups)?;
+    let socket = RawSocket::open(channel, spec.index, &spec.name, &spec.groups)?;
     shell.reactor.register(socket)
 }
 
-/// Closes the socket of an interface.
-pub(super) fn close(shell: &Shell, link: LinkId) {
+/// Closes a socket of an interface.
+pub(super) fn close(shell: &Shell, link: LinkId, channel: Channel) {
     let mut ports = shell.ports.borrow_mut();
-    let socket = ports.0.get_mut(link.index()).and_then(|port| port.socket.take());
+    let port = ports.0.get_mut(link.index());
+    let socket = port.and_then(|port| port.sockets.get_mut(channel as usize)).and_then(Option::take);
     drop(ports);
     drop(socket);
 }
@@ -145,7 +165,8 @@ pub(super) fn send(shell: &Shell, action: Action) {
     let Some(datagram) = shell.director.borrow().advert(instance, peer, kind, &mut packet) else { return };
     let packet = packet.get(..datagram.len).unwrap_or(&[]);
     let ports = shell.ports.borrow();
-    let socket = ports.0.get(datagram.link.index()).and_then(|port| port.socket.as_ref());
+    let port = ports.0.get(datagram.link.index());
+    let socket = port.and_then(|port| port.sockets.get(datagram.channel as usize)).and_then(Option::as_ref);
     let sent = socket.map_or(Err(Code::NOTCONN), |socket| socket.io().send(packet, datagram.destination));
     drop(ports);
     if let Err(code) = sent {

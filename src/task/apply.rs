@@ -95,10 +95,10 @@ fn send(shell: &Shell, action: Action) {
 #[expect(clippy::wildcard_enum_match_arm, reason = "`kind` sends the rest another way")]
 fn start(shell: &Rc<Shell>, action: Action) {
     match action {
-        Action::OpenSocket { link, .. } => {
-            shell.meter.measure(Work::Adverts, || adverts::open(shell, action, link));
+        Action::OpenSocket { link, channel, .. } => {
+            shell.meter.measure(Work::Adverts, || adverts::open(shell, action, link, channel));
         }
-        Action::CloseSocket { link } => adverts::close(shell, link),
+        Action::CloseSocket { link, channel } => adverts::close(shell, link, channel),
         Action::Dump { what: Dump::Links | Dump::Addresses, .. } => {
             answers::dump(shell, &route::CHANNEL, action)
         }

@@ -95,7 +95,6 @@ struct Station {
 impl Station {
     /// Serves the terminal until it hangs up.
     async fn serve(&mut self, tty: &Source<Tty>) {
-        self.answer = None;
         self.session = Session::default();
         let (columns, rows) = tty.io().size();
         self.session.set_columns(columns);
@@ -105,6 +104,9 @@ impl Station {
         while poll_fn(|context| self.poll(tty, context)).await.is_ok() {
             smol::future::yield_now().await;
         }
+        // Whoever asked is gone: a ping would keep others from theirs until the terminal is back.
+        self.answer = None;
+        self.shell.feed.owe(self.row, 0);
     }
 
     fn greet(&mut self) {
@@ -119,6 +121,7 @@ impl Station {
         let read = self.type_in(tty, context)?;
         let worked = shell.meter.measure(Work::Control, || self.show_changes() | self.work(context));
         let written = self.flush(tty, context)?;
+        shell.feed.owe(self.row, self.session.output().len());
         shell.feed.wait(self.row, context);
         if read || worked || written { Poll::Ready(Ok(())) } else { Poll::Pending }
     }

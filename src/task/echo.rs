@@ -85,6 +85,7 @@ pub(super) enum Told {
 /// Who asked. Dropped, the probe ends.
 pub(super) struct Asker {
     echo: Rc<Echo>,
+    run: u16,
     cursor: Cursor,
 }
 
@@ -124,15 +125,16 @@ pub(super) fn ask(shell: &Shell, request: &Request, piece: &mut Buf) -> Result<A
 impl Echo {
     fn begin(self: &Rc<Self>, job: Job) -> Option<Asker> {
         let mut state = self.state.borrow_mut();
-        if core::mem::replace(&mut state.busy, true) {
+        // Whoever has not read the end of a probe that is over may never do so: a terminal that stalls.
+        if state.busy && state.status.is_none() {
             return None;
         }
-        (state.job, state.status) = (Some(job), None);
+        (state.busy, state.job, state.status) = (true, Some(job), None);
         state.run = state.run.wrapping_add(1);
-        let (cursor, task) = (state.lines.end(), state.task.take());
+        let (cursor, run, task) = (state.lines.end(), state.run, state.task.take());
         drop(state);
         task.into_iter().for_each(Waker::wake);
-        Some(Asker { echo: Rc::clone(self), cursor })
+        Some(Asker { echo: Rc::clone(self), run, cursor })
     }
 
     /// A probe to make, and the number of its run.
@@ -155,6 +157,9 @@ impl Asker {
     pub(super) fn read(&mut self, piece: &mut Buf) -> Told {
         let mut bytes = [0; 1_024];
         let state = self.echo.state.borrow();
+        if state.run != self.run {
+            return Told::End(STATUS_FAILED);
+        }
         let (count, _) = state.lines.read_lines(&mut self.cursor, &mut bytes);
         let lines = bytes.get(..count).and_then(|lines| core::str::from_utf8(lines).ok()).unwrap_or("");
         let _ = piece.push_str(lines);
@@ -169,6 +174,9 @@ impl Asker {
 impl Drop for Asker {
     fn drop(&mut self) {
         let mut state = self.echo.state.borrow_mut();
+        if state.run != self.run {
+            return;
+        }
         (state.busy, state.job) = (false, None);
         let task = state.task.take();
         drop(state);
@@ -442,5 +450,25 @@ impl Probe {
 
     fn say(&self, shell: &Shell, line: fmt::Arguments<'_>) {
         tell(shell, self.run, line, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_that_is_over_makes_room_although_its_end_was_not_read() {
+        let echo = Rc::new(Echo::default());
+        let begin = || echo.begin(Job::Arping(Ipv4Addr::LOCALHOST));
+        let mut first = begin().unwrap();
+        assert!(begin().is_none(), "one at a time");
+        echo.state.borrow_mut().status = Some(STATUS_OK);
+        let second = begin().unwrap();
+        assert!(matches!(first.read(&mut Buf::new()), Told::End(STATUS_FAILED)));
+        drop(first);
+        assert!(begin().is_none(), "who came first does not end the probe of who came second");
+        drop(second);
+        assert!(begin().is_some());
     }
 }

@@ -10,6 +10,7 @@ use crate::observe::log;
 
 /// Tasks that may wait here: those of the control socket first, then those of terminals.
 const ROWS: usize = MAX_CLIENTS + MAX_CONSOLES;
+
 /// Who waits for news.
 #[derive(Default)]
 pub(super) struct Feed {
@@ -17,6 +18,8 @@ pub(super) struct Feed {
     changed: Cell<bool>,
     wakers: RefCell<[Option<Waker>; ROWS]>,
     followers: Cell<usize>,
+    /// The terminal of this row has not taken everything.
+    behind: Cell<[bool; ROWS]>,
 }
 
 impl Feed {
@@ -40,6 +43,20 @@ impl Feed {
         if let Some(place) = self.wakers.borrow_mut().get_mut(row) {
             store(place, context);
         }
+    }
+
+    /// The terminal of this row has still to take so many bytes.
+    pub(super) fn owe(&self, row: usize, bytes: usize) {
+        let mut behind = self.behind.get();
+        if let Some(place) = behind.get_mut(row) {
+            *place = bytes > 0;
+        }
+        self.behind.set(behind);
+    }
+
+    /// True while a terminal has not taken everything.
+    pub(super) fn owes(&self) -> bool {
+        self.behind.get().contains(&true)
     }
 
     /// A place for a client that follows; false without one. To be given back by [`Self::leave`].

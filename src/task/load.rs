@@ -7,10 +7,10 @@ use super::reactor::Reactor;
 use crate::config::{Config, Loaded, Loader};
 use crate::director::health::slots_for;
 use crate::kernel::error::Error;
-use crate::kernel::files::TextFile;
-use crate::kernel::process;
+use crate::kernel::files::{self, TextFile};
+use crate::kernel::{machine, process};
 use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
-use crate::syntax::{Diagnostics, Severity};
+use crate::syntax::{Diagnostics, Facts, Severity, Want};
 
 /// Descriptors and sources besides links and slots: netlink 3, signals, control listener, its clients, with room to
 /// spare for the standard streams, epoll, the packet socket and a file.
@@ -62,20 +62,107 @@ impl Report {
     }
 }
 
-/// The text of a file. Bytes that are not UTF-8 (a comment in an old encoding) become replacement characters.
+/// The text of a file. Each byte that is not UTF-8 (a comment in an old encoding) becomes a question mark, so that no
+/// file grows by being read.
 pub fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let mut rest = match String::from_utf8(bytes) {
+        Ok(text) => return text,
+        Err(error) => error.into_bytes(),
+    };
+    let mut done = 0;
+    while let Err(error) = core::str::from_utf8(rest.get(done..).unwrap_or_default()) {
+        done += error.valid_up_to();
+        if let Some(byte) = rest.get_mut(done) {
+            *byte = b'?';
+        }
+    }
+    String::from_utf8(rest).unwrap_or_default()
+}
+
+/// A configuration that is being read and checked in pieces, the files it includes with it.
+#[derive(Debug)]
+pub struct Loading {
+    facts: Option<Facts>,
+    path: Box<Path>,
+    /// A file that is being read: the first one, or one that the loader wants.
+    file: Option<TextFile>,
+    loader: Option<Loader>,
+}
+
+impl Loading {
+    /// Opens the file. `config_id` is what `@id` in it is compared with; the first label of the host's name if `None`.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(path: &Path, config_id: Option<&str>) -> Result<Self, Error> {
+        let folder = std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok());
+        let facts = Facts {
+            config_id: config_id.map_or_else(machine::host_label, str::to_owned),
+            folder: folder.unwrap_or_default(),
+            environment: Some(|name| std::env::var(name).ok()),
+        };
+        let file = Some(TextFile::open(path)?);
+        Ok(Self { facts: Some(facts), path: path.into(), file, loader: None })
+    }
+
+    /// Does a piece of work of about a millisecond at most; true when there is no more.
+    ///
+    /// # Errors
+    /// The first file cannot be read. What is wrong with the others is in the diagnostics.
+    pub fn step(&mut self) -> Result<bool, Error> {
+        let Some(loader) = &mut self.loader else { return self.step_first().map(|()| false) };
+        if let Some(file) = &mut self.file {
+            match file.step() {
+                Ok(false) => return Ok(false),
+                Ok(true) => {
+                    let bytes = self.file.take().map(TextFile::into_bytes).unwrap_or_default();
+                    loader.give_text(Ok(text(bytes)));
+                }
+                Err(error) => {
+                    self.file = None;
+                    loader.give_text(Err(error.number()));
+                }
+            }
+            return Ok(false);
+        }
+        match loader.want() {
+            None => return Ok(loader.step()),
+            Some(Want::Names(folder)) => {
+                let names = files::names(Path::new(folder)).map_err(|error| error.number());
+                loader.give_names(names);
+            }
+            Some(Want::Text(path)) => match TextFile::open(Path::new(path)) {
+                Ok(file) => self.file = Some(file),
+                Err(error) => loader.give_text(Err(error.number())),
+            },
+        }
+        Ok(false)
+    }
+
+    fn step_first(&mut self) -> Result<(), Error> {
+        let done = self.file.as_mut().map_or(Ok(true), TextFile::step)?;
+        if done {
+            let bytes = self.file.take().map(TextFile::into_bytes).unwrap_or_default();
+            let loader = Loader::new(&self.path.display().to_string(), text(bytes));
+            self.loader = Some(loader.on(self.facts.take().unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    /// The result; nothing usable before [`Self::step`] said that it is done.
+    pub fn finish(self) -> Loaded {
+        self.loader.unwrap_or_else(|| Loader::new("", String::new())).finish()
+    }
 }
 
 /// Reads and checks a file at once, for the start and for `check`.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn read(path: &Path) -> Result<Loaded, Error> {
-    let bytes = TextFile::read(path)?;
-    let mut loader = Loader::new(&path.display().to_string(), text(bytes));
-    while !loader.step() {}
-    Ok(loader.finish())
+pub fn read(path: &Path, config_id: Option<&str>) -> Result<Loaded, Error> {
+    let mut loading = Loading::open(path, config_id)?;
+    while !loading.step()? {}
+    Ok(loading.finish())
 }
 
 /// Makes room in the reactor and among the descriptors for what `config` needs.
@@ -85,5 +172,43 @@ pub(super) fn reserve(reactor: &Rc<Reactor>, config: &Config) {
     let descriptors = u64::try_from(needed).unwrap_or(u64::MAX).saturating_mul(5) / 4;
     if let Err(error) = process::raise_descriptor_limit(descriptors) {
         log::warn!("{error}: some probes will wait for others");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_are_included_relative_to_the_one_that_includes_them_and_a_fifo_holds_nobody() {
+        let folder = std::env::temp_dir().join(format!("lvsbox-include-{}", std::process::id()));
+        fs::create_dir_all(folder.join("conf.d/nothing.conf")).unwrap();
+        let instance = "vrrp_instance $NAME {\ninterface eth0\n@here virtual_router_id 7\nvirtual_ipaddress {\n\
+                        include ../vip\n}\n}\n";
+        fs::write(folder.join("conf.d/a.conf"), instance).unwrap();
+        fs::write(folder.join("vip"), b"192.0.2.1/24 # \xe4\n").unwrap();
+        let fifo = folder.join("fifo");
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, rustix::fs::Mode::RUSR, 0).unwrap();
+        let main = folder.join("main");
+        fs::write(&main, "$NAME=V1\ninclude conf.d/*.conf\ninclude fifo\ninclude /dev/zero\n").unwrap();
+        let loaded = read(&main, Some("here")).unwrap();
+        let config = loaded.config.unwrap();
+        assert_eq!((config.instances.len(), config.addresses.len()), (1, 1));
+        let lines: Vec<_> = loaded.diagnostics.iter().map(|it| (it.position().line, it.message())).collect();
+        assert_eq!(lines.len(), 2, "{}", loaded.diagnostics);
+        assert!(lines.iter().all(|(_, message)| message.ends_with("is no regular file")), "{lines:?}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_become_question_marks_one_by_one() {
+        assert_eq!(
+            text(b"r\xe9partition \xc3\xa9 \xed\xa0\x80 \xe2\x82".to_vec()),
+            "r?partition \u{e9} ??? ??"
+        );
+        assert_eq!(text(vec![0xff; 1 << 16]), "?".repeat(1 << 16));
     }
 }

@@ -12,16 +12,15 @@ use std::rc::Rc;
 
 use smol::future::yield_now;
 
-use super::load::{Found, Report};
+use super::load::{Found, Loading, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::Shell;
 use super::{adverts, apply, journal, load, slots};
-use crate::config::{Config, Loader};
+use crate::config::Config;
 use crate::director::reload::Reload;
 use crate::kernel::clock;
 use crate::kernel::error::Error;
-use crate::kernel::files::TextFile;
 use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
 use crate::time::{Duration, Instant};
 
@@ -148,19 +147,21 @@ pub(super) async fn run(shell: Rc<Shell>) {
 async fn prepare(shell: &Shell, force: Force) -> Result<(Config, Report), (Verdict, String)> {
     let path = &shell.options.file;
     log::info!("Reloading {}", path.display());
-    let mut file = TextFile::open(path).map_err(unreadable)?;
-    let bytes = loop {
-        let step = shell.meter.measure(Work::Reload, || file.step());
-        if step.map_err(unreadable)? {
-            break file.into_bytes();
+    let mut loading = Loading::open(path, shell.options.config_id.as_deref()).map_err(unreadable)?;
+    let mut failed = None;
+    while !in_slices(shell, || match loading.step() {
+        Ok(done) => done,
+        Err(error) => {
+            failed = Some(error);
+            true
         }
-        yield_now().await;
-    };
-    let mut loader = Loader::new(&path.display().to_string(), load::text(bytes));
-    while !in_slices(shell, || loader.step()) {
+    }) {
         yield_now().await;
     }
-    let loaded = shell.meter.measure(Work::Reload, || loader.finish());
+    if let Some(error) = failed {
+        return Err(unreadable(error));
+    }
+    let loaded = shell.meter.measure(Work::Reload, || loading.finish());
     let report = Report::of(&loaded);
     report.log();
     match loaded.config {

@@ -132,10 +132,18 @@ fn turn_until_stopped(shell: &Rc<Shell>, executors: &Executors) -> Result<(), Er
     if !shell.director.borrow().is_stopped() {
         log::warn!("Stopped before everything was taken down: addresses or virtual servers may be left");
     }
-    // Consoles show the last lines.
     shell.feed.wake();
-    run_tasks(&executors.ordinary, clock::now() + FAREWELL);
+    say_farewell(shell, executors);
     Ok(())
+}
+
+/// Consoles show the last lines: a serial line has no room for all of them at once.
+fn say_farewell(shell: &Shell, executors: &Executors) {
+    let end = clock::now() + FAREWELL;
+    while !run_tasks(&executors.ordinary, end) && shell.feed.owes() && clock::now() < end {
+        // Nothing is left that an error could keep from its end.
+        let _ = shell.reactor.wait(end);
+    }
 }
 
 /// One turn after waking. True if work is left that needs no waiting.

@@ -43,6 +43,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The file of configuration.
     pub file: Box<std::path::Path>,
+    /// What `@id` in it is compared with; the first label of the host's name if `None`.
+    pub config_id: Option<Box<str>>,
     /// Abstract name of the control socket, without the `@`.
     pub control: Box<str>,
     /// Paths of the terminals it serves; at most `MAX_CONSOLES`.
@@ -148,6 +150,7 @@ impl Options {
         let keep = Keep { addresses: false, services: false };
         let birth = Some(birth);
         Self {
+            config_id: None,
             file: file.into(),
             control: "lvsbox".into(),
             keep,

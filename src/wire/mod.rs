@@ -13,6 +13,7 @@ pub mod genetlink;
 pub mod genl_ipvs;
 pub mod icmp;
 pub mod ipv4;
+pub mod ipv6;
 pub mod link;
 pub mod ndisc;
 pub mod netlink;

@@ -105,7 +105,11 @@ impl Shell {
                 0..60 => better,
                 _ => lesser,
             };
-            self.handle(Event::Advert { link: LinkId(0), packet: vrrp::parse(packet) });
+            self.handle(Event::Advert {
+                link: LinkId(0),
+                channel: vrrp::Channel::Ipv4,
+                packet: vrrp::parse(packet),
+            });
             let until = self.now + Duration::from_millis(20);
             while self.director.next_deadline() <= until {
                 self.now = self.director.next_deadline().max(self.now);

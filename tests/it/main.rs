@@ -13,6 +13,9 @@
     reason = "tests have clocks, threads and children, and fail by panicking"
 )]
 
+mod bad_input;
+mod codes;
+mod fuzz;
 mod guest;
 mod image;
 mod layering;

@@ -72,6 +72,8 @@ pub(crate) struct Instance {
     pub(crate) nopreempt: bool,
     /// Password of `auth_type PASS`.
     pub(crate) password: Option<&'static str>,
+    /// Version 3 with this `advert_int`.
+    pub(crate) v3: Option<&'static str>,
     /// Own address and peer, for unicast.
     pub(crate) unicast: Option<(String, String)>,
     /// Lines of `virtual_ipaddress`.
@@ -88,6 +90,7 @@ impl Instance {
             priority,
             nopreempt: false,
             password: None,
+            v3: None,
             unicast: None,
             addresses: addresses.iter().map(|text| (*text).to_owned()).collect(),
         }
@@ -100,6 +103,11 @@ impl Instance {
 
     pub(crate) fn password(mut self, password: &'static str) -> Self {
         self.password = Some(password);
+        self
+    }
+
+    pub(crate) fn v3(mut self, advert_int: &'static str) -> Self {
+        self.v3 = Some(advert_int);
         self
     }
 
@@ -128,7 +136,10 @@ impl fmt::Display for Instance {
             "    state BACKUP\n    interface {}\n    virtual_router_id {}",
             self.interface, self.vrid
         )?;
-        writeln!(f, "    priority {}\n    advert_int 1", self.priority)?;
+        writeln!(f, "    priority {}\n    advert_int {}", self.priority, self.v3.unwrap_or("1"))?;
+        if self.v3.is_some() {
+            writeln!(f, "    version 3")?;
+        }
         if self.nopreempt {
             writeln!(f, "    nopreempt")?;
         }

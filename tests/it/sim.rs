@@ -11,6 +11,7 @@ use lvsbox::director::event::{Errno, Keep};
 use lvsbox::director::vrrp::{master_down_interval, skew_time};
 use lvsbox::time::{Duration, Instant};
 use lvsbox::wire::genl_ipvs::{DestinationKey, DestinationSpec, ForwardingMethod};
+use lvsbox::wire::vrrp::Version;
 
 use crate::support::{Builder, Dice, Fault, Lan, Node, Rs, Server, Vr, Vs, World, at};
 
@@ -44,7 +45,7 @@ fn bad_lan(dice: &mut Dice) -> Lan {
 
 /// The interval after which a lone box of this priority takes over.
 fn down(priority: u8) -> Duration {
-    master_down_interval(SECOND, priority)
+    master_down_interval(Version::V2, SECOND, priority)
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn a_master_that_leaves_is_replaced_after_the_skew_time() {
     let mut world = World::new(boxes(3, Preemption::Preempt), Lan::default(), 1);
     world.run_until(at(10_000), |_| {});
     world.node(0).stop(Keep::default());
-    let bound = world.now + skew_time(180) + SLACK;
+    let bound = world.now + skew_time(Version::V2, SECOND, 180) + SLACK;
     world.run_until(bound, |_| {});
     assert_eq!(world.masters(), [1]);
     let first = world.node(0);
@@ -165,6 +166,55 @@ fn on_a_bad_segment_someone_always_serves_and_a_good_one_brings_peace_back() {
         }
         world.run(Duration::from_secs(8));
         world.run_until(world.now + SECOND.times(5), |world| assert_eq!(world.masters(), [0], "seed {seed}"));
+        for node in world.nodes.iter().flatten() {
+            node.assert_addresses_as_wished();
+        }
+    }
+}
+
+/// Version 3 in both families under one VRID; every box has an interval of its own.
+#[test]
+fn version_3_in_both_families_settles_on_a_bad_segment_whatever_the_intervals() {
+    for seed in seeds(30) {
+        let mut dice = Dice::new(seed);
+        let node = |n: u8, interval: u64| {
+            let vr = |name, vips: &[&str]| Vr {
+                name,
+                priority: 200 - 20 * n,
+                v3: Some(interval),
+                vips: vips.iter().map(|vip| (*vip).to_owned()).collect(),
+                ..Vr::default()
+            };
+            let config = Builder::new()
+                .instance(vr("VI_4", &["198.51.100.1/32"]))
+                .instance(vr("VI_6", &["fe80::100/64", "2001:db8::100/64"]))
+                .build();
+            let primary = format!("192.0.2.{}", 11 + n).parse().unwrap();
+            Node::with_kernel(config, crate::support::Kernel::dual(primary), Instant::ZERO)
+        };
+        let count = 2 + u8::try_from(dice.below(3)).unwrap();
+        let nodes = (0..count).map(|n| node(n, 10 + 10 * dice.below(50))).collect();
+        let mut world = World::new(nodes, bad_lan(&mut dice), seed);
+        for _ in 0..10 {
+            let victim = usize::try_from(dice.below(u64::from(count))).unwrap();
+            match dice.below(3) {
+                0 => world.part = (0..count).map(|_| u8::try_from(dice.below(2)).unwrap()).collect(),
+                1 => world.node(victim).set_carrier("eth0", false),
+                _ => world.node(victim).set_carrier("eth0", true),
+            }
+            world.run(Duration::from_millis(dice.below(1_500)));
+        }
+        world.part = vec![0; usize::from(count)];
+        world.lan = Lan::default();
+        for id in 0..usize::from(count) {
+            world.node(id).set_carrier("eth0", true);
+        }
+        world.run(Duration::from_secs(6));
+        world.run_until(world.now + SECOND, |world| {
+            for (id, node) in world.nodes.iter().flatten().enumerate() {
+                assert_eq!((node.is_master(0), node.is_master(1)), (id == 0, id == 0), "seed {seed}");
+            }
+        });
         for node in world.nodes.iter().flatten() {
             node.assert_addresses_as_wished();
         }

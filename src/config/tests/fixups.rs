@@ -54,22 +54,56 @@ fn the_interval_is_rounded_to_whole_seconds() {
 #[test]
 fn what_version_2_cannot_do_leaves_the_instance_out() {
     for (lines, expected) in [
-        (
-            "version 3",
-            "2:9: error[E0202]: VRRP version 3 is not supported by this version; the instance is left out",
-        ),
         ("authentication {\nauth_type AH\n}", "error[E0202]: auth_type AH is not supported"),
-        (
-            "virtual_ipaddress {\n2001:db8::1\n}",
-            "error[E0202]: VRRP over IPv6 is not supported by this version",
-        ),
         ("auth_hmac {\nkey 1 abc\n}", "error[E0202]: auth_hmac is not supported"),
     ] {
         assert_eq!(says(&instance(lines), expected).instances.len(), 0);
     }
-    let global = "global_defs {\nvrrp_version 3\n}\n".to_owned();
-    assert!(says(&(global.clone() + &instance("")), "would run VRRP version 3").instances.is_empty());
-    assert_eq!(clean(&(global + &instance("version 2"))).instances.len(), 1);
+}
+
+#[test]
+fn the_version_is_the_instance_s_else_the_global_one_and_3_over_ipv6() {
+    use crate::wire::vrrp::{Coverage, Family, Version};
+    let of = |config: &Config| (config.instances[0].version, config.instances[0].family);
+    assert_eq!(of(&clean(&instance(""))), (Version::V2, Family::Ipv4));
+    let global = "global_defs {\nvrrp_version 3\nv3_checksum_as_v2\n}\n".to_owned();
+    let config = clean(&(global.clone() + &instance("")));
+    assert_eq!((of(&config), config.instances[0].coverage), ((Version::V3, Family::Ipv4), Coverage::Message));
+    assert_eq!(of(&clean(&(global + &instance("version 2")))), (Version::V2, Family::Ipv4));
+    let six = |lines: &str| instance(lines).replace("192.0.2.100", "fe80::100\n2001:db8::100/64");
+    let config = clean(&six(""));
+    assert_eq!(of(&config), (Version::V3, Family::Ipv6));
+    assert_eq!(config.instances[0].transport, Transport::Multicast("ff02::12".parse().unwrap()));
+    assert_eq!(of(&says(&six("version 2"), "warning[W0202]: VRRP version 2 has no IPv6")), of(&config));
+    let both = instance("") + &six("").replace("VI", "V6");
+    assert_eq!(clean(&both).instances.len(), 2, "one VRID on one interface in both families");
+}
+
+#[test]
+fn version_3_has_hundredths_of_a_second_and_no_authentication() {
+    for (given, millis, message) in [("0.014", 10, "W0206"), ("41", 40_950, "W0206")] {
+        let config = says(&instance(&format!("version 3\nadvert_int {given}")), message);
+        assert_eq!(config.instances[0].advert_interval, Duration::from_millis(millis));
+    }
+    let config = clean(&instance("advert_int 0.25\nversion 3"));
+    assert_eq!(config.instances[0].advert_interval, Duration::from_millis(250));
+    let lines = "version 3\nauthentication {\nauth_type PASS\nauth_pass 1111\n}";
+    let config = says(&instance(lines), "warning[W0202]: VRRP version 3 has no authentication");
+    assert!(config.instances[0].authentication == Authentication::None);
+}
+
+#[test]
+fn peers_and_sources_are_of_the_family_of_the_addresses() {
+    for lines in
+        ["unicast_src_ip fe80::1", "mcast_dst_ip ff02::99", "unicast_peer {\n2001:db8::2\n10.0.0.2\n}"]
+    {
+        let config = says(&instance(lines), "error[E0307]");
+        assert_eq!((config.instances.len(), config.instances[0].source), (1, None));
+        assert!(config.peers.iter().all(IpAddr::is_ipv4));
+    }
+    let six = instance("unicast_src_ip 2001:db8::1\nunicast_peer {\n2001:db8::2\n}")
+        .replace("192.0.2.100", "fe80::100");
+    assert_eq!(*clean(&six).peers, ["2001:db8::2".parse::<IpAddr>().unwrap()]);
 }
 
 #[test]
@@ -112,7 +146,7 @@ fn an_empty_list_of_peers_means_multicast() {
     assert!(matches!(config.instances[0].transport, Transport::Multicast(_)));
     let lines = "unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.1\n10.0.0.2\n}";
     let config = says(&instance(lines), "10.0.0.1 is this router and is left out");
-    assert_eq!(config.peers, ["10.0.0.2".parse::<core::net::Ipv4Addr>().unwrap()].into());
+    assert_eq!(config.peers, ["10.0.0.2".parse::<IpAddr>().unwrap()].into());
 }
 
 #[test]
@@ -300,12 +334,16 @@ fn a_keyword_of_another_block_is_sent_home() {
 }
 
 #[test]
-fn what_keepalived_preprocesses_is_named_and_left_out() {
-    for line in ["include x.conf", "$A=1", "@lb1 priority 5", "~SEQ(i,1,2) priority $i"] {
-        says(&instance(line), "2:1: error[E0109]");
-    }
-    let block = "~LST(a,{1,2}) virtual_server 10.0.0.$a 80 {\n bogus\n}\n";
-    says(block, "error[E0109]");
+fn what_is_generated_is_configured_and_blamed_where_it_was_written() {
+    let text = service("~SEQ(i,1,3) real_server 192.0.2.$i 80 { weight ${W} }");
+    let loaded = load(&format!("$W=5\n{text}").replace("192.0.2.$i", "192.0.2.${i}"), "t");
+    let config = loaded.config.unwrap();
+    assert_eq!(config.destinations.len(), 3);
+    let loaded = load(&format!("$W=heavy\n{text}").replace("192.0.2.$i", "192.0.2.${i}"), "t");
+    let first = loaded.diagnostics.iter().find(|it| it.message().contains("heavy")).unwrap();
+    assert_eq!(first.position().line, 3, "{first}");
+    assert_eq!(first.notes().lines().next(), Some("expanded from $W defined at t:1"));
+    assert!(first.notes().contains("with $i = 1"), "{first}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn firewall_marks_and_tunnels() {
 fn a_file_full_of_mistakes_is_explained_line_by_line() {
     let mut out = String::new();
     let text = include_str!("../../../tests/data/config/mistakes.conf");
-    assert_eq!(check("mistakes.conf", text, &mut out), Ok(Outcome::Faulty));
+    assert_eq!(report("mistakes.conf", &load(text, "mistakes.conf"), &mut out), Ok(Outcome::Faulty));
     let expected = include_str!("../../../tests/data/config/mistakes.txt");
     assert!(out == expected, "{out}");
     assert!(out.lines().all(|line| line.chars().count() <= 80));

@@ -2,7 +2,7 @@
 //! counted in `show vrrp`.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::{Severity, Teller};
 use crate::config::ids::{Id, InstanceId};
@@ -10,22 +10,22 @@ use crate::config::model::Authentication;
 use crate::director::vrrp::Reject;
 
 /// Says why an advert from `from` was refused; `seen` is what stood in the field that was found wrong.
-pub(super) fn tell(teller: &mut Teller<'_>, id: InstanceId, (reject, seen): (Reject, u8), from: Ipv4Addr) {
+pub(super) fn tell(teller: &mut Teller<'_>, id: InstanceId, (reject, seen): (Reject, u8), from: IpAddr) {
     let Some(instance) = teller.names.0.instances.get(id.index()) else { return };
     let mine = instance.advert_interval;
     let expected = u8::from(instance.authentication != Authentication::None);
-    let tail = Sender(from);
+    let (tail, version) = (Sender(from), instance.version.number());
     let warn = |teller: &mut Teller<'_>, line: fmt::Arguments<'_>| {
         teller.about(Severity::Warning, id, format_args!("{line} ({tail})"));
     };
     match reject {
-        Reject::Header => warn(teller, format_args!("received a packet with a bad IPv4 header")),
+        Reject::Header => warn(teller, format_args!("received a packet with a bad IP header")),
         Reject::Length => warn(teller, format_args!("received a packet too short for an advert")),
         Reject::Count => {
             warn(teller, format_args!("received an ip number count that does not fit its length"))
         }
         Reject::Ttl => warn(teller, format_args!("invalid TTL/HL. Received {seen} and expect 255")),
-        Reject::Version => warn(teller, format_args!("wrong version. Received {seen} and expect 2")),
+        Reject::Version => warn(teller, format_args!("wrong version. Received {seen} and expect {version}")),
         Reject::UnknownVrid => warn(teller, format_args!("received an unknown VRID")),
         Reject::AuthType => warn(teller, format_args!("invalid auth type {seen}")),
         Reject::AuthMismatch => warn(teller, format_args!("received a {seen} auth, expecting {expected}!")),
@@ -34,7 +34,7 @@ pub(super) fn tell(teller: &mut Teller<'_>, id: InstanceId, (reject, seen): (Rej
             warn(teller, format_args!("advertisement interval mismatch mine={mine} sec rcv'd={seen} sec"));
         }
         Reject::Type => warn(teller, format_args!("invalid packet type {seen}")),
-        Reject::Checksum => warn(teller, format_args!("Invalid VRRPv2 checksum")),
+        Reject::Checksum => warn(teller, format_args!("Invalid VRRPv{version} checksum")),
         Reject::Destination => {
             warn(teller, format_args!("multicast where unicast is configured, or the reverse"))
         }
@@ -46,7 +46,7 @@ pub(super) fn tell(teller: &mut Teller<'_>, id: InstanceId, (reject, seen): (Rej
 }
 
 /// Who sent it, if the packet reaches that far, and what becomes of it.
-struct Sender(Ipv4Addr);
+struct Sender(IpAddr);
 
 impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

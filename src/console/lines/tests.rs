@@ -1,6 +1,6 @@
 //! Records and their lines, word for word.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::config::model::OnFailure;
@@ -9,7 +9,7 @@ use crate::director::journal::Cursor;
 use crate::director::vrrp::{Fault, Reject};
 
 const VI: InstanceId = InstanceId(0);
-const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 66);
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 66));
 
 fn said(bench: &Bench, reason: Reason) -> Vec<(Severity, String)> {
     let mut lines = Vec::new();
@@ -84,7 +84,7 @@ fn faults_name_their_reason_behind_keepalived_s_words() {
             &["(VI_1) Entering FAULT STATE (interface eth0 is down)"],
         ),
         (
-            Reason::EnteredFault(VI, Fault::NoAddress(eth0)),
+            Reason::EnteredFault(VI, Fault::NoAddress(eth0, crate::wire::vrrp::Family::Ipv4)),
             &["(VI_1) Entering FAULT STATE (no IPv4 address for interface eth0)"],
         ),
         (
@@ -116,7 +116,7 @@ fn refused_adverts_say_why_and_from_whom() {
             &["(VI_1) received a 0 auth, expecting 1! (from 10.9.0.66, dropped)"],
         ),
         (
-            Reason::Rejected(VI, Reject::Version, Ipv4Addr::UNSPECIFIED, 3),
+            Reason::Rejected(VI, Reject::Version, Ipv4Addr::UNSPECIFIED.into(), 3),
             &["(VI_1) wrong version. Received 3 and expect 2 (dropped)"],
         ),
         (
@@ -267,7 +267,7 @@ fn drift_and_refusals_of_the_kernel_say_what_happens_next() {
             ],
         ),
         (
-            Reason::DestinationStrange(ServiceId(0), DestinationKey { address: PEER.into(), port: 81 }),
+            Reason::DestinationStrange(ServiceId(0), DestinationKey { address: PEER, port: 81 }),
             &["Service [10.9.0.66]:tcp:81 of VS [10.0.0.100]:tcp:80 is not configured: removing it"],
         ),
         (

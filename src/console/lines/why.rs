@@ -64,7 +64,9 @@ fn write_fault(f: &mut fmt::Formatter<'_>, names: Names<'_>, fault: Fault) -> fm
     match fault {
         Fault::LinkAbsent(link) => write!(f, "no interface {}", names.link(link)),
         Fault::LinkDown(link) => write!(f, "interface {} is down", names.link(link)),
-        Fault::NoAddress(link) => write!(f, "no IPv4 address for interface {}", names.link(link)),
+        Fault::NoAddress(link, family) => {
+            write!(f, "no {} address for interface {}", family.name(), names.link(link))
+        }
         Fault::Socket(link, errno) => {
             write!(f, "VRRP socket on {}: {}", names.link(link), Text(errno.0))
         }

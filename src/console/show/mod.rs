@@ -2,6 +2,7 @@
 
 pub(super) mod boot;
 pub(super) mod checks;
+pub(super) mod config;
 pub(super) mod memory;
 pub(super) mod other;
 pub(super) mod status;

@@ -18,7 +18,7 @@ use crate::console::text::{Ago, Count, Fine, Line, Span, clip, clip_path, kib};
 use crate::console::view::{Outcome, View};
 use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
-use crate::director::vrrp::VirtualRouter;
+use crate::director::vrrp::{State, VirtualRouter};
 use crate::wire::errno::Text;
 
 /// Lines below the head and the three titles: 24 less 4, 3, and one for the prompt.
@@ -209,6 +209,7 @@ fn show_alarms(view: &View<'_>, all: usize, out: &mut dyn Write) -> fmt::Result 
 
 /// Everything that somebody should look at, the worst first.
 fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    outages(view, say)?;
     kernel_alarms(view, say)?;
     if let Some(Outcome::Refused(_) | Outcome::Unreadable { .. }) = view.reload.map(|reload| reload.outcome) {
         say(format_args!("the last reload was refused: the configuration in force is an older one"))?;
@@ -246,6 +247,18 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
     match table.troubled() {
         0 => Ok(()),
         count => say(format_args!("{count} IPVS entries refused by the kernel (show checks)")),
+    }
+}
+
+/// Nobody is served through what these name.
+fn outages(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    let faults = routers(view).filter(|(_, router)| matches!(router.state, State::Fault(_))).count();
+    if faults > 0 {
+        say(format_args!("{} in FAULT (show vrrp)", Count(faults, "instance")))?;
+    }
+    match pools(view).filter(|(.., health)| *health == Health::Lost).count() {
+        0 => Ok(()),
+        lost => say(format_args!("{} without quorum (show checks)", Count(lost, "service"))),
     }
 }
 

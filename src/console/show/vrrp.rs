@@ -17,6 +17,7 @@ use crate::console::view::View;
 use crate::director::vrrp::{Reject, Rejects, State, VirtualRouter};
 use crate::time::Instant;
 use crate::wire::errno::Text;
+use crate::wire::vrrp::Version;
 
 const HEAD: u8 = 0;
 const ADDRESS: u8 = 1;
@@ -75,6 +76,14 @@ pub(super) fn head(
     let span = Span(view.now.since(router.since));
     line(out, format_args!("{name}  {state} on {link}, VRID {}, for {span}", instance.vrid))?;
     labelled(out, "why", format_args!("{}", Why::of_state(names, router.why)))?;
+    if instance.version == Version::V3 {
+        let (family, mine) = (instance.family.name(), instance.advert_interval);
+        labelled(
+            out,
+            "version",
+            format_args!("3 over {family}, interval {mine}, goes by {}", router.master_interval),
+        )?;
+    }
     let base = instance.priority;
     labelled(out, "priority", format_args!("{} (base {base})", router.priority))?;
     active(view, router, out)?;
@@ -153,7 +162,7 @@ fn address_line(
 /// Words of a reason; scripts look for them.
 fn refusal(reject: Reject) -> &'static str {
     match reject {
-        Reject::Header => "bad IPv4 header",
+        Reject::Header => "bad IP header",
         Reject::Length => "too short",
         Reject::Count => "address count does not fit",
         Reject::Ttl => "ttl below 255",
@@ -256,7 +265,10 @@ fn open_json(
     object.field("why", Shown(Why::of_state(names, router.why)))?;
     object.field("base_priority", instance.priority)?;
     object.field("effective_priority", router.priority)?;
+    object.field("version", instance.version.number())?;
+    object.field("family", instance.family.name())?;
     object.field("advert_interval", instance.advert_interval)?;
+    object.field("active_interval", router.master_interval)?;
     object.field("nopreempt", instance.preemption == Preemption::Stay)?;
     let active = router.active.filter(|_| router.state != State::Master);
     object.field("active_router", active.map(|(from, ..)| Shown(from)))?;

@@ -96,8 +96,9 @@ fn what_an_earlier_life_left_behind_is_removed_at_the_start_and_is_no_source() {
     let mut node = Node::with_kernel(config, kernel, Instant::ZERO);
     node.run_until(at(10));
     assert!(node.vips().is_empty());
-    let primary = node.director.links().get(crate::config::ids::LinkId(0)).primary;
-    assert_eq!(primary.map(Into::into), Some(ip("192.0.2.11")));
+    let primary =
+        node.director.links().get(crate::config::ids::LinkId(0)).source(crate::wire::vrrp::Family::Ipv4);
+    assert_eq!(primary, Some(ip("192.0.2.11")));
 }
 
 #[test]

@@ -26,10 +26,10 @@ pub(super) fn condition(id: InstanceId, instance: &Instance, around: Surrounding
         return Condition::Bad(if absent { Fault::LinkAbsent(down) } else { Fault::LinkDown(down) });
     }
     let link = around.links.get(instance.link);
-    if instance.source.is_none() && link.primary.is_none() {
-        return Condition::Bad(Fault::NoAddress(instance.link));
+    if instance.source.is_none() && link.source(instance.family).is_none() {
+        return Condition::Bad(Fault::NoAddress(instance.link, instance.family));
     }
-    match link.socket {
+    match link.socket(instance.channel()) {
         Socket::Open(_) => Condition::Good,
         Socket::Failed(errno) => Condition::Bad(Fault::Socket(instance.link, errno)),
         Socket::Closed | Socket::Opening(_) => Condition::Pending,

@@ -7,7 +7,7 @@ use crate::config::model::Instance;
 use crate::director::action::AdvertKind;
 use crate::director::bus::{Bus, Timer};
 use crate::director::journal::Reason;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 impl Vrrp {
     /// The box stops: every MASTER says farewell, and nothing is heard any more.
@@ -37,11 +37,14 @@ impl Vrrp {
                 continue;
             };
             *router = VirtualRouter { program: Program::Idle, ..*before };
+            if !from.follows_another(old, before.master_interval, instance) {
+                router.master_interval = instance.advert_interval;
+            }
             if let Some(deadline) = from.bus.deadline(Timer::Protocol(old)) {
                 let longest = match router.state {
                     State::Master => instance.advert_interval,
                     State::Init | State::Backup | State::Fault(_) => {
-                        master_down_interval(instance.advert_interval, instance.priority)
+                        master_down_interval(instance.version, router.master_interval, instance.priority)
                     }
                 };
                 bus.set(Timer::Protocol(id), deadline.min(now + longest));
@@ -80,11 +83,20 @@ pub(crate) struct Predecessor<'a> {
 }
 
 impl Predecessor<'_> {
-    /// The old instance of the same VRID on the same interface.
+    /// The old instance of the same VRID and family on the same interface.
     pub(crate) fn find(&self, instance: &Instance, config: &Config) -> Option<InstanceId> {
         let link = config.link_name(instance.link);
-        let same = |old: &Instance| old.vrid == instance.vrid && self.config.link_name(old.link) == link;
+        let same = |old: &Instance| {
+            (old.vrid, old.family) == (instance.vrid, instance.family)
+                && self.config.link_name(old.link) == link
+        };
         self.config.instances.iter().position(same).map(InstanceId::from_index)
+    }
+
+    /// Whether the old instance went by the interval of an active router that is not its own.
+    fn follows_another(&self, old: InstanceId, interval: Duration, instance: &Instance) -> bool {
+        let before = self.config.instances.get(old.index());
+        before.is_some_and(|before| interval != before.advert_interval && before.version == instance.version)
     }
 
     /// Whether the new advert differs from the old one.
@@ -94,6 +106,7 @@ impl Predecessor<'_> {
             let new_list = config.addresses.get(instance.addresses.rows()).unwrap_or(&[]);
             !old_list.iter().map(|one| one.address).eq(new_list.iter().map(|one| one.address))
                 || before.priority != instance.priority
+                || (before.version, before.coverage) != (instance.version, instance.coverage)
                 || before.authentication != instance.authentication
                 || before.advert_interval != instance.advert_interval
         })

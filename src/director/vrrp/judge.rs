@@ -1,22 +1,22 @@
-//! Which adverts are heard: the checks of RFC 3768 section 7.1 in keepalived's order, each refusal counted by reason
+//! Which adverts are heard: the checks of RFC 3768 and RFC 9568 section 7.1 in keepalived's order, each refusal counted by reason
 //! and reported once per state, so that a flood of bad packets is a number and not a flood of lines.
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::{Rival, Vrrp};
+use super::{Heard, Rival, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId, LinkId};
 use crate::config::model::{Authentication, Instance, SourceCheck, Transport};
 use crate::director::bus::Bus;
 use crate::director::journal::Reason;
 use crate::director::links::Links;
-use crate::time::{Duration, Instant};
-use crate::wire::vrrp::{Advert, Checksum, Malformed, Received};
+use crate::time::Instant;
+use crate::wire::vrrp::{Advert, Channel, Checksum, Malformed, Received, Version};
 
 /// Why a packet was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reject {
-    /// The IPv4 header is broken or does not fit the packet.
+    /// The IP header is broken or does not fit the packet.
     Header,
     /// Too short for an advert.
     Length,
@@ -24,7 +24,7 @@ pub enum Reject {
     Count,
     /// Sent from another network: a TTL below 255.
     Ttl,
-    /// Not version 2.
+    /// Another version than ours.
     Version,
     /// No instance of ours has the VRID on this interface.
     UnknownVrid,
@@ -96,7 +96,7 @@ pub struct Rejects {
     totals: [u64; Reject::ALL.len()],
     reported: u16,
     /// The last one: reason, sender, time.
-    pub last: Option<(Reject, Ipv4Addr, Instant)>,
+    pub last: Option<(Reject, IpAddr, Instant)>,
 }
 
 impl Rejects {
@@ -111,7 +111,7 @@ impl Rejects {
     }
 
     /// Counts one; true if this reason has not been reported in this state.
-    fn count(&mut self, now: Instant, reject: Reject, from: Ipv4Addr) -> bool {
+    fn count(&mut self, now: Instant, reject: Reject, from: IpAddr) -> bool {
         if let Some(total) = self.totals.get_mut(reject as usize) {
             *total += 1;
         }
@@ -129,11 +129,11 @@ impl Rejects {
 }
 
 impl Vrrp {
-    /// A packet of protocol 112 came in on `link`.
-    pub(crate) fn handle_packet(
+    /// A packet came in on a VRRP socket.
+    pub(crate) fn receive(
         &mut self,
         now: Instant,
-        link: LinkId,
+        (link, channel): (LinkId, Channel),
         packet: Result<Received<'_>, Malformed>,
         (config, links): (&Config, &Links),
         bus: &mut Bus,
@@ -143,26 +143,28 @@ impl Vrrp {
         }
         let (vrid, from) = match packet {
             Ok(received) => (Some(received.advert.vrid), received.source),
-            Err(malformed) => (vrid_of(malformed), Ipv4Addr::UNSPECIFIED),
+            Err(malformed) => (malformed.vrid(), IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         };
-        let found = config
-            .instances
-            .iter()
-            .position(|instance| instance.link == link && Some(instance.vrid.get()) == vrid);
+        let is_meant = |one: &Instance| {
+            one.link == link && one.family == channel.family() && Some(one.vrid.get()) == vrid
+        };
+        let found = config.instances.iter().position(is_meant);
         let Some(id) = found.map(InstanceId::from_index) else {
             let reject = packet.map_or_else(reject_of, |_| Reject::UnknownVrid);
             self.strays.count(now, reject, from);
             return;
         };
         let Some(instance) = config.instances.get(id.index()) else { return };
-        let ours = instance.source.or(links.get(link).primary).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let ours = instance.source.or(links.get(link).source(instance.family));
+        let ours = ours.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         match packet.map_err(reject_of).and_then(|received| judge(&received, instance, ours, config)) {
             Err(reject) => self.refuse(now, id, (reject, seen(reject, &packet)), from, bus),
             Ok(received) => {
                 self.compare_lists(now, id, instance, &received, config, bus);
                 let Some(router) = self.get(id) else { return };
                 let rival = Rival { from, theirs: received.advert.priority, ours: router.priority };
-                self.hear(now, id, instance, rival, ours, bus);
+                let heard = Heard { rival, interval: received.advert.interval, ours };
+                self.hear(now, id, instance, heard, bus);
             }
         }
     }
@@ -172,7 +174,7 @@ impl Vrrp {
         now: Instant,
         id: InstanceId,
         (reject, seen): (Reject, u8),
-        from: Ipv4Addr,
+        from: IpAddr,
         bus: &mut Bus,
     ) {
         let Some(router) = self.table.get_mut(id.index()) else { return };
@@ -193,9 +195,10 @@ impl Vrrp {
         bus: &mut Bus,
     ) {
         let ours = config.advertised(instance).iter().map(|one| one.address);
-        let theirs = received.advert.addresses.iter().map(|bytes| IpAddr::from(*bytes));
+        let theirs = received.advert.addresses.iter();
         let same_set = || {
-            ours.len() == theirs.len() && theirs.clone().all(|one| ours.clone().any(|address| address == one))
+            ours.len() == received.advert.addresses.len()
+                && theirs.clone().all(|one| ours.clone().any(|address| address == one))
         };
         if ours.clone().eq(theirs.clone()) || same_set() {
             return;
@@ -213,20 +216,15 @@ impl Vrrp {
 /// What stands in the field that is refused, for the log.
 fn seen(reject: Reject, packet: &Result<Received<'_>, Malformed>) -> u8 {
     match (reject, packet) {
+        (Reject::Version, Ok(received)) => received.advert.version,
         (Reject::Version, Err(Malformed::Version { version, .. })) => *version,
         (Reject::Ttl, Ok(received)) => received.ttl,
         (Reject::AuthType | Reject::AuthMismatch, Ok(received)) => received.advert.auth_type,
-        (Reject::Interval, Ok(received)) => received.advert.interval,
+        (Reject::Interval, Ok(received)) => {
+            u8::try_from(received.advert.interval.as_secs()).unwrap_or(u8::MAX)
+        }
         (Reject::Type, Ok(received)) => received.advert.kind,
         _ => 0,
-    }
-}
-
-fn vrid_of(malformed: Malformed) -> Option<u8> {
-    match malformed {
-        Malformed::Header => None,
-        Malformed::Short { vrid } => vrid,
-        Malformed::Count { vrid } | Malformed::Version { vrid, .. } => Some(vrid),
     }
 }
 
@@ -243,7 +241,7 @@ fn reject_of(malformed: Malformed) -> Reject {
 fn judge<'a>(
     received: &Received<'a>,
     instance: &Instance,
-    ours: Ipv4Addr,
+    ours: IpAddr,
     config: &Config,
 ) -> Result<Received<'a>, Reject> {
     let advert = &received.advert;
@@ -253,8 +251,18 @@ fn judge<'a>(
         Transport::Unicast { .. } => None,
     };
     require(group.is_none() || received.ttl == 255, Reject::Ttl)?;
-    authenticate(advert, instance)?;
-    require(Duration::from_secs(advert.interval.into()) == instance.advert_interval, Reject::Interval)?;
+    require(advert.version == instance.version.number(), Reject::Version)?;
+    match instance.version {
+        Version::V2 => {
+            authenticate(advert, instance)?;
+            require(advert.interval == instance.advert_interval, Reject::Interval)?;
+        }
+        // Another interval than ours is followed (RFC 9568 section 6.4.2), none and no addresses are refused (7.1).
+        Version::V3 => {
+            require(!advert.interval.is_zero(), Reject::Interval)?;
+            require(!advert.addresses.is_empty(), Reject::Count)?;
+        }
+    }
     require(advert.kind == 1, Reject::Type)?;
     require(advert.checksum == Checksum::Right, Reject::Checksum)?;
     let fits = group.map_or(!received.destination.is_multicast(), |group| received.destination == group);

@@ -6,14 +6,15 @@
 
 mod condition;
 mod handover;
+mod interval;
 mod judge;
 pub mod packet;
 #[cfg(test)]
 mod tests;
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
-use super::action::{Action, AdvertKind};
+use super::action::AdvertKind;
 use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
@@ -22,16 +23,19 @@ use super::links::Links;
 use super::track::Tracks;
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId, LinkId};
-use crate::config::model::{Instance, Preemption, Transport};
+use crate::config::model::{Instance, Preemption};
 use crate::time::{Duration, Instant};
+use crate::wire::vrrp::Family;
 use condition::{Condition, condition};
 pub(crate) use handover::Predecessor;
+use interval::centiseconds;
+pub use interval::{master_down_interval, skew_time};
 pub use judge::{Reject, Rejects};
 
 /// The address owner's priority (RFC 3768 section 5.3.4).
 pub const OWNER: u8 = 255;
-/// Adverts that may be missed before the active router counts as gone (RFC 3768 section 6.1).
-const DOWN_ADVERTS: u64 = 3;
+/// Adverts that a BACKUP discards are reported no more often.
+const LEAST_GAP: Duration = Duration::from_millis(500);
 
 /// A virtual router's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +57,8 @@ pub enum Fault {
     LinkAbsent(LinkId),
     /// The interface is down or without carrier.
     LinkDown(LinkId),
-    /// The interface has no IPv4 address to send from.
-    NoAddress(LinkId),
+    /// The interface has no address of this family to send from.
+    NoAddress(LinkId, Family),
     /// The VRRP socket could not be opened.
     Socket(LinkId, Errno),
 }
@@ -118,13 +122,16 @@ pub struct VirtualRouter {
     /// Effective priority.
     pub priority: u8,
     /// The last router heard that was or is better, and when.
-    pub active: Option<(Ipv4Addr, u8, Instant)>,
+    pub active: Option<(IpAddr, u8, Instant)>,
     /// Announcements wanted.
     pub announcement: Announcement,
     /// Counters.
     pub counters: Counters,
     /// Adverts refused, by reason.
     pub rejects: Rejects,
+    /// The interval that the skew and the wait of a BACKUP go by: the active router's in version 3 once it was heard
+    /// (RFC 9568 section 6.1, `Active_Adver_Interval`), else our own.
+    pub master_interval: Duration,
     program: Program,
     /// Identification of the IP header: counts adverts, the same for every peer of one round.
     ip_id: u16,
@@ -134,6 +141,8 @@ pub struct VirtualRouter {
     farewell_at: Option<Instant>,
     /// The list of addresses in an advert differed and was reported.
     list_reported: bool,
+    /// The active router's interval differed and was reported.
+    interval_reported: bool,
     /// Sending failed and was reported.
     send_reported: bool,
 }
@@ -156,14 +165,13 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) tracks: &'a Tracks,
 }
 
-/// (256 - priority) / 256 seconds (RFC 3768 section 6.1).
-pub fn skew_time(priority: u8) -> Duration {
-    Duration::from_micros((256 - u64::from(priority)) * 1_000_000 / 256)
-}
-
-/// Three advertisement intervals and the skew time.
-pub fn master_down_interval(interval: Duration, priority: u8) -> Duration {
-    interval.times(DOWN_ADVERTS) + skew_time(priority)
+/// An advert that was found acceptable.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    rival: Rival,
+    interval: Duration,
+    /// The address we send from.
+    ours: IpAddr,
 }
 
 impl Vrrp {
@@ -177,11 +185,13 @@ impl Vrrp {
             announcement: Announcement::default(),
             counters: Counters::default(),
             rejects: Rejects::default(),
+            master_interval: instance.advert_interval,
             program: Program::Idle,
             ip_id: 0,
             answered_at: None,
             farewell_at: None,
             list_reported: false,
+            interval_reported: false,
             send_reported: false,
         };
         Self {
@@ -248,8 +258,7 @@ impl Vrrp {
         now: Instant,
         id: InstanceId,
         instance: &Instance,
-        rival: Rival,
-        ours: Ipv4Addr,
+        Heard { rival, interval, ours }: Heard,
         bus: &mut Bus,
     ) {
         let Some(router) = self.table.get_mut(id.index()) else { return };
@@ -260,18 +269,18 @@ impl Vrrp {
             State::Backup => {
                 let stays = instance.preemption == Preemption::Stay;
                 // A flood of adverts is not to become a flood of records.
-                let half = instance.advert_interval.divided_by(2);
-                let is_news = |at: Option<Instant>| at.is_none_or(|at| now.since(at) >= half);
+                let gap = instance.advert_interval.divided_by(2).max(LEAST_GAP);
+                let is_news = |at: Option<Instant>| at.is_none_or(|at| now.since(at) >= gap);
                 if rival.theirs == 0 {
                     if is_news(router.farewell_at) {
                         router.farewell_at = Some(now);
                         bus.record(now, Reason::ReceivedFarewell(id, rival.from));
                     }
-                    bus.set(Timer::Protocol(id), now + skew_time(rival.ours));
+                    bus.set(Timer::Protocol(id), now + router.skew_time(instance));
                 } else if rival.theirs >= rival.ours || stays {
                     router.active = Some((rival.from, rival.theirs, now));
-                    let wait = master_down_interval(instance.advert_interval, rival.ours);
-                    bus.set(Timer::Protocol(id), now + wait);
+                    router.follow(now, id, interval, bus);
+                    bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));
                 } else {
                     router.active = Some((rival.from, rival.theirs, now));
                     if is_news(router.answered_at) {
@@ -280,11 +289,13 @@ impl Vrrp {
                     }
                 }
             }
-            State::Master if rival.theirs == 0 => self.reassure(now, id, instance, rival.ours, bus),
+            State::Master if rival.theirs == 0 => self.reassure(now, id, instance, bus),
             State::Master if rival.theirs > rival.ours => {
+                router.follow(now, id, interval, bus);
                 self.yield_to(now, id, instance, rival, Reason::HigherAdvert(id, rival), bus);
             }
             State::Master if rival.theirs == rival.ours && rival.from > ours => {
+                router.follow(now, id, interval, bus);
                 self.yield_to(now, id, instance, rival, Reason::EqualAdvert(id, rival), bus);
             }
             State::Master => self.answer(now, id, instance, rival, bus),
@@ -293,9 +304,9 @@ impl Vrrp {
 
     /// A MASTER heard a farewell: the others wait for their skew time only, so it shows itself at once. Those of lower
     /// priority than ours wait longer than our own skew time; twice in that time is enough, however many are said.
-    fn reassure(&mut self, now: Instant, id: InstanceId, instance: &Instance, priority: u8, bus: &mut Bus) {
+    fn reassure(&mut self, now: Instant, id: InstanceId, instance: &Instance, bus: &mut Bus) {
         let Some(router) = self.table.get_mut(id.index()) else { return };
-        let gap = skew_time(priority).divided_by(2);
+        let gap = router.skew_time(instance).divided_by(2);
         if let Some(at) = router.farewell_at.filter(|at| now.since(*at) < gap) {
             return bus.set_no_later(Timer::Protocol(id), at + gap);
         }
@@ -343,7 +354,9 @@ impl Vrrp {
 
     /// Out of INIT or FAULT.
     fn begin(&mut self, now: Instant, id: InstanceId, instance: &Instance, entry: Entry, bus: &mut Bus) {
-        if self.get(id).is_some_and(|router| router.priority == OWNER) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        router.master_interval = instance.advert_interval;
+        if router.priority == OWNER {
             self.become_master(now, id, instance, Reason::EnteredMaster(id), bus);
         } else {
             self.become_backup(now, id, instance, (entry, Reason::EnteredBackup(id, entry)), bus);
@@ -358,9 +371,9 @@ impl Vrrp {
         (entry, why): (Entry, Reason),
         bus: &mut Bus,
     ) {
-        let Some(priority) = self.enter(now, id, State::Backup, why, bus) else { return };
+        let Some(router) = self.enter(now, id, State::Backup, why, bus) else { return };
+        bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));
         bus.record(now, Reason::EnteredBackup(id, entry));
-        bus.set(Timer::Protocol(id), now + master_down_interval(instance.advert_interval, priority));
     }
 
     fn become_master(
@@ -378,6 +391,11 @@ impl Vrrp {
         bus.record(now, Reason::SettingAddresses(id));
         if let Some(router) = self.table.get_mut(id.index()) {
             router.counters.became_master_total += 1;
+            let own = instance.advert_interval;
+            let before = core::mem::replace(&mut router.master_interval, own);
+            if before != own {
+                bus.record(now, Reason::IntervalRestored(id, centiseconds(before), centiseconds(own)));
+            }
             router.announcement.serial = router.announcement.serial.wrapping_add(1);
             router.announcement.occasion = Occasion::Mastership;
         }
@@ -393,7 +411,7 @@ impl Vrrp {
         }
     }
 
-    /// The state changes; gives the effective priority.
+    /// The state changes.
     fn enter(
         &mut self,
         now: Instant,
@@ -401,7 +419,7 @@ impl Vrrp {
         state: State,
         why: Reason,
         bus: &mut Bus,
-    ) -> Option<u8> {
+    ) -> Option<&mut VirtualRouter> {
         let router = self.table.get_mut(id.index())?;
         router.counters.released_master_total +=
             u64::from(router.state == State::Master && state != State::Master);
@@ -416,10 +434,11 @@ impl Vrrp {
             router.program = Program::Idle;
         }
         router.list_reported = false;
+        router.interval_reported = false;
         router.send_reported = false;
         router.rejects.report_again();
         bus.instance_changed(id);
-        Some(router.priority)
+        Some(router)
     }
 
     /// What a MASTER held is taken away.
@@ -451,49 +470,6 @@ impl Vrrp {
             router.program = Program::Send { kind, peer: 0 };
             router.ip_id = router.ip_id.wrapping_add(1);
             self.outgoing.insert(id.index());
-        }
-    }
-
-    /// The next advert to send.
-    pub(crate) fn poll_advert(&mut self, config: &Config) -> Option<Action> {
-        loop {
-            let id = InstanceId::from_index(self.outgoing.pop()?);
-            let (Some(router), Some(instance)) =
-                (self.table.get_mut(id.index()), config.instances.get(id.index()))
-            else {
-                continue;
-            };
-            let Program::Send { kind, peer } = router.program else { continue };
-            if peer == 0 {
-                router.counters.sent_total += 1;
-                router.counters.zero_sent_total += u64::from(kind == AdvertKind::Farewell);
-            }
-            let receivers = match &instance.transport {
-                Transport::Multicast(_) => 1,
-                Transport::Unicast { peers } => peers.len(),
-            };
-            if usize::from(peer) + 1 < receivers {
-                router.program = Program::Send { kind, peer: peer + 1 };
-                self.outgoing.insert(id.index());
-            } else {
-                router.program = Program::Idle;
-            }
-            return Some(Action::SendAdvert { instance: id, peer, kind });
-        }
-    }
-
-    /// True if an advert waits to be sent.
-    pub(crate) fn has_work(&self) -> bool {
-        !self.outgoing.is_empty()
-    }
-
-    /// An advert could not be sent. A farewell over a dead interface is no news.
-    pub(crate) fn send_failed(&mut self, now: Instant, id: InstanceId, errno: Errno, bus: &mut Bus) {
-        let Some(router) = self.table.get_mut(id.index()) else { return };
-        router.counters.send_failed_total += 1;
-        if !router.send_reported && !matches!(router.state, State::Fault(_)) {
-            router.send_reported = true;
-            bus.record(now, Reason::AdvertFailed(id, errno));
         }
     }
 }

@@ -38,6 +38,36 @@ pub fn set_header_included(socket: impl AsFd) -> Result<(), Errno> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_HDRINCL, 1)
 }
 
+/// The same for IPv6 (`IPV6_HDRINCL`, `linux/in6.h`): on sending only, received packets come without.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_ipv6_header_included(socket: impl AsFd) -> Result<(), Errno> {
+    set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_HDRINCL, 1)
+}
+
+/// Says with every packet where it was sent to and its hop limit (`IPV6_RECVPKTINFO`, `IPV6_RECVHOPLIMIT`).
+///
+/// # Errors
+/// The kernel's.
+pub fn set_ipv6_receive_info(socket: impl AsFd) -> Result<(), Errno> {
+    set_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+    set_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)
+}
+
+/// Multicast leaves by this interface (`IPV6_MULTICAST_IF`) and does not come back to this host
+/// (`IPV6_MULTICAST_LOOP` off), and only groups joined on this very socket are delivered (`IPV6_MULTICAST_ALL` off,
+/// Linux 4.20).
+///
+/// # Errors
+/// The kernel's.
+pub fn set_ipv6_multicast(socket: impl AsFd, index: i32) -> Result<(), Errno> {
+    const IPV6_MULTICAST_ALL: i32 = 29;
+    set_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, index)?;
+    set_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP, 0)?;
+    set_int(&socket, libc::IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0)
+}
+
 /// Delivers only groups joined on this very socket (`IP_MULTICAST_ALL` off); by default a socket gets every group
 /// that any socket of the host has joined.
 ///

@@ -1,6 +1,6 @@
 //! Standard output and error as descriptors. They may be closed; a write then says so.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Standard output.
 pub fn output() -> BorrowedFd<'static> {
@@ -13,6 +13,14 @@ pub fn output() -> BorrowedFd<'static> {
 pub fn error() -> BorrowedFd<'static> {
     // SAFETY: as for standard output.
     unsafe { BorrowedFd::borrow_raw(2) }
+}
+
+/// Bytes that a terminal was given and has not sent; 0 for what is no terminal (`TIOCOUTQ`, ioctl_tty(2)).
+pub fn unsent(terminal: BorrowedFd<'_>) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and the number is valid for writing.
+    let done = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if done < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
 }
 
 /// A terminal for tests: whoever reads it, and the end that a program writes to.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 fn read_in(text: &str, lines: usize) -> (Tree, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let mut reader = Reader::new("t.conf", text.into());
-    while reader.step(lines, &mut diagnostics) == Progress::More {}
+    while reader.step(lines, &mut diagnostics) != Progress::Done {}
     (reader.into_tree().0, diagnostics)
 }
 
@@ -69,8 +69,9 @@ fn one_line_is_one_statement() {
 
 #[test]
 fn braces_of_variables_and_generators_are_not_blocks() {
-    assert_eq!(read("a ${_RANDOM 1 2}x {\n b\n}\n"), "a,${_RANDOM 1 2}x{b;};");
-    assert_eq!(read("~LST({a,b},{1,2}) c {\n d\n}\n"), "~LST({a,b},{1,2}),c{d;};");
+    let (tree, _) = read_in("a ${_X 1 2}x {\n b\n}\n", 200);
+    assert_eq!(shape(&tree, tree.root()), "a,${_X 1 2}x{b;};");
+    assert_eq!(read("~LST({a,b},{1,2}) c {\n d\n}\n"), "c{d;};");
 }
 
 #[test]
@@ -171,5 +172,23 @@ proptest! {
             prop_assert!(line.chars().count() <= 80 || !line.contains(' '), "{}", line);
             prop_assert!(!line.chars().any(char::is_control));
         }
+    }
+}
+
+#[test]
+fn statements_and_words_are_counted_against_their_limits() {
+    let words = |count: usize| {
+        let lines = "a ".repeat(1_024) + "\n";
+        lines.repeat(count / 1_024) + &"a ".repeat(count % 1_024)
+    };
+    for (at, over) in [
+        ("a\n".repeat(MAX_STATEMENTS), "a\n".repeat(MAX_STATEMENTS + 1)),
+        (words(MAX_WORDS), words(MAX_WORDS + 1)),
+    ] {
+        assert_eq!(complaints(&at), Vec::<String>::new());
+        let complaints = complaints(&over);
+        let limits = format!("the limits are {MAX_STATEMENTS} statements and {MAX_WORDS} words");
+        assert!(complaints.len() == 1 && complaints[0].contains("fatal error[E0015]"), "{complaints:?}");
+        assert!(complaints[0].contains(&limits), "{complaints:?}");
     }
 }

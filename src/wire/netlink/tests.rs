@@ -123,7 +123,7 @@ fn a_message_begun_and_not_finished_is_not_in_the_buffer() {
     assert_eq!(writer.finish(), Err(Full));
     writer.begin(20, 0, 1);
     writer.u32(1, 7);
-    assert_eq!(writer.as_bytes(), []);
+    assert_eq!(writer.as_bytes(), [0_u8; 0]);
     writer.begin(21, 0, 2);
     writer.finish().unwrap();
     assert_eq!(one(writer.as_bytes()).kind, 21);

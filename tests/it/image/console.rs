@@ -61,6 +61,7 @@ fn look_at_everything(machine: &Machine) -> Vec<Asked> {
             .has("TCP  10.0.1.100:80 rr")
             .has("  -> 10.0.1.22:80                 Masq    2      0          0"),
         at("show checks").begins("VS [10.0.1.100]:tcp:80 rr: up for "),
+        at("show config").has("vrrp_instance VI_1 {").has("    lb_algo rr"),
         at("show interfaces")
             .has(&format!("eth0     up, carrier     {}  mtu 1400", machine.mac(0)))
             .has("  10.0.1.100/24  VIP of VI_1"),

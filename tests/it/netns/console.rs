@@ -103,6 +103,19 @@ fn a_change_of_state_appears_above_the_line_being_typed() {
 }
 
 #[test]
+fn show_config_gives_effective_values_with_defaults_as_comments() {
+    let desk = Desk::new("config");
+    let shown = desk.ask("show config");
+    for rows in [
+        "vrrp_instance VI_1 {\n",
+        "    priority 150\n    # preempt (default)\n",
+        "        10.9.0.100/24\n    }\n}\n",
+    ] {
+        assert!(shown.contains(rows), "{shown}");
+    }
+}
+
+#[test]
 fn log_is_followed_until_a_key_is_pressed() {
     let desk = Desk::new("follow");
     desk.expect(b"log follow\r", "log follow\r\n");

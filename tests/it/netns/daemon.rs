@@ -230,6 +230,59 @@ fn check_reports_all_lines_at_once_and_tells_errors_by_its_status() {
     assert!(said.contains("vrrp_instance"), "the nearest known word: {said}");
 }
 
+#[test]
+fn show_config_is_the_same_at_the_console_and_for_the_file_and_runs_when_it_is_fed_back() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("canonical");
+    let text = Instance::new(150, &["10.9.0.100/24"]).password("s3cret").to_string();
+    let mut director = master(&pair, &scratch, &text);
+    let show = |file: &std::path::Path, option: &[&str]| {
+        let mut command = pair.first.command(crate::rig::binary());
+        command.arg("show-config").arg(file).args(option);
+        lab::process::output_of(command)
+    };
+    let file = configuration(&pair.first, &scratch);
+    let hidden = show(&file, &[]);
+    assert!(hidden.contains("        auth_pass ***") && !hidden.contains("s3cret"), "{hidden}");
+    assert_eq!(ctl(&pair.first, "show config"), hidden);
+    let json = ctl(&pair.first, "show config json");
+    assert!(json.starts_with("{\"lines\":[\"# ") && json.contains("\"    priority 150\""), "{json}");
+    assert!(!json.contains("s3cret"), "{json}");
+    assert!(director.stop(secs(10)).success());
+    let whole = show(&file, &["--passwords"]);
+    assert!(whole.contains("        auth_pass s3cret\n"), "{whole}");
+    pair.capture.clear();
+    let fed = scratch.write("fed.conf", &whole);
+    assert_eq!(show(&fed, &["--passwords"]), whole);
+    let _director = master(&pair, &scratch, &whole);
+    let advert = pair.capture.wait_advert("an advert", secs(8), |advert| advert.priority == 150);
+    assert_eq!(advert.vrrp.get(12..), Some(&b"s3cret\0\0"[..]), "as before");
+}
+
+#[test]
+fn show_config_survives_a_full_disk_and_a_closed_pipe_and_refuses_what_cannot_be_understood() {
+    let scratch = Scratch::new("output");
+    let text = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    let good = scratch.write("good.conf", &text);
+    let run = |file: &std::path::Path, output: Stdio| {
+        let mut command = std::process::Command::new(crate::rig::binary());
+        command.arg("show-config").arg(file).stdout(output).output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for output in [Stdio::from(full), Stdio::from(writer)] {
+        assert_eq!(run(&good, output).status.code(), Some(1), "an exit, no signal");
+    }
+    let bad = run(&scratch.write("bad.conf", &format!("{text}vrrp_instance B {{\n")), Stdio::piped());
+    assert_eq!((bad.status.code(), bad.stdout.len()), (Some(1), 0));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("fatal error[E0001]"));
+    let odd = run(&scratch.write("odd.conf", &format!("{text}no_such_word 1\n")), Stdio::piped());
+    assert_eq!(odd.status.code(), Some(0), "what is right is shown");
+    assert!(String::from_utf8_lossy(&odd.stderr).contains("no_such_word"));
+    assert!(String::from_utf8_lossy(&odd.stdout).contains("vrrp_instance VI_1 {"));
+}
+
 /// The limit of [`lvsbox::limits`]: all of them are there, announced, and gone at the end.
 #[test]
 fn four_thousand_and_ninety_six_addresses_are_added_and_removed() {

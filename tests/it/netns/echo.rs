@@ -8,11 +8,12 @@ use lab::frames::{Frame, checksum};
 use lab::netns::Namespace;
 use lab::process::Process;
 use lab::scratch::Scratch;
+use lab::terminal::Terminal;
 use lab::wait::{self, secs};
 
 use super::console::{Desk, PROMPT};
 use super::{FIRST, Pair, SECOND};
-use crate::rig::{Instance, Make, binary};
+use crate::rig::{Instance, Make, binary, lvsbox_run};
 
 const VIP: &str = "10.9.0.100";
 /// An address on the LAN that nobody has.
@@ -259,4 +260,25 @@ fn a_ping_under_a_flood_of_strange_replies_delays_no_advert() {
     let gaps: Vec<_> = adverts.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
     let late = gaps.iter().max().unwrap();
     assert!(adverts.len() >= 4 && *late < std::time::Duration::from_millis(1_250), "{gaps:?}");
+}
+
+/// A terminal that hangs up takes its ping with it, although the terminal never comes back.
+#[test]
+fn a_ping_of_a_terminal_that_hung_up_is_in_nobodys_way() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("hung-up");
+    let terminal = Terminal::new();
+    let text = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    let mut command = lvsbox_run(&pair.first, &text, &scratch);
+    command.args(["--console", terminal.path()]);
+    let _director = Process::spawn(command, "lvsbox with a terminal", &scratch.join("log"));
+    terminal.wait_for("Entering MASTER STATE", secs(8));
+    terminal.send(format!("ping {NOBODY}\r").as_bytes());
+    terminal.wait_for("no answer: 1", secs(5));
+    assert!(ask(&pair.first, "ping 127.0.0.1").1.contains("another ping is running"));
+    drop(terminal);
+    // Long before that ping would be over.
+    wait::until("a ping of somebody else's", secs(2), || {
+        (!ask(&pair.first, "ping 127.0.0.1").1.contains("another ping is running")).then_some(())
+    });
 }

@@ -3,13 +3,16 @@
 mod adverts;
 mod arp;
 mod checks;
+mod compare;
 mod console;
 mod daemon;
 mod drift;
 mod echo;
 mod election;
 mod hostile;
+mod large;
 mod tables;
+mod version3;
 
 use std::net::Ipv4Addr;
 

@@ -1,10 +1,10 @@
 //! Configurations from a few words, as the loader would make them.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU8;
 
 use lvsbox::check::Checker;
-use lvsbox::check::http_get::{HttpGet, Recovery, Url, Version};
+use lvsbox::check::http_get::{HttpGet, Recovery, Url, Version as HttpVersion};
 use lvsbox::check::tcp_check::TcpCheck;
 use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
@@ -17,7 +17,7 @@ use lvsbox::wire::genl_ipvs::{
     DestinationKey, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
 };
 use lvsbox::wire::link::LinkName;
-use lvsbox::wire::vrrp::GROUP;
+use lvsbox::wire::vrrp::{Coverage, Family, GROUP, GROUP6, Version};
 
 /// A VRRP instance.
 #[derive(Debug, Clone)]
@@ -27,11 +27,13 @@ pub(crate) struct Vr {
     pub(crate) vrid: u8,
     pub(crate) priority: u8,
     pub(crate) interval: u64,
+    /// Version 3 with this interval in milliseconds.
+    pub(crate) v3: Option<u64>,
     pub(crate) preemption: Preemption,
     pub(crate) password: Option<&'static str>,
     pub(crate) vips: Vec<String>,
     pub(crate) excluded: Vec<String>,
-    pub(crate) peers: Vec<Ipv4Addr>,
+    pub(crate) peers: Vec<IpAddr>,
     pub(crate) check_source: bool,
     pub(crate) track: Vec<(&'static str, i16)>,
     pub(crate) announce: Announce,
@@ -45,6 +47,7 @@ impl Default for Vr {
             vrid: 51,
             priority: 100,
             interval: 1,
+            v3: None,
             preemption: Preemption::Preempt,
             password: None,
             vips: vec!["192.0.2.100/24".into()],
@@ -164,7 +167,7 @@ struct Rows {
     links: Vec<LinkName>,
     instances: Vec<Instance>,
     addresses: Vec<VirtualAddress>,
-    peers: Vec<Ipv4Addr>,
+    peers: Vec<IpAddr>,
     trackers: Vec<Tracker>,
     services: Vec<Service>,
     destinations: Vec<Destination>,
@@ -211,6 +214,7 @@ impl Rows {
             let link = self.link(name);
             self.trackers.push(Tracker { link, weight: *weight });
         }
+        let family = self.addresses.get(first_address).map_or(Family::Ipv4, |one| Family::of(one.address));
         let authentication = vr.password.map_or(Authentication::None, |password| {
             let mut bytes = [0; 8];
             bytes[..password.len()].copy_from_slice(password.as_bytes());
@@ -221,12 +225,18 @@ impl Rows {
             link,
             vrid: NonZeroU8::new(vr.vrid).unwrap(),
             priority: vr.priority,
-            advert_interval: Duration::from_secs(vr.interval),
+            version: if vr.v3.is_some() { Version::V3 } else { Version::V2 },
+            family,
+            coverage: Coverage::PseudoHeader,
+            advert_interval: vr.v3.map_or(Duration::from_secs(vr.interval), Duration::from_millis),
             preemption: vr.preemption,
             authentication,
             source: None,
             transport: if vr.peers.is_empty() {
-                Transport::Multicast(GROUP)
+                Transport::Multicast(match family {
+                    Family::Ipv4 => GROUP.into(),
+                    Family::Ipv6 => GROUP6.into(),
+                })
             } else {
                 Transport::Unicast { peers: first_peer..row(self.peers.len()) }
             },
@@ -306,7 +316,7 @@ fn http(urls: usize, fast: bool) -> Checker {
         digest: None,
     };
     let recovery = if fast { Recovery::Fast } else { Recovery::FullPass };
-    Checker::Http(HttpGet { urls: (0..urls).map(url).collect(), recovery, protocol: Version::V10 })
+    Checker::Http(HttpGet { urls: (0..urls).map(url).collect(), recovery, protocol: HttpVersion::V10 })
 }
 
 /// An address.

@@ -44,6 +44,18 @@ impl Kernel {
         kernel
     }
 
+    /// The same with an IPv6 link-local address made of `primary`.
+    pub(crate) fn dual(primary: IpAddr) -> Self {
+        let mut kernel = Self::new(primary);
+        let IpAddr::V4(own) = primary else { return kernel };
+        kernel.add_address(
+            "eth0",
+            core::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, u16::from(own.octets()[3])).into(),
+            64,
+        );
+        kernel
+    }
+
     pub(crate) fn add_link(&mut self, name: &str) -> LinkEntry {
         let index = self.next_index;
         self.next_index += 1;

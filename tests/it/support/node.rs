@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use lvsbox::check::{Failure, Verdict};
 use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
@@ -16,7 +16,7 @@ use lvsbox::time::{Duration, Instant};
 use lvsbox::wire::genl_ipvs::DestinationEntry;
 use lvsbox::wire::genl_ipvs::ServiceEntry;
 use lvsbox::wire::rtnetlink::{AddressEntry, LinkEntry};
-use lvsbox::wire::vrrp;
+use lvsbox::wire::vrrp::{self, Channel};
 
 use super::Dice;
 use super::kernel::{Fault, Kernel};
@@ -41,7 +41,7 @@ pub(crate) enum Server {
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) destination: Ipv4Addr,
+    pub(crate) destination: IpAddr,
 }
 
 /// What comes from the kernel.
@@ -83,7 +83,7 @@ pub(crate) struct Node {
     dumps: [VecDeque<(Instant, Coming)>; 2],
     probes: Vec<(Instant, Coming)>,
     busy_slots: BTreeSet<u16>,
-    sockets: BTreeSet<String>,
+    sockets: BTreeSet<(String, Channel)>,
     pub(crate) servers: BTreeMap<SocketAddr, Server>,
     /// Asked about every request; `None`: the usual.
     pub(crate) fault: Luck,
@@ -268,8 +268,9 @@ impl Node {
     /// A packet from the segment.
     pub(crate) fn hear(&mut self, bytes: &[u8]) {
         let link = LinkId(0);
-        if self.sockets.contains(self.director.config().link_name(link)) {
-            self.handle(Event::Advert { link, packet: vrrp::parse(bytes) });
+        let channel = if bytes[0] >> 4 == 6 { Channel::Ipv6 } else { Channel::Ipv4 };
+        if self.sockets.contains(&(self.director.config().link_name(link).to_owned(), channel)) {
+            self.handle(Event::Advert { link, channel, packet: vrrp::parse(bytes) });
         }
     }
 
@@ -306,21 +307,21 @@ impl Node {
                 let address = self.director.config().addresses[address.index()].address;
                 self.announced.push((self.now, address, self.kernel.has(address)));
             }
-            Action::OpenSocket { link, .. } => {
-                let spec = self.director.socket(link);
+            Action::OpenSocket { link, channel, .. } => {
+                let spec = self.director.socket(link, channel);
                 let result = self.faulty(&action, |_| match spec {
                     Some(_) => Ok(()),
                     None => Err(Errno::ENODEV),
                 });
                 let name = self.director.config().link_name(link).to_owned();
                 if result.is_ok() {
-                    self.sockets.insert(name);
+                    self.sockets.insert((name, channel));
                 }
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
-            Action::CloseSocket { link } => {
+            Action::CloseSocket { link, channel } => {
                 let name = self.director.config().link_name(link).to_owned();
-                self.sockets.remove(&name);
+                self.sockets.remove(&(name, channel));
             }
             Action::AddAddress { .. } | Action::RemoveAddress { .. } => {
                 let request = self.director.route_request(action).unwrap();
@@ -354,11 +355,12 @@ impl Node {
 
     fn send(&mut self, (instance, peer, kind): (InstanceId, u16, AdvertKind), action: Action) {
         let due = self.now + self.latency;
-        let mut bytes = [0; 1_056];
+        let mut bytes = [0; 1_500];
         let link = self.director.config().instances[instance.index()].link;
         let datagram = self.director.advert(instance, peer, kind, &mut bytes);
-        let up = self.is_up(link) && self.sockets.contains(self.director.config().link_name(link));
-        match datagram.filter(|_| up) {
+        let name = self.director.config().link_name(link).to_owned();
+        let up = |channel| self.is_up(link) && self.sockets.contains(&(name, channel));
+        match datagram.filter(|datagram| up(datagram.channel)) {
             None => self.answers.push_back((due, Coming::SendFailed(action))),
             Some(datagram) => self
                 .outbox
@@ -472,7 +474,7 @@ impl Node {
         self.director.announce_departures(self.now, &reload);
         self.poll();
         let names: Vec<String> = reload.config().links.iter().map(|name| name.as_str().to_owned()).collect();
-        self.sockets.retain(|name| names.contains(name));
+        self.sockets.retain(|(name, _)| names.contains(name));
         self.busy_slots.clear();
         self.dumps = Default::default();
         self.director.adopt(self.now, reload);

@@ -1,6 +1,6 @@
 //! Several boxes on one segment that loses, doubles and delays packets.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use lvsbox::time::{Duration, Instant};
 
 use super::Dice;
@@ -103,6 +103,6 @@ impl World {
     }
 }
 
-fn reaches(destination: Ipv4Addr, node: &Node) -> bool {
-    destination.is_multicast() || IpAddr::V4(destination) == node.primary
+fn reaches(destination: IpAddr, node: &Node) -> bool {
+    destination.is_multicast() || destination == node.primary
 }

@@ -1,0 +1,127 @@
+//! `global_defs`, `appliance` and `interface`.
+
+use core::fmt::{self, Display};
+
+use super::page::{Page, is_plain};
+use super::{Next, Passwords, Place, phase};
+use crate::config::Config;
+use crate::config::model::{Authentication, Interface, Timeouts};
+
+/// What the text is, and `global_defs`.
+pub(super) fn head(config: &Config, page: &mut Page<'_>) -> Next {
+    page.out.write_str("# Effective values; what would be so without a line is a comment.\n")?;
+    let secret = config.instances.iter().any(|it| it.authentication != Authentication::None);
+    if secret && page.style.passwords == Passwords::Hidden {
+        page.out
+            .write_str("# Passwords are shown as ***: `lvsbox show-config FILE --passwords` has them.\n")?;
+    }
+    let global = &config.global;
+    page.open(0, "global_defs", &"")?;
+    if !global.router_id.is_empty() {
+        page.line(1, "router_id", &page.word(config.texts.get(global.router_id)))?;
+    }
+    if global.timeouts != Timeouts::default() {
+        page.line(1, "lvs_timeouts", &global.timeouts)?;
+    }
+    if global.flush_at_start {
+        page.flag(1, "lvs_flush")?;
+    }
+    page.close(0)?;
+    Ok(Some(Place::at(phase::APPLIANCE, 0)))
+}
+
+/// The words behind `lvs_timeouts`.
+impl Display for Timeouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut blank = "";
+        for (name, seconds) in [("tcp", self.tcp), ("tcpfin", self.tcp_fin), ("udp", self.udp)] {
+            if let Some(seconds) = seconds {
+                write!(f, "{blank}{name} {seconds}")?;
+                blank = " ";
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line of `appliance` or `interface`, or the head of a block.
+pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
+    let appliance = &config.appliance;
+    let next = |phase| Ok(Some(Place::at(phase, 0)));
+    match place.phase {
+        phase::APPLIANCE => {
+            if !appliance.given {
+                return next(phase::INTERFACE);
+            }
+            page.gap()?;
+            page.open(0, "appliance", &"")?;
+            if !appliance.hostname.is_empty() {
+                page.line(1, "hostname", &page.word(&appliance.hostname))?;
+            }
+            next(phase::CONSOLE)
+        }
+        phase::CONSOLE => {
+            let Some((device, baud)) = appliance.consoles.get(place.sub) else { return next(phase::SYSCTL) };
+            page.line(1, "console", &format_args!("{} {baud}", page.word(device)))?;
+            Ok(Some(place.next_sub()))
+        }
+        phase::SYSCTL => {
+            let Some((name, value)) = appliance.sysctls.get(place.sub) else {
+                end_list(place, page)?;
+                return next(phase::MODULE);
+            };
+            start_list(place, "sysctl", page)?;
+            let name = page.word(name);
+            // Several words, as they are written mostly, or one that holds what the reader would stumble over.
+            if value.len() <= page.style.longest && value.split(' ').all(is_plain) {
+                page.line(2, "", &format_args!("{name} {value}"))?;
+            } else {
+                page.line(2, "", &format_args!("{name} {}", page.word(value)))?;
+            }
+            Ok(Some(place.next_sub()))
+        }
+        phase::MODULE => {
+            let Some(module) = appliance.modules.get(place.sub) else {
+                end_list(place, page)?;
+                page.close(0)?;
+                return next(phase::INTERFACE);
+            };
+            start_list(place, "modules", page)?;
+            page.line(2, "", &page.word(module))?;
+            Ok(Some(place.next_sub()))
+        }
+        phase::INTERFACE => {
+            let Some(interface) = config.interfaces.get(place.row) else { return next(phase::INSTANCE) };
+            open_interface(interface, page)?;
+            Ok(Some(Place::at(phase::INTERFACE_ADDRESS, place.row)))
+        }
+        _ => {
+            let interface = config.interfaces.get(place.row);
+            let Some((address, prefix)) = interface.and_then(|it| it.addresses.get(place.sub)) else {
+                page.close(0)?;
+                return Ok(Some(Place::at(phase::INTERFACE, place.row + 1)));
+            };
+            page.line(1, "address", &format_args!("{address}/{prefix}"))?;
+            Ok(Some(place.next_sub()))
+        }
+    }
+}
+
+/// A block with one item on each line, if there is one.
+fn start_list(place: Place, keyword: &str, page: &mut Page<'_>) -> fmt::Result {
+    if place.sub == 0 { page.open(1, keyword, &"") } else { Ok(()) }
+}
+
+fn end_list(place: Place, page: &mut Page<'_>) -> fmt::Result {
+    if place.sub > 0 { page.close(1) } else { Ok(()) }
+}
+
+fn open_interface(interface: &Interface, page: &mut Page<'_>) -> fmt::Result {
+    page.gap()?;
+    page.open(0, "interface", &page.word(interface.name.as_str()))?;
+    if let Some(vlan) = interface.vlan {
+        let parent = page.word(vlan.parent.as_str());
+        page.line(1, "vlan", &format_args!("{} parent {parent}", vlan.id))?;
+    }
+    interface.mtu.map_or(Ok(()), |mtu| page.line(1, "mtu", &mtu))
+}

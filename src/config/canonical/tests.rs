@@ -1,0 +1,516 @@
+//! The way to text and back: whatever was loaded is the same when its canonical text is loaded, and the text itself
+//! says nothing that the tables of keywords do not know.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::config::keywords::keywords;
+use crate::config::load;
+use crate::syntax::Severity;
+
+fn shown(config: &Config, style: Style) -> String {
+    let (mut text, mut place) = (String::new(), Some(Place::default()));
+    while let Some(here) = place {
+        place = row(config, style, here, &mut text).unwrap();
+    }
+    text
+}
+
+const WHOLE: Style = Style { passwords: Passwords::Shown, longest: usize::MAX };
+
+/// The canonical text without an error in it, and the configuration that it stands for.
+#[track_caller]
+fn again(text: &str) -> Config {
+    let loaded = load(text, "canonical");
+    let severe = loaded.diagnostics.worst() >= Some(Severity::Error);
+    assert!(!severe, "{}\n{text}", loaded.diagnostics);
+    loaded.config.unwrap()
+}
+
+/// The canonical text of `text`, having made sure that it is one.
+#[track_caller]
+fn round(text: &str) -> String {
+    let config = load(text, "written").config.unwrap();
+    let canonical = shown(&config, WHOLE);
+    let second = again(&canonical);
+    assert_eq!(second, config, "{text}\n{canonical}");
+    assert_eq!(shown(&second, WHOLE), canonical, "{text}");
+    // What is said to be the default changes nothing when it is written.
+    assert_eq!(again(&spoken(&canonical)), config, "{canonical}");
+    let hidden = Style { passwords: Passwords::Hidden, ..WHOLE };
+    let (open, closed) = (lines(&canonical), shown(&config, hidden));
+    again(&closed);
+    let differing: Vec<&str> = lines(&closed).into_iter().filter(|line| !open.contains(line)).collect();
+    let password =
+        |line: &&str| line.trim() == "auth_pass ***    # hidden" || line.starts_with("# Passwords");
+    assert!(differing.iter().all(password), "{differing:?}");
+    canonical
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+/// With the defaults as lines instead of comments.
+fn spoken(text: &str) -> String {
+    let line = |line: &str| {
+        let (indent, comment) = line.split_once("# ")?;
+        let comment = comment.strip_suffix(" (default)").filter(|_| indent.trim().is_empty())?;
+        Some(format!("{indent}{comment}\n"))
+    };
+    text.lines().map(|whole| line(whole).unwrap_or_else(|| format!("{whole}\n"))).collect()
+}
+
+#[test]
+fn files_of_the_tests_are_the_same_again() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/config");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            if load(&text, "t").config.is_some() {
+                round(&text);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 3, "{tried}");
+}
+
+#[test]
+fn effective_values_stand_for_what_they_were_derived_from() {
+    let text = round(
+        "global_defs {\n vrrp_min_garp\n lvs_timeouts udp 7 tcp 3\n}
+vrrp_instance \"VI 1\" {\n state MASTER\n interface eth0\n virtual_router_id 5
+authentication {\n auth_type PASS\n auth_pass \"a # b\"\n}
+virtual_ipaddress {\n 192.0.2.1\n 192.0.2.2/24 brd + dev eth1 no_track\n}\n}
+virtual_server 192.0.2.1 80 {\n lvs_method DR\n delay_loop 0.000001\n delay_loop 2.50025\n protocol tcp
+ weight 4\n inhibit_on_failure\n real_server 192.0.2.9 8080 {\n weight 0\n TCP_CHECK {\n}\n}\n}",
+    );
+    assert_eq!(
+        text,
+        "\
+# Effective values; what would be so without a line is a comment.
+global_defs {
+    lvs_timeouts tcp 3 udp 7
+}
+
+vrrp_instance \"VI 1\" {
+    interface eth0
+    virtual_router_id 5
+    priority 255
+    # preempt (default)
+    # version 2 (default)
+    # v3_checksum_as_v2 off (default)
+    # advert_int 1 (default)
+    authentication {
+        auth_type PASS
+        auth_pass \"a # b\"
+    }
+    # mcast_dst_ip 224.0.0.18 (default)
+    # check_unicast_src off (default)
+    garp_master_delay 0
+    garp_master_repeat 1
+    # garp_master_refresh 0 (default)
+    # garp_master_refresh_repeat 1 (default)
+    # garp_lower_prio_delay 0 (default)
+    # garp_lower_prio_repeat 1 (default)
+    virtual_ipaddress {
+        192.0.2.1/32
+        192.0.2.2/24 dev eth1 brd 192.0.2.255 no_track
+    }
+}
+
+virtual_server 192.0.2.1 80 {
+    protocol TCP
+    # lb_algo wlc (default)
+    lb_kind DR
+    # quorum 1 (default)
+    # hysteresis 0 (default)
+    real_server 192.0.2.9 80 {
+        weight 0
+        inhibit_on_failure on
+        # uthreshold 0 (default)
+        # lthreshold 0 (default)
+        TCP_CHECK {
+            connect_port 8080
+            # alpha off (default)
+            delay_loop 2.50025
+            # connect_timeout 5 (default)
+            # retry 1 (default)
+            # delay_before_retry 1 (default)
+            # warmup 1 (default)
+        }
+    }
+}
+"
+    );
+}
+
+#[test]
+fn every_checker_is_the_same_again() {
+    let checkers = [
+        "SMTP_CHECK {\nhelo_name lb.example.org\n}",
+        "DNS_CHECK {\ntype AAAA\nname example.org\nalpha\n}",
+        "UDP_CHECK {\npayload 00ff\nrequire_reply 1xff\nmin_reply_length 2\nmax_reply_length 9\n}",
+        "PING_CHECK {\nbind_if eth1\nfwmark 7\nbindto 192.0.2.5\n}",
+        "SEND_EXPECT {\nsend \"PING # {1}\\r\\n\"\nexpect \"+PONG\"\n}",
+        "HTTP_GET {\nhttp_protocol 1.1\nurl {\npath /\ndigest 9b3a0c85a887a256d6939da88aabd8cd\n}\n}",
+    ];
+    for checker in checkers {
+        let text = format!(
+            "virtual_server 192.0.2.1 80 {{\nprotocol TCP\nreal_server 192.0.2.9 80 {{\n{checker}\n}}\n}}\n"
+        );
+        assert_eq!(again(&text).probes.len(), 1, "{checker}");
+        assert!(round(&text).contains(checker.split(' ').next().unwrap()), "{checker}");
+    }
+}
+
+#[test]
+fn version_3_over_ipv6_is_the_same_again() {
+    let text = "vrrp_instance A {\ninterface eth0\nversion 3\nadvert_int 0.37\nvirtual_router_id 5\nmcast_dst_ip ff02::50\n\
+                virtual_ipaddress {\nfe80::1\n2001:db8::1/64\n}\n}\n";
+    assert_eq!(again(text).instances.len(), 1);
+    let canonical = round(text);
+    for line in
+        ["    version 3", "    advert_int 0.37", "    mcast_dst_ip ff02::50", "        2001:db8::1/64"]
+    {
+        assert!(canonical.lines().any(|it| it == line), "{line}: {canonical}");
+    }
+}
+
+#[test]
+fn a_hidden_password_is_marked_and_the_text_still_loads() {
+    let secret = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {\n192.0.2.1\n}\n\
+        authentication {\nauth_type PASS\nauth_pass hunter2\n}\n}\n";
+    let config = load(secret, "t").config.unwrap();
+    let text = shown(&config, Style { passwords: Passwords::Hidden, ..WHOLE });
+    assert!(!text.contains("hunter2") && text.contains("        auth_pass ***    # hidden\n"), "{text}");
+    assert!(text.lines().nth(1).unwrap().starts_with("# Passwords are shown as ***"), "{text}");
+    let loaded = load(&text, "t");
+    assert!(loaded.diagnostics.worst().is_none(), "{}", loaded.diagnostics);
+    assert!(shown(&config, WHOLE).contains("auth_pass hunter2\n"));
+}
+
+#[test]
+fn a_password_whose_eighth_byte_cuts_a_character_is_the_same_again() {
+    for password in
+        ["1234567\u{e4}", "1234567\u{800}", "1234567\u{10000}", "123456\u{d7ff}", "12345\u{10ffff}", "\u{e4}"]
+    {
+        round(&format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {{\n192.0.2.1\n}}\n\
+             authentication {{\nauth_type PASS\nauth_pass {password}\n}}\n}}\n"
+        ));
+    }
+}
+
+#[test]
+fn trackers_keep_their_order_whatever_was_tracked_because_of_an_address() {
+    let of = |items: &str, tracked: &str| {
+        round(&format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {{\n{items}\n}}\n\
+             track_interface {{\n{tracked}\n}}\n}}\n"
+        ))
+    };
+    let plain = of("192.0.2.1 dev eth1\n192.0.2.2 dev eth2", "eth3 weight -20\neth1");
+    assert!(
+        !plain.contains("no_track") && plain.contains("track_interface {\n        eth3 weight -20\n    }")
+    );
+    let mixed = of("192.0.2.1 dev eth1 no_track\n192.0.2.2 dev eth2", "eth1");
+    assert!(
+        mixed.contains("no_track") && mixed.contains("track_interface {\n        eth2\n        eth1\n    }")
+    );
+    of("192.0.2.1\n192.0.2.2 dev eth2 no_track", "eth0 weight 3");
+}
+
+#[test]
+fn every_word_at_the_start_of_a_line_is_a_keyword_of_the_tables() {
+    let text = round(include_str!("../../../tests/data/config/dr.conf"))
+        + &round(include_str!("../../../tests/data/config/nat.conf"))
+        + &round(include_str!("../../../tests/data/config/fwmark.conf"));
+    for line in spoken(&text).lines().filter(|line| !line.starts_with('#')) {
+        let word = line.split_whitespace().next().unwrap_or("}");
+        // Items of lists begin with an address or an interface.
+        let item = word == "}" || word.starts_with(|it: char| it.is_ascii_digit()) || word.starts_with("eth");
+        assert!(item || keywords().any(|(_, known)| known == word), "{line}");
+    }
+}
+
+#[test]
+fn a_bounded_row_cuts_long_words_and_counts_what_it_leaves_out() {
+    let many = "status_code 200 201 202 203 204 205 206 207 208 209\n".repeat(10);
+    let text = format!(
+        "vrrp_instance {0} {{\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {{\n192.0.2.1\n}}\n}}
+virtual_server 192.0.2.1 80 {{\nlb_kind NAT\nprotocol TCP\nreal_server 192.0.2.2 80 {{\nHTTP_GET {{\nurl {{
+path /{0}\nvirtualhost {0}\n{many}}}\n}}\n}}\n}}\n",
+        "x".repeat(3_000)
+    );
+    let config = load(&text, "t").config.unwrap();
+    let style = Style { longest: 512, ..WHOLE };
+    let (mut place, mut whole) = (Some(Place::default()), String::new());
+    while let Some(here) = place {
+        let mut piece = String::new();
+        place = row(&config, style, here, &mut piece).unwrap();
+        assert!(piece.len() <= 700 + 2 * 512, "{piece}");
+        whole += &piece;
+    }
+    assert!(whole.contains(&format!("{}... {{\n", "x".repeat(512))) && whole.contains("# and 36 more\n"));
+    round(&text);
+}
+
+/// Some of these lines, in their order.
+fn some(lines: Vec<BoxedStrategy<String>>) -> BoxedStrategy<String> {
+    let optional: Vec<_> = lines.into_iter().map(option::of).collect();
+    optional.prop_map(|lines| lines.into_iter().flatten().map(|line| line + "\n").collect()).boxed()
+}
+
+fn line<T: core::fmt::Debug + fmt::Display + 'static>(
+    word: &'static str,
+    value: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<String> {
+    value.prop_map(move |value| format!("{word} {value}")).boxed()
+}
+
+fn block(
+    head: impl Strategy<Value = String> + 'static,
+    body: BoxedStrategy<String>,
+) -> BoxedStrategy<String> {
+    (head, body).prop_map(|(head, body)| format!("{head} {{\n{body}}}")).boxed()
+}
+
+fn of(words: &'static [&'static str]) -> BoxedStrategy<String> {
+    select(words).prop_map(str::to_owned).boxed()
+}
+
+fn flag(word: &'static str) -> BoxedStrategy<String> {
+    Just(word.to_owned()).boxed()
+}
+
+/// Seconds, most with decimals.
+fn time(most: u64) -> BoxedStrategy<String> {
+    (0..most, 0..1_000_000_u32, 0..7_usize)
+        .prop_map(|(whole, rest, digits)| {
+            if digits == 0 {
+                format!("{}", whole + 1)
+            } else {
+                format!("{whole}.{:.digits$}", format!("{rest:06}"))
+            }
+        })
+        .boxed()
+}
+
+/// A word between quotes: whatever may stand there.
+fn text(least: usize) -> BoxedStrategy<String> {
+    let odd = "[ -~\u{e4}\u{20ac}\t]";
+    vec(odd, least..20).prop_map(|all| format!("\"{}\"", all.concat().replace('"', "'"))).boxed()
+}
+
+const LINKS: &[&str] = &["eth0", "eth1", "eth2.100", "bond0", "wg#1"];
+
+fn link() -> BoxedStrategy<String> {
+    select(LINKS).prop_map(|name| format!("\"{name}\"")).boxed()
+}
+
+fn paces() -> Vec<BoxedStrategy<String>> {
+    vec![
+        line("delay_loop", time(90_000)),
+        line("connect_timeout", time(999)),
+        line("retry", 0..9_u32),
+        line("delay_before_retry", time(999)),
+        line("warmup", time(9)),
+    ]
+}
+
+fn garp(prefix: &'static str) -> Vec<BoxedStrategy<String>> {
+    let name = move |line: BoxedStrategy<String>| line.prop_map(move |it| format!("{prefix}{it}")).boxed();
+    vec![
+        name(line("garp_master_delay", time(90))),
+        name(line("garp_master_repeat", 1..256_u32)),
+        name(line("garp_master_refresh", time(90))),
+        name(line("garp_master_refresh_repeat", 1..256_u32)),
+        name(line("garp_lower_prio_delay", time(90))),
+        name(line("garp_lower_prio_repeat", 0..256_u32)),
+    ]
+}
+
+fn item(number: usize) -> BoxedStrategy<String> {
+    let options = vec![
+        line("dev", link()),
+        line("brd", of(&["+", "-", "10.255.255.255"])),
+        line("scope", of(&["global", "site", "link", "host", "nowhere", "17"])),
+        line("label", of(&["eth0:1", "a#b", "x"])),
+        line("peer", of(&["10.9.9.9", "10.9.9.9/30"])),
+        flag("no_track"),
+    ];
+    let prefix = of(&["", "/24", "/0", "/32"]);
+    (prefix, some(options))
+        .prop_map(move |(prefix, options)| format!("10.0.{number}.1{prefix} {}", options.replace('\n', " ")))
+        .boxed()
+}
+
+fn instance(number: usize) -> BoxedStrategy<String> {
+    let first = number * 8;
+    let list = some;
+    let tracked = (link(), option::of(-253..254_i32)).prop_map(|(link, weight)| match weight {
+        Some(weight) => format!("{link} weight {weight}\n"),
+        None => format!("{link}\n"),
+    });
+    let mut lines = vec![
+        line("state", of(&["MASTER", "BACKUP"])),
+        line("priority", 1..256_u32),
+        line("advert_int", of(&["1", "2", "255", "0.37", "2.5"])),
+        line("version", of(&["2", "3"])),
+        line("v3_checksum_as_v2", of(&["on", "off", ""])),
+        flag("nopreempt"),
+        line("check_unicast_src", of(&["on", "off"])),
+        line("mcast_dst_ip", of(&["224.0.0.18", "224.0.0.50"])),
+        line("unicast_src_ip", of(&["10.8.0.1"])),
+        block(flag("unicast_peer"), list(vec![flag("10.8.0.1"), flag("10.8.0.2"), flag("10.8.0.3")])),
+        block(flag("track_interface"), vec(tracked, 0..5).prop_map(|all| all.concat()).boxed()),
+        block(
+            flag("authentication"),
+            line("auth_type PASS\nauth_pass", text(0)).prop_map(|it| it + "\n").boxed(),
+        ),
+        block(
+            flag("virtual_ipaddress_excluded"),
+            list(vec![item(first + 4), item(first + 5), flag("2001:db8::7/64 dev eth1")]),
+        ),
+    ];
+    lines.extend(garp(""));
+    let needed = (link(), item(first), vec(item(first + 1), 0..2), item(first + 2)).prop_map(
+        move |(link, one, two, three)| {
+            let two = two.concat();
+            let vrid = number + 1;
+            format!("interface {link}\nvirtual_router_id {vrid}\nvirtual_ipaddress {{\n{one}\n{two}\n{three}\n}}\n")
+        },
+    );
+    let body = (some(lines), needed).prop_map(|(lines, needed)| lines + &needed).boxed();
+    block(line("vrrp_instance", text(0)), body)
+}
+
+fn checker() -> BoxedStrategy<String> {
+    let mut tcp = paces();
+    tcp.extend([
+        line("connect_ip", of(&["10.7.0.1", "10.7.0.2"])),
+        line("connect_port", 1..65_536_u32),
+        line("bindto", of(&["10.7.0.9", "0.0.0.0"])),
+        line("bind_port", 1..65_536_u32),
+    ]);
+    let statuses = of(&["200", "200-299", "200 301-302", "299-299 100"]);
+    let url = some(vec![line("virtualhost", of(&["www", "\"a#b{\""])), line("status_code", statuses)]);
+    let path = of(&["/", "\"/a?b=c#d!{}\"", "/$x~y"]);
+    let url = (path, url).prop_map(|(path, lines)| format!("url {{\npath {path}\n{lines}}}\n"));
+    let host = some(vec![line("virtualhost", of(&["h"])), line("fast_recovery", of(&["on", "off", ""]))]);
+    let http = (some(tcp.clone()), host, vec(url, 1..4))
+        .prop_map(|(lines, host, urls)| format!("{lines}{host}{}", urls.concat()))
+        .boxed();
+    prop_oneof![block(flag("TCP_CHECK"), some(tcp)), block(flag("HTTP_GET"), http)].boxed()
+}
+
+fn method() -> BoxedStrategy<String> {
+    of(&["NAT", "DR", "TUN", "TUN type gue port 6080 csum", "TUN type gre remcsum", "TUN nocsum"])
+}
+
+fn server() -> BoxedStrategy<String> {
+    let mut lines = paces();
+    lines.extend([
+        line("weight", 0..65_536_u32),
+        line("inhibit_on_failure", of(&["", "off"])),
+        line("lb_kind", method()),
+        line("uthreshold", 0..100_u32),
+        line("lthreshold", 0..100_u32),
+        line("virtualhost", of(&["server"])),
+        checker(),
+        checker(),
+    ]);
+    let address = of(&["10.7.0.1", "10.7.0.2", "10.7.0.3", "2001:db8::1", "2001:db8::2"]);
+    let port = of(&["", "80", "0", "8080"]);
+    block((address, port).prop_map(|(address, port)| format!("real_server {address} {port}")), some(lines))
+}
+
+fn service() -> BoxedStrategy<String> {
+    let mut lines = paces();
+    let algorithm = of(&["rr", "wlc", "sh", "mh", "sh sh-port", "mh mh-fallback flag-3", "rr flag-1 flag-2"]);
+    let granularity = of(&["255.255.255.0", "0.0.0.0", "64", "128", "24"]);
+    lines.extend([
+        line("lb_algo", algorithm),
+        line("lb_kind", method()),
+        line("protocol", of(&["tcp", "UDP", "SCTP"])),
+        line("persistence_timeout", of(&["", "1", "3600"])),
+        line("persistence_granularity", granularity),
+        flag("persistence_engine sip"),
+        line("ip_family", of(&["inet", "inet6"])),
+        flag("ops"),
+        line("quorum", 1..200_000_u32),
+        line("hysteresis", 0..200_000_u32),
+        line("weight", 1..65_536_u32),
+        flag("inhibit_on_failure"),
+        line("virtualhost", of(&["service"])),
+        line("sorry_server", of(&["10.7.0.9 80", "10.7.0.9", "2001:db8::9 0"])),
+        line("sorry_server_inhibit", of(&["", "off"])),
+        line("sorry_server_lvs_method", method()),
+        server(),
+        server(),
+        server(),
+    ]);
+    let head = of(&[
+        "10.0.0.1 80",
+        "10.0.0.1 0",
+        "10.0.0.1",
+        "10.0.0.2 80",
+        "2001:db8::100 80",
+        "fwmark 1",
+        "fwmark 9",
+    ]);
+    block(line("virtual_server", head), some(lines))
+}
+
+fn machine() -> BoxedStrategy<String> {
+    let settings = some(vec![
+        flag("net.ipv4.ip_forward 1"),
+        flag("net.ipv4.tcp_rmem 4096 131072 6291456"),
+        line("kernel.core_pattern", text(0)),
+    ]);
+    let appliance = some(vec![
+        flag("hostname lb1"),
+        flag("console ttyS0"),
+        flag("console ttyS1 9600"),
+        block(flag("sysctl"), settings),
+        block(flag("modules"), some(vec![flag("softdog usb-storage"), flag("ip_vs")])),
+    ]);
+    let ports =
+        some(vec![flag("address 192.0.2.1"), flag("address 2001:db8::1/64"), line("mtu", 68..9_000_u32)]);
+    let vlan = some(vec![flag("vlan 7 parent eth0"), flag("address 192.0.2.1/24")]);
+    let mut global = vec![
+        line("router_id", text(0)),
+        line("lvs_timeouts", of(&["tcp 5", "udp 7 tcp 9", "tcpfin 1 udp 0"])),
+        flag("lvs_flush"),
+        line("vrrp_min_garp", of(&["on", "off"])),
+        flag("vrrp_check_unicast_src"),
+        flag("vrrp_mcast_group4 224.0.0.99"),
+    ];
+    global.extend(garp("vrrp_"));
+    some(vec![
+        block(flag("global_defs"), some(global)),
+        block(flag("appliance"), appliance),
+        block(flag("interface eth0"), ports),
+        block(flag("interface eth0.7"), vlan),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn whatever_is_loaded_is_the_same_when_its_canonical_text_is(
+        machine in machine(),
+        instances in (0..4_usize).prop_flat_map(|count| (0..count).map(instance).collect::<Vec<_>>()),
+        services in vec(service(), 0..4),
+    ) {
+        round(&format!("{machine}{}\n{}\n", instances.join("\n"), services.join("\n")));
+    }
+}

@@ -1,0 +1,317 @@
+//! Blocks of our own that this version reads and does not act on: `firewall`, `real_server_role`, `ping_group`,
+//! `serial_link`, and some lines of `appliance` and `interface`.
+//!
+//! Their grammar is checked in full, so that a mistake inside is named today; then an error says that the block or the
+//! line is not supported. Inside these blocks several keywords may share a line.
+
+use core::net::IpAddr;
+
+use super::address::{address, network};
+use super::appliance::ApplianceDraft;
+use super::rows::{integer, link, list, timer, words};
+use crate::syntax::diagnostic::Quoted;
+use crate::syntax::keyword::{INVALID, MISSING, RANGE};
+use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Table, Walk};
+use crate::time::Duration;
+use crate::wire::link::LinkName;
+
+/// What a block of ours must have, or must agree in.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    hosts: usize,
+    interval: Option<Given<Duration>>,
+    dead: Option<Given<Duration>>,
+}
+
+const NOT_YET: &str = "what stands in it was checked; set it up with the means of the machine";
+const LINE: &str = "its form was checked; remove it: the box runs without it";
+
+pub(super) static FIREWALL: Table<ApplianceDraft> = Table { name: "firewall", rows: &[FIREWALL_ROWS] };
+pub(super) static ROLE: Table<ApplianceDraft> = Table { name: "real_server_role", rows: &[ROLE_ROWS] };
+pub(super) static PING: Table<ApplianceDraft> = Table { name: "ping_group", rows: &[PING_ROWS] };
+pub(super) static SERIAL: Table<ApplianceDraft> = Table { name: "serial_link", rows: &[SERIAL_ROWS] };
+
+const FIREWALL_ROWS: &[Keyword<ApplianceDraft>] = &[
+    words("mark|none|mark what goes to a virtual address|later", "`N to ADDRESS [tcp PORT]`", |_, line| {
+        let _ = mark(line);
+    }),
+    words(
+        "masquerade|none|hide the senders of a network|later",
+        "`from NETWORK [out INTERFACE]`",
+        |_, line| {
+            let _ = masquerade(line);
+        },
+    ),
+    words("redirect|none|take packets to an address that is not here|later", "`to ADDRESS`", |_, line| {
+        let _ = needs(line, "to").and_then(|()| line.address());
+    }),
+];
+
+const ROLE_ROWS: &[Keyword<ApplianceDraft>] =
+    &[list("virtual_ipaddress|none|virtual addresses on lo, with ARP for them off|later", |_, line| {
+        drop(address(line))
+    })];
+
+const PING_ROWS: &[Keyword<ApplianceDraft>] = &[
+    timer(
+        "interval|1 s|time between two echo requests|later",
+        Duration::from_millis(100),
+        MINUTE,
+        |b, given| {
+            b.own.interval = Some(given);
+        },
+    ),
+    timer(
+        "dead|5 s|silence after which a host is down|later",
+        Duration::from_millis(200),
+        HOUR,
+        |b, given| {
+            b.own.dead = Some(given);
+        },
+    ),
+];
+
+const SERIAL_ROWS: &[Keyword<ApplianceDraft>] = &[
+    integer("baud|115200|speed of the line, in bits a second|later", 300, 4_000_000, |_, _| {}),
+    timer(
+        "interval|0.25 s|time between two heartbeats|later",
+        Duration::from_millis(50),
+        MINUTE,
+        |b, given| {
+            b.own.interval = Some(given);
+        },
+    ),
+    timer(
+        "dead|1.5 s|silence after which the link is down|later",
+        Duration::from_millis(100),
+        HOUR,
+        |b, given| {
+            b.own.dead = Some(given);
+        },
+    ),
+    Keyword {
+        text: "auth_key|none|signs the heartbeats|later",
+        kind: Kind::Words { expected: "a key", set: key },
+    },
+];
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// `firewall { … }`
+pub(super) fn firewall(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
+    whole(draft, cx, node, &FIREWALL);
+}
+
+/// `real_server_role { … }`
+pub(super) fn role(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
+    whole(draft, cx, node, &ROLE);
+}
+
+fn whole(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId, table: &Table<ApplianceDraft>) {
+    cx.line(node).end();
+    Walk::shared(cx, node, table, draft);
+    cx.unsupported(node, 0, NOT_YET);
+}
+
+/// `ping_group NAME { ADDRESS… [interval S] [dead S] }`
+pub(super) fn ping(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
+    let mut line = cx.line(node);
+    if line.need("the name of the group").is_some() {
+        line.end();
+    }
+    draft.own = Draft::default();
+    Walk::items(cx, node, hosts, draft);
+    if draft.own.hosts == 0 {
+        let at = cx.tree.position(node);
+        cx.error(
+            MISSING,
+            at,
+            format_args!("this `ping_group` has no valid address"),
+            format_args!("write addresses of hosts outside, such as that of the next router"),
+        );
+    }
+    patience(cx, &draft.own, (Duration::from_secs(1), Duration::from_secs(5)));
+    cx.unsupported(node, 0, NOT_YET);
+}
+
+/// Addresses and keywords in any order.
+fn hosts(draft: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
+    while let Some(word) = line.keyword_next() {
+        if word.text.parse::<IpAddr>().is_ok() {
+            draft.own.hosts += 1;
+        } else if let Some((_, Keyword { kind: Kind::Timer { min, max, set }, .. })) = PING.find(&word.text) {
+            match line.timer(*min, *max) {
+                Some(given) => set(draft, given),
+                None => return line.rest(),
+            }
+        } else {
+            line.cx.error(
+                INVALID,
+                word.at,
+                format_args!("{} is neither an address nor `interval` or `dead`", Quoted(&word.text)),
+                format_args!("write addresses such as 192.0.2.1; the rest of the line is left out"),
+            );
+            return line.rest();
+        }
+    }
+}
+
+/// `serial_link DEVICE { … }`
+pub(super) fn serial(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
+    const DEVICE: &str = "a device of /dev such as ttyS1";
+    let mut line = cx.line(node);
+    if let Some(word) = line.need(DEVICE) {
+        // What an interface may be called is what a file of /dev may be called.
+        match LinkName::new(&word.text) {
+            Some(_) => line.end(),
+            None => line.invalid(&word, DEVICE),
+        }
+    }
+    draft.own = Draft::default();
+    Walk::shared(cx, node, &SERIAL, draft);
+    patience(cx, &draft.own, (Duration::from_millis(250), Duration::from_millis(1_500)));
+    cx.unsupported(node, 0, NOT_YET);
+}
+
+/// One lost packet is no outage.
+fn patience(cx: &mut Context<'_>, draft: &Draft, (interval, dead): (Duration, Duration)) {
+    let Some(at) = draft.dead.map(|it| it.at).or(draft.interval.map(|it| it.at)) else { return };
+    let interval = draft.interval.map_or(interval, |given| given.value);
+    let dead = draft.dead.map_or(dead, |given| given.value);
+    let least = interval + interval;
+    if dead < least {
+        cx.error(
+            RANGE,
+            at,
+            format_args!("`dead` is {dead} s and `interval` is {interval} s: one lost packet would count"),
+            format_args!("write a `dead` of at least {least} seconds"),
+        );
+    }
+}
+
+/// `N to ADDRESS [tcp|udp|sctp PORT[-PORT]]`
+fn mark(line: &mut Line<'_, '_>) -> Option<()> {
+    line.integer(1, u32::MAX).or_else(|| rest(line))?;
+    needs(line, "to")?;
+    line.address().or_else(|| rest(line))?;
+    if line.take("tcp") || line.take("udp") || line.take("sctp") {
+        let word = line.need("a port, or a range such as 8000-8080")?;
+        let (low, high) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
+        let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+        match (port(low), port(high)) {
+            (Some(low), Some(high)) if low <= high => {}
+            _ => line.invalid(&word, "a port from 1 to 65535, or a range such as 8000-8080"),
+        }
+    }
+    Some(())
+}
+
+/// `from NETWORK [out INTERFACE]`
+fn masquerade(line: &mut Line<'_, '_>) -> Option<()> {
+    const EXPECTED: &str = "a network such as 203.0.113.0/24";
+    needs(line, "from")?;
+    let word = line.need(EXPECTED)?;
+    if network(line, &word).is_none() {
+        line.invalid(&word, EXPECTED);
+        return rest(line);
+    }
+    if line.take("out") {
+        link(line)?;
+    }
+    Some(())
+}
+
+/// Where the next keyword begins is unknown behind a wrong word.
+fn rest<T>(line: &mut Line<'_, '_>) -> Option<T> {
+    line.rest();
+    None
+}
+
+/// Takes this very word.
+fn needs(line: &mut Line<'_, '_>, word: &str) -> Option<()> {
+    if line.take(word) {
+        return Some(());
+    }
+    let expected = format!("`{word}`");
+    let found = line.need(&expected)?;
+    line.invalid(&found, &expected);
+    rest(line)
+}
+
+/// The key is a secret: no message shows it, nor what may be its second word.
+fn key(_: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
+    const MAX: usize = 64;
+    let Some(word) = line.word() else { return };
+    let split = line.peek().is_some_and(|next| SERIAL.find(&next.text).is_none());
+    if !split && (1..=MAX).contains(&word.text.len()) {
+        return;
+    }
+    let at = line.keyword().at;
+    line.cx.error(
+        INVALID,
+        at,
+        format_args!("auth_key: a key has 1 to {MAX} characters, and stands in quotes if it has blanks"),
+        format_args!("write the same key at both ends; the line is left out"),
+    );
+    line.rest();
+}
+
+/// `console_password HASH`. What stands there may be the password itself: no message shows it.
+pub(super) fn console_password(line: &mut Line<'_, '_>) {
+    let Some(word) = line.word() else { return };
+    let at = line.keyword().at;
+    if word.text.starts_with("$pbkdf2") && word.text.split('$').count() >= 4 {
+        return line.unsupported(LINE);
+    }
+    line.cx.error(
+        INVALID,
+        at,
+        format_args!("console_password: this is no hash of a password"),
+        format_args!("write what `lvsbox passwd` prints; the line is left out"),
+    );
+    line.rest();
+}
+
+/// `watchdog SECONDS [identity TEXT]`
+pub(super) fn watchdog(line: &mut Line<'_, '_>) {
+    if line.integer(1, 3_600).is_none() {
+        return line.rest();
+    }
+    if line.take("identity") && line.need("the driver's name in quotes, such as \"i6300ESB timer\"").is_none()
+    {
+        return;
+    }
+    line.unsupported(LINE);
+}
+
+/// `syslog ADDRESS [PORT]`
+pub(super) fn syslog(line: &mut Line<'_, '_>) {
+    if line.address().is_none() {
+        return line.rest();
+    }
+    let number = line.peek().is_some_and(|word| word.text.bytes().all(|byte| byte.is_ascii_digit()));
+    if number && line.integer(1, 65_535).is_none() {
+        return line.rest();
+    }
+    line.unsupported(LINE);
+}
+
+/// `bond MODE`, by the names that the kernel's bonding driver gives its modes.
+pub(super) fn bond(line: &mut Line<'_, '_>) {
+    const MODES: &str =
+        "one of 802.3ad active-backup balance-rr balance-xor broadcast balance-tlb balance-alb";
+    let Some(word) = line.word() else { return };
+    if MODES.split(' ').skip(2).any(|mode| word.text == mode) {
+        line.unsupported("its form was checked; set it up without bonding");
+    } else {
+        line.invalid(&word, MODES);
+    }
+}
+
+/// `member INTERFACE`
+pub(super) fn member(line: &mut Line<'_, '_>) {
+    if link(line).is_some() {
+        line.unsupported("its form was checked; set it up without bonding");
+    }
+}

@@ -1,0 +1,49 @@
+//! The times of an election: how long a BACKUP waits, by whose interval (RFC 3768 and RFC 9568 section 6.1).
+
+use super::VirtualRouter;
+use crate::config::ids::InstanceId;
+use crate::config::model::Instance;
+use crate::director::bus::Bus;
+use crate::director::journal::Reason;
+use crate::time::{Duration, Instant};
+use crate::wire::vrrp::{CENTISECOND, Version};
+
+/// Adverts that may be missed before the active router counts as gone (RFC 3768 section 6.1).
+const DOWN_ADVERTS: u64 = 3;
+
+/// (256 - priority) / 256 seconds (RFC 3768 section 6.1), in version 3 intervals of the active router (RFC 9568 6.1).
+pub fn skew_time(version: Version, interval: Duration, priority: u8) -> Duration {
+    let whole = match version {
+        Version::V2 => Duration::from_secs(1),
+        Version::V3 => interval,
+    };
+    whole.times(256 - u64::from(priority)).divided_by(256)
+}
+
+/// Three advertisement intervals and the skew time.
+pub fn master_down_interval(version: Version, interval: Duration, priority: u8) -> Duration {
+    interval.times(DOWN_ADVERTS) + skew_time(version, interval, priority)
+}
+
+/// An interval as version 3 carries it.
+pub(super) fn centiseconds(interval: Duration) -> u16 {
+    u16::try_from(interval.as_micros() / CENTISECOND.as_micros()).unwrap_or(u16::MAX)
+}
+
+impl VirtualRouter {
+    pub(super) fn skew_time(&self, instance: &Instance) -> Duration {
+        skew_time(instance.version, self.master_interval, self.priority)
+    }
+
+    pub(super) fn master_down_interval(&self, instance: &Instance) -> Duration {
+        master_down_interval(instance.version, self.master_interval, self.priority)
+    }
+
+    /// Goes by the active router's interval (RFC 9568 section 6.4.2); in version 2 it is ours, or was refused.
+    pub(super) fn follow(&mut self, now: Instant, id: InstanceId, interval: Duration, bus: &mut Bus) {
+        let before = core::mem::replace(&mut self.master_interval, interval);
+        if before != interval && !core::mem::replace(&mut self.interval_reported, true) {
+            bus.record(now, Reason::IntervalAdopted(id, centiseconds(before), centiseconds(interval)));
+        }
+    }
+}

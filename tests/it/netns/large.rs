@@ -1,0 +1,66 @@
+//! The largest configuration: what a check of it takes, and that a director that reads it goes on with its adverts.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use lab::bench;
+use lab::process::Process;
+use lab::scratch::Scratch;
+use lab::wait::secs;
+
+use super::{FIRST, Pair};
+use crate::rig::{Instance, Make, binary, configuration, ctl};
+
+/// The advertisement interval of these instances, and half of it.
+const LATEST: Duration = Duration::from_millis(1_500);
+
+#[test]
+fn check_of_the_largest_file_takes_seconds_and_less_than_64_mib() {
+    let scratch = Scratch::new("largest");
+    let file = scratch.write("c.conf", &bench::largest_services());
+    let mut command = Command::new(binary());
+    command.arg("check").arg(&file);
+    let cost = bench::measure(command);
+    println!("{cost:?}");
+    assert!(cost.success);
+    // Without optimisation, beside other tests: far more than the second that it takes a release build.
+    assert!(cost.user < secs(20), "{cost:?}");
+    assert!((8 << 10..64 << 10).contains(&cost.peak_kib), "{cost:?}");
+}
+
+/// Reading, checking, putting in force and taking back: 65,536 real servers come and go, and no advert is late.
+#[test]
+fn reload_of_the_largest_file_delays_no_advert() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("large");
+    let small = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    let director = Make::Lvsbox.start(&pair.first, &small, &scratch);
+    director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    pair.capture.wait_advert("the first advert", secs(3), |advert| advert.source == FIRST);
+    pair.capture.clear();
+    let start = Instant::now();
+    for (text, services) in [(format!("{small}{}", bench::largest_services()), 4_096), (small, 0)] {
+        fs::write(configuration(&pair.first, &scratch), text).unwrap();
+        let mut command = pair.first.command(binary());
+        command.args(["ctl", "reload"]);
+        let mut reload = Process::spawn(command, "a reload", &scratch.join("reload"));
+        assert!(reload.wait_exit(secs(120)).success(), "{}", reload.log());
+        println!("reload to {services} services: {:?} after the start", start.elapsed());
+        let status = ctl(&pair.first, "status");
+        let in_force = format!("{services} services");
+        assert!(status.contains("MASTER") && status.contains(&in_force), "{status}");
+        // What the new tables make the loop do first is not over with the swap.
+        let seen = pair.capture.adverts().len();
+        lab::wait::until("three more adverts", secs(10), || {
+            (pair.capture.adverts().len() >= seen + 3).then_some(())
+        });
+    }
+    let adverts = pair.capture.adverts();
+    assert!(adverts.iter().all(|advert| advert.source == FIRST && advert.priority == 150), "no farewell");
+    let gaps = adverts.windows(2).map(|pair| pair[1].at - pair[0].at);
+    let longest = gaps.max().unwrap_or_default();
+    println!("{} adverts, longest gap {longest:?}", adverts.len());
+    assert!(longest <= LATEST, "{longest:?}: {}", ctl(&pair.first, "show loop"));
+    assert_eq!(director.count("Entering BACKUP STATE"), 1, "nothing but the start");
+}
