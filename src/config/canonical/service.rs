@@ -176,7 +176,10 @@ fn check_head(probe: &Probe, destination: &Destination, page: &mut Page<'_>) -> 
     if ip != destination.key.address {
         page.line(3, "connect_ip", &ip)?;
     }
-    page.rated(3, "connect_port", &port, port == destination.key.port)?;
+    // A checker without ports has 0.
+    if port > 0 {
+        page.rated(3, "connect_port", &port, port == destination.key.port)?;
+    }
     if let Some(bind) = &probe.bind {
         if let Some(source) = bind.source {
             page.line(3, "bindto", &source.ip())?;
