@@ -182,7 +182,7 @@ pub(super) static TABLE: [Row; 23] = [
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["version"], help: "name and version", command: Command::Version,
           text: show::other::version, json: show::other::version_json },
-    Row { words: &["help"], help: "this list", command: Command::Help,
+    Row { words: &["help"], help: "this list; unique prefixes suffice, `json` behind gives JSON", command: Command::Help,
           text: show::other::help, json: show::other::help_json },
 ];
 

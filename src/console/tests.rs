@@ -362,6 +362,7 @@ fn text_that_a_reload_overtakes_says_so_and_json_stays_whole() {
 fn help_lists_every_command_and_reload_says_how_it_went() {
     let bench = master();
     let help = bench.ask("help");
+    assert!(help.lines().count() <= 23, "it fits a screen of 24 rows, under what was typed");
     assert!(COMMANDS.iter().all(|command| help.lines().any(|line| line.starts_with(command))), "{help}");
     assert_eq!(bench.ask("reload"), "/etc/lvsbox.conf: in force (0.0 s ago)\n");
     assert_eq!(bench.ask("version"), "lvsbox 0.1.0\n");

@@ -20,7 +20,6 @@ pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> N
         line.write_str(row.help)?;
         line.end()?;
     }
-    out.write_str("Unique prefixes suffice; `json` behind a command gives JSON.\n")?;
     Ok(None)
 }
 

@@ -58,10 +58,22 @@ impl Desk {
         self.terminal.wait_for(needle, secs(5))
     }
 
-    /// Types a command, and returns its answer.
+    /// Types a command, turns the pages of its answer, and returns it.
     #[track_caller]
     pub(super) fn ask(&self, line: &str) -> String {
-        let shown = self.expect(format!("{line}\r").as_bytes(), &PROMPT);
+        const MORE: &str = "-- more: space, Enter for a line, q --";
+        self.terminal.clear();
+        self.terminal.send(format!("{line}\r").as_bytes());
+        let mut pages = 0;
+        let shown = wait::until(&format!("the answer to {line}"), secs(8), || {
+            let shown = self.terminal.shown();
+            if shown.matches(MORE).count() > pages {
+                pages += 1;
+                self.terminal.send(b" ");
+            }
+            shown.contains(&*PROMPT).then_some(shown)
+        });
+        let shown = shown.replace(&format!("{MORE}\r\x1b[K"), "");
         shown.replace('\r', "")
     }
 }
