@@ -9,6 +9,8 @@ pub mod signal;
 pub mod sockaddr;
 pub mod sockopt;
 pub mod stdio;
+#[cfg(all(panic = "abort", target_env = "musl"))]
+mod unwind;
 
 use rustix::io::Errno;
 
