@@ -153,10 +153,7 @@ fn check(
     place: Place,
     page: &mut Page<'_>,
 ) -> Result<Place, fmt::Error> {
-    let urls: &[Url] = match &probe.checker {
-        Checker::Http(http) => &http.urls,
-        _ => &[],
-    };
+    let urls: &[Url] = if let Checker::Http(http) = &probe.checker { &http.urls } else { &[] };
     if place.leaf == 0 {
         check_head(probe, destination, page)?;
     } else if let Some(one) = urls.get(place.leaf - 1) {

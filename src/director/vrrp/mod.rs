@@ -6,6 +6,7 @@
 
 mod condition;
 mod handover;
+mod hear;
 mod interval;
 mod judge;
 pub mod packet;
@@ -23,7 +24,7 @@ use super::links::Links;
 use super::track::Tracks;
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId, LinkId};
-use crate::config::model::{Instance, Preemption};
+use crate::config::model::Instance;
 use crate::time::{Duration, Instant};
 use crate::wire::vrrp::Family;
 use condition::{Condition, condition};
@@ -250,106 +251,6 @@ impl Vrrp {
             }
             Some(State::Init | State::Fault(_)) | None => {}
         }
-    }
-
-    /// An advert that was found acceptable (RFC 3768 section 6.4.2 and 6.4.3).
-    fn hear(
-        &mut self,
-        now: Instant,
-        id: InstanceId,
-        instance: &Instance,
-        Heard { rival, interval, ours }: Heard,
-        bus: &mut Bus,
-    ) {
-        let Some(router) = self.table.get_mut(id.index()) else { return };
-        router.counters.received_total += 1;
-        router.counters.zero_received_total += u64::from(rival.theirs == 0);
-        match router.state {
-            State::Init | State::Fault(_) => {}
-            State::Backup => {
-                let stays = instance.preemption == Preemption::Stay;
-                // A flood of adverts is not to become a flood of records.
-                let gap = instance.advert_interval.divided_by(2).max(LEAST_GAP);
-                let is_news = |at: Option<Instant>| at.is_none_or(|at| now.since(at) >= gap);
-                if rival.theirs == 0 {
-                    if is_news(router.farewell_at) {
-                        router.farewell_at = Some(now);
-                        bus.record(now, Reason::ReceivedFarewell(id, rival.from));
-                    }
-                    bus.set(Timer::Protocol(id), now + router.skew_time(instance));
-                } else if rival.theirs >= rival.ours || stays {
-                    router.active = Some((rival.from, rival.theirs, now));
-                    router.follow(now, id, interval, bus);
-                    bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));
-                } else {
-                    router.active = Some((rival.from, rival.theirs, now));
-                    if is_news(router.answered_at) {
-                        router.answered_at = Some(now);
-                        bus.record(now, Reason::LowerDiscarded(id, rival));
-                    }
-                }
-            }
-            State::Master if rival.theirs == 0 => self.reassure(now, id, instance, bus),
-            State::Master if rival.theirs > rival.ours => {
-                router.follow(now, id, interval, bus);
-                self.yield_to(now, id, instance, rival, Reason::HigherAdvert(id, rival), bus);
-            }
-            State::Master if rival.theirs == rival.ours && rival.from > ours => {
-                router.follow(now, id, interval, bus);
-                self.yield_to(now, id, instance, rival, Reason::EqualAdvert(id, rival), bus);
-            }
-            State::Master => self.answer(now, id, instance, rival, bus),
-        }
-    }
-
-    /// A MASTER heard a farewell: the others wait for their skew time only, so it shows itself at once. Those of lower
-    /// priority than ours wait longer than our own skew time; twice in that time is enough, however many are said.
-    fn reassure(&mut self, now: Instant, id: InstanceId, instance: &Instance, bus: &mut Bus) {
-        let Some(router) = self.table.get_mut(id.index()) else { return };
-        let gap = router.skew_time(instance).divided_by(2);
-        if let Some(at) = router.farewell_at.filter(|at| now.since(*at) < gap) {
-            return bus.set_no_later(Timer::Protocol(id), at + gap);
-        }
-        router.farewell_at = Some(now);
-        self.send(id, AdvertKind::Present);
-        bus.set(Timer::Protocol(id), now + instance.advert_interval);
-    }
-
-    /// A MASTER heard a lesser one: it shows itself and announces its addresses again, at most once an interval, so
-    /// that a flood of forged adverts does not become a flood of ours.
-    fn answer(&mut self, now: Instant, id: InstanceId, instance: &Instance, rival: Rival, bus: &mut Bus) {
-        let Some(router) = self.table.get_mut(id.index()) else { return };
-        if router.answered_at.is_some_and(|at| now.since(at) < instance.advert_interval.divided_by(2)) {
-            return;
-        }
-        router.answered_at = Some(now);
-        if rival.theirs == OWNER && rival.ours == OWNER {
-            bus.record(now, Reason::TwoOwners(id, rival.from));
-        }
-        bus.record(now, Reason::LowerAnswered(id, rival));
-        router.announcement.serial = router.announcement.serial.wrapping_add(1);
-        router.announcement.occasion = Occasion::LesserRouter;
-        bus.instance_changed(id);
-        self.send(id, AdvertKind::Present);
-        bus.set(Timer::Protocol(id), now + instance.advert_interval);
-    }
-
-    /// MASTER to BACKUP because of a better router: without a farewell (RFC 3768 section 6.4.3).
-    fn yield_to(
-        &mut self,
-        now: Instant,
-        id: InstanceId,
-        instance: &Instance,
-        rival: Rival,
-        why: Reason,
-        bus: &mut Bus,
-    ) {
-        bus.record(now, why);
-        if let Some(router) = self.table.get_mut(id.index()) {
-            router.active = Some((rival.from, rival.theirs, now));
-        }
-        self.become_backup(now, id, instance, (Entry::Defeated, why), bus);
-        self.release(now, id, bus);
     }
 
     /// Out of INIT or FAULT.
