@@ -13,6 +13,8 @@ use crate::limits::MAX_COMMAND_BYTES;
 pub enum Command {
     /// The commands.
     Help,
+    /// Those that begin with a word.
+    HelpOf,
     /// One screen about everything.
     Status,
     /// Instances.
@@ -120,10 +122,12 @@ pub(super) struct Row {
 const NAME: &str = "NAME";
 /// The same for an IP address.
 const ADDRESS: &str = "ADDRESS";
+/// The same for the first word of commands.
+const WORD: &str = "WORD";
 
 /// True if a row's word stands for one of the operator's.
 fn is_own(word: &str) -> bool {
-    [NAME, ADDRESS].contains(&word)
+    [NAME, ADDRESS, WORD].contains(&word)
 }
 
 /// Behind every other command.
@@ -137,7 +141,7 @@ impl Row {
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 23] = [
+pub(super) static TABLE: [Row; 24] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -184,7 +188,12 @@ pub(super) static TABLE: [Row; 23] = [
           text: show::other::version, json: show::other::version_json },
     Row { words: &["help"], help: "this list; unique prefixes suffice, `json` behind gives JSON", command: Command::Help,
           text: show::other::help, json: show::other::help_json },
+    Row { words: &["help", WORD], help: "commands that begin with it: `help show`", command: Command::HelpOf,
+          text: show::other::help_of, json: show::other::nothing },
 ];
+
+/// First words that several commands share, and what those are about.
+const GROUPS: [(&str, &str); 2] = [("show", "tables and states"), ("log", "the log as it grows")];
 
 /// The row of a command.
 pub(super) fn row_of(command: Command) -> &'static Row {
@@ -304,7 +313,9 @@ pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static st
             continue;
         };
         if *word != last {
-            each(word, if row.words.len() == rows.depth + 1 { row.help } else { "..." });
+            let ends = row.words.get(rows.depth + 1).is_none_or(|next| is_own(next));
+            let group = || GROUPS.iter().find(|(first, _)| first == word).map_or("", |(_, about)| about);
+            each(word, if ends { row.help } else { group() });
         }
         last = word;
     }
@@ -341,6 +352,10 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     let mut argument = Argument::NONE;
     for word in words {
         let depth = rows.depth;
+        if word == JSON.as_bytes() && rows.has_json() && format == Format::Text {
+            format = Format::Json;
+            continue;
+        }
         let fitting = rows.fitting(word);
         if fitting.is_empty() {
             let complete = rows.has_json();
@@ -418,8 +433,13 @@ impl fmt::Display for Mistake<'_> {
             Self::Incomplete { rows } => {
                 let known = rows.iter().next().and_then(|row| row.words.get(..rows.depth)).unwrap_or(&[]);
                 known.iter().try_for_each(|word| write!(f, "{word} "))?;
-                f.write_str("what? One of ")?;
-                list(f, rows)
+                match rows.words().next() {
+                    Some(word) if is_own(word) => write!(f, "needs {word}"),
+                    _ => {
+                        f.write_str("what? One of ")?;
+                        list(f, rows)
+                    }
+                }
             }
         }
     }
@@ -463,7 +483,7 @@ mod tests {
 
     #[test]
     fn mistakes_say_what_was_meant() {
-        assert_eq!(mistake(b"why"), "why what? One of NAME");
+        assert_eq!(mistake(b"why"), "why needs NAME");
         assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help` lists the commands");
         assert_eq!(mistake(b"why VI_1 VI_2"), "unknown word `VI_2`; `help` lists the commands");
         assert_eq!(mistake(b"s"), "`s` may be status, show");

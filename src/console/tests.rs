@@ -401,7 +401,13 @@ fn help_lists_every_command_and_reload_says_how_it_went() {
     let bench = master();
     let help = bench.ask("help");
     assert!(help.lines().count() <= 23, "it fits a screen of 24 rows, under what was typed");
-    assert!(COMMANDS.iter().all(|command| help.lines().any(|line| line.starts_with(command))), "{help}");
+    assert!(help.lines().all(|line| line.len() <= 80), "{help}");
+    let explained = help.clone() + &bench.ask("help show");
+    assert!(
+        COMMANDS.iter().all(|command| explained.lines().any(|line| line.starts_with(command))),
+        "{explained}"
+    );
+    assert_eq!(bench.ask("help nonsense"), "no command begins with nonsense: `help` lists them\n");
     assert_eq!(bench.ask("reload"), "/etc/lvsbox.conf: in force (0.0 s ago)\n");
     assert_eq!(bench.ask("version"), "lvsbox 0.1.0\n");
 }

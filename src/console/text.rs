@@ -114,6 +114,11 @@ impl<'a> Line<'a> {
         Self { out, column: 0, width: SCREEN_WIDTH }
     }
 
+    /// Where it goes on.
+    pub(super) fn column(&self) -> usize {
+        self.column
+    }
+
     /// Goes on at `column`; at least one blank separates it from what is there.
     pub(super) fn to(&mut self, column: usize) -> fmt::Result {
         let blanks = column.saturating_sub(self.column).max(usize::from(self.column > 0));

@@ -6,19 +6,68 @@ use super::line;
 use crate::console::answer::{Next, Place};
 use crate::console::ipvs as table;
 use crate::console::json::{Object, Shown};
-use crate::console::table::TABLE;
-use crate::console::text::{Ago, Line, clip_path};
+use crate::console::table::{Row, TABLE};
+use crate::console::text::{Ago, Line, SCREEN_WIDTH, clip_path};
 use crate::console::view::{Outcome, Reload, View};
 use crate::director::ipvs_plan::Availability;
 use crate::wire::errno;
 
+/// Commands that share their first word with so many others stand on a line of their own.
+const CROWD: usize = 4;
+
 pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
+    let mut last = "";
     for row in &TABLE {
-        let mut line = Line::new(out);
-        row.words.iter().try_for_each(|word| write!(line, "{word} "))?;
-        line.to(17)?;
-        line.write_str(row.help)?;
-        line.end()?;
+        let first = row.words.first().copied().unwrap_or("");
+        let crowd = || TABLE.iter().filter(move |other| other.words.first() == Some(&first));
+        if crowd().count() < CROWD {
+            help_line(row, out)?;
+        } else if last != first {
+            let seconds = crowd().filter_map(|other| other.words.get(1).copied());
+            let closing = ["(help", first, "explains", "each)"];
+            help_crowd(first, seconds.chain(closing), out)?;
+        }
+        last = first;
+    }
+    Ok(None)
+}
+
+fn help_line(row: &Row, out: &mut dyn Write) -> fmt::Result {
+    let mut line = Line::new(out);
+    row.words.iter().try_for_each(|word| write!(line, "{word} "))?;
+    line.to(HELP_COLUMN)?;
+    line.write_str(row.help)?;
+    line.end()
+}
+
+const HELP_COLUMN: usize = 17;
+
+/// What may stand behind a word, in as many lines as it takes.
+fn help_crowd<'a>(first: &str, words: impl Iterator<Item = &'a str>, out: &mut dyn Write) -> fmt::Result {
+    let mut line = Line::new(out);
+    line.write_str(first)?;
+    line.to(HELP_COLUMN)?;
+    for word in words {
+        if line.column() + word.len() > SCREEN_WIDTH {
+            line.end()?;
+            line = Line::new(out);
+            line.to(HELP_COLUMN)?;
+        }
+        write!(line, "{word} ")?;
+    }
+    line.end()
+}
+
+pub(in crate::console) fn help_of(view: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
+    let mut found = false;
+    for row in
+        TABLE.iter().filter(|row| row.words.first().is_some_and(|word| word.starts_with(view.argument)))
+    {
+        help_line(row, out)?;
+        found = true;
+    }
+    if !found {
+        line(out, format_args!("no command begins with {}: `help` lists them", view.argument))?;
     }
     Ok(None)
 }
@@ -26,10 +75,10 @@ pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> N
 pub(in crate::console) fn help_json(_: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
     let mut object = Object::begin(out)?;
     for row in &TABLE {
-        let [first, second] = [row.words.first(), row.words.get(1)].map(|word| word.copied().unwrap_or(""));
-        let blank = if second.is_empty() { "" } else { " " };
-        let mut name: heapless::String<32> = heapless::String::new();
-        write!(name, "{first}{blank}{second}")?;
+        let mut name: heapless::String<48> = heapless::String::new();
+        for (place, word) in row.words.iter().enumerate() {
+            write!(name, "{}{word}", if place == 0 { "" } else { " " })?;
+        }
         object.field(&name, row.help)?;
     }
     object.end()?;

@@ -14,13 +14,15 @@ use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown};
 use crate::console::lines::Names;
 use crate::console::lines::why::Why;
-use crate::console::text::{Ago, Count, Fine, Line, Span, clip, clip_path, kib};
+use crate::console::text::{Ago, Count, Fine, Line, SCREEN_WIDTH, Span, clip, clip_path, kib};
 use crate::console::view::{Outcome, View};
 use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
 use crate::director::vrrp::{State, VirtualRouter};
 use crate::wire::errno::Text;
 
+/// Before the name of the configuration.
+const CONFIG: &str = "config  ";
 /// Lines below the head and the three titles: 24 less 4, 3, and one for the prompt.
 const DETAILS: usize = 16;
 /// Alarms shown at most.
@@ -62,17 +64,21 @@ fn head(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
     bounded(out, format_args!("lvsbox {version} on {host}, pid {pid}, up {up}"))?;
     let found = view.diagnostics;
     let (errors, warnings) = (Count(found.errors, "error"), Count(found.warnings, "warning"));
-    let mut line = Line::bounded(out);
-    write!(line, "config  {}: {errors}, {warnings}", clip_path(identity.configuration))?;
+    let mut tail: heapless::String<64> = heapless::String::new();
+    write!(tail, ": {errors}, {warnings}")?;
     if let Some(reload) = view.reload {
         let word = match reload.outcome {
             Outcome::InForce => "in force",
             Outcome::Refused(_) => "refused",
             Outcome::Unreadable { .. } => "not read",
         };
-        write!(line, "; reload {word} {}", Ago { now: view.now, at: reload.at })?;
+        write!(tail, "; reload {word} {}", Ago { now: view.now, at: reload.at })?;
     }
-    line.end()?;
+    // Of a long name its end is shown.
+    let (path, room) = (clip_path(identity.configuration), SCREEN_WIDTH - CONFIG.len() - tail.len());
+    let cut = path.len().saturating_sub(room);
+    let (dots, from) = if cut == 0 { ("", 0) } else { ("...", path.ceil_char_boundary(cut + 3)) };
+    bounded(out, format_args!("{CONFIG}{dots}{}{tail}", path.get(from..).unwrap_or("")))?;
     let (live, peak) = (kib(view.heap.live), kib(view.heap.peak));
     let (resident, threads) = (view.process.resident_kib, Count(view.process.threads, "thread"));
     bounded(out, format_args!("memory  {resident} KiB resident, heap {live} KiB (peak {peak}), {threads}"))?;
