@@ -128,6 +128,13 @@ fn next(
     let due = Until { now: view.now, at: view.director.protocol_deadline(id).unwrap_or(Instant::NEVER) };
     match router.state {
         State::Master => labelled(out, "next", format_args!("advert {due}")),
+        State::Backup if waiting(view, router).is_some() => {
+            let at = waiting(view, router).unwrap_or(Instant::NEVER);
+            // From then on adverts are discarded, and the wait goes on from the last one that was not.
+            let latest = at + router.master_down_interval(instance);
+            let (end, latest) = (Until { now: view.now, at }, Until { now: view.now, at: latest });
+            labelled(out, "next", format_args!("preempt_delay ends {end}, takeover {latest} at the latest"))
+        }
         State::Backup if instance.preemption == Preemption::Stay => {
             labelled(out, "next", format_args!("takeover {due} unless an advert comes (nopreempt)"))
         }
@@ -135,9 +142,18 @@ fn next(
             let least = router.priority;
             labelled(out, "next", format_args!("takeover {due} unless an advert of {least} or more comes"))
         }
+        State::Init if view.director.vrrp().held_until(view.now).is_some() => {
+            let at = view.director.vrrp().held_until(view.now).unwrap_or(Instant::NEVER);
+            labelled(out, "next", format_args!("delay of the start ends {}", Until { now: view.now, at }))
+        }
         State::Init => labelled(out, "next", format_args!("BACKUP when interface and socket are there")),
         State::Fault(_) => labelled(out, "next", format_args!("BACKUP when the fault is over")),
     }
+}
+
+/// Until when a lesser MASTER is followed.
+fn waiting(view: &View<'_>, router: &VirtualRouter) -> Option<Instant> {
+    router.preempt_at.filter(|at| view.now < *at)
 }
 
 fn address_line(
@@ -177,6 +193,7 @@ fn refusal(reject: Reject) -> &'static str {
         Reject::Destination => "multicast against unicast",
         Reject::Source => "source is not a peer",
         Reject::Own => "own address",
+        Reject::TtlRange => "ttl out of the peer's range",
     }
 }
 
@@ -277,6 +294,7 @@ fn open_json(
     let due = view.director.protocol_deadline(id).and_then(|at| until(view.now, at));
     object.field("next_advert", due.filter(|_| router.state == State::Master))?;
     object.field("takeover", due.filter(|_| router.state == State::Backup))?;
+    object.field("preempt_delay_left", waiting(view, router).and_then(|at| until(view.now, at)))?;
     let count = &router.counters;
     object.field("advert_sent", count.sent_total)?;
     object.field("advert_rcvd", count.received_total)?;
