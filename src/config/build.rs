@@ -11,7 +11,8 @@ use super::codes::LIMIT;
 use super::ids::{Id, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
-    Config, Destination, Global, Instance, Probe, Service, TextsBuilder, Tracker, VirtualAddress,
+    Config, Destination, Global, Instance, LinkRules, Peer, Probe, Service, TextsBuilder, Tracker,
+    VirtualAddress,
 };
 use crate::check::Checker;
 use crate::limits;
@@ -65,7 +66,8 @@ pub(super) struct Tables {
     pub(super) texts: TextsBuilder,
     pub(super) instances: Vec<Instance>,
     pub(super) addresses: Vec<VirtualAddress>,
-    pub(super) peers: Vec<IpAddr>,
+    pub(super) link_rules: Vec<LinkRules>,
+    pub(super) peers: Vec<Peer>,
     pub(super) trackers: Vec<Tracker>,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
@@ -94,6 +96,7 @@ impl Default for Tables {
             texts: TextsBuilder::default(),
             instances: Vec::new(),
             addresses: Vec::new(),
+            link_rules: Vec::new(),
             peers: Vec::new(),
             trackers: Vec::new(),
             services: Vec::new(),
@@ -141,6 +144,11 @@ impl Tables {
         self.links.push(name);
         self.link_ids.insert(name, id);
         Some(id)
+    }
+
+    /// All interfaces.
+    pub(super) fn links(&self) -> &[LinkName] {
+        &self.links
     }
 
     /// The id of a probe, the same for equal probes; nothing if there are too many.
@@ -195,9 +203,16 @@ impl Tables {
         let global = &root.global;
         let router_id = self.texts.intern(&global.router_id);
         Config {
-            global: Global { router_id, timeouts: global.timeouts, flush_at_start: global.flush },
+            global: Global {
+                router_id,
+                timeouts: global.timeouts,
+                flush_at_start: global.flush,
+                startup_delay: global.behaviour.startup_delay,
+                delay_after_boot: global.behaviour.delay_after_boot,
+            },
             texts: self.texts.finish(),
             links: self.links.into(),
+            link_rules: self.link_rules.into(),
             instances: self.instances.into(),
             addresses: self.addresses.into(),
             peers: self.peers.into(),

@@ -5,6 +5,7 @@
 //! [`Place`] and says where to go on. What a value was derived from is not known here any more: times and weights that
 //! a service gave to all its servers stand at each server, those of `global_defs` in each instance.
 
+mod links;
 mod machine;
 mod page;
 mod service;
@@ -72,21 +73,25 @@ mod phase {
     pub(super) const MODULE: u8 = 4;
     pub(super) const INTERFACE: u8 = 5;
     pub(super) const INTERFACE_ADDRESS: u8 = 6;
-    pub(super) const INSTANCE: u8 = 7;
-    pub(super) const ELECTION: u8 = 8;
-    pub(super) const ANNOUNCE: u8 = 9;
-    pub(super) const PEER: u8 = 10;
+    /// `row` counts interfaces, in this and the next three.
+    pub(super) const GARP_GROUP: u8 = 7;
+    pub(super) const GARP_MEMBER: u8 = 8;
+    pub(super) const DELAY: u8 = 9;
+    pub(super) const INSTANCE: u8 = 10;
+    pub(super) const ELECTION: u8 = 11;
+    pub(super) const ANNOUNCE: u8 = 12;
+    pub(super) const PEER: u8 = 13;
     /// Addresses whose interfaces are tracked because of them.
-    pub(super) const ADDRESS: u8 = 11;
+    pub(super) const ADDRESS: u8 = 14;
     /// Addresses whose interfaces are tracked by lines of their own, if at all.
-    pub(super) const UNTRACKED_ADDRESS: u8 = 12;
-    pub(super) const TRACKERS: u8 = 13;
-    pub(super) const TRACKER: u8 = 14;
-    pub(super) const SERVICE: u8 = 15;
+    pub(super) const UNTRACKED_ADDRESS: u8 = 15;
+    pub(super) const TRACKERS: u8 = 16;
+    pub(super) const TRACKER: u8 = 17;
+    pub(super) const SERVICE: u8 = 18;
     /// `row` counts all destinations.
-    pub(super) const SERVER: u8 = 16;
+    pub(super) const SERVER: u8 = 19;
     /// `sub` counts the server's probes, `leaf` the urls of one.
-    pub(super) const PROBE: u8 = 17;
+    pub(super) const PROBE: u8 = 20;
 }
 
 /// Writes the row at `place`, whole lines or nothing, and says where the next one is. A place that the configuration
@@ -100,6 +105,7 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
     match place.phase {
         phase::HEAD => machine::head(config, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
+        phase::GARP_GROUP..=phase::DELAY => links::row(config, place, &mut page),
         phase::INSTANCE..=phase::TRACKER => vrrp::row(config, place, &mut page),
         _ => service::row(config, place, &mut page),
     }

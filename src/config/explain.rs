@@ -153,7 +153,7 @@ pub const EXAMPLES: &[Example] = &[
         108,
         INSTANCE,
         "lvsbox knows the keyword and cannot do it; the message says what happens instead or what to write.",
-        "dont_track_primary",
+        "no_accept",
         "track_interface {\n    eth1\n}",
     ),
     example(

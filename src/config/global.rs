@@ -2,11 +2,11 @@
 
 use core::net::IpAddr;
 
+use super::behaviour::{self, GlobalBehaviour};
 use super::instance::version;
+use super::link_rules::{self, Pauses};
 use super::model::Timeouts;
-use super::rows::{
-    Announcing, GarpDraft, boolean, flag, garp_rows, ignored, off, old, only, unsupported, words,
-};
+use super::rows::{Announcing, GarpDraft, boolean, flag, garp_rows, ignored, old, unsupported, words};
 use crate::syntax::keyword::INVALID;
 use crate::syntax::{Given, Keyword, Kind, Line, Table};
 use crate::time::Duration;
@@ -23,6 +23,8 @@ pub(super) struct GlobalDraft {
     pub(super) check_source: bool,
     pub(super) version_3: bool,
     pub(super) checksum_as_v2: bool,
+    pub(super) behaviour: GlobalBehaviour,
+    pub(super) pauses: Pauses,
     /// Multicast groups by family.
     pub(super) group4: Option<IpAddr>,
     pub(super) group6: Option<IpAddr>,
@@ -34,8 +36,19 @@ impl Announcing for GlobalDraft {
     }
 }
 
-pub(super) static GLOBAL: Table<GlobalDraft> =
-    Table { name: "global_defs", rows: &[OWN, &GARP, MAIL, OTHER_MACHINERY, VRRP, IPVS] };
+pub(super) static GLOBAL: Table<GlobalDraft> = Table { name: "global_defs", rows: TABLES };
+
+const TABLES: &[&[Keyword<GlobalDraft>]] = &[
+    OWN,
+    &GARP,
+    &behaviour::GLOBAL_COMMON,
+    behaviour::GLOBAL,
+    link_rules::GLOBAL,
+    MAIL,
+    OTHER_MACHINERY,
+    VRRP,
+    IPVS,
+];
 
 const GARP: [Keyword<GlobalDraft>; 6] = garp_rows([
     "vrrp_garp_master_delay|5 s|pause before the second burst of announcements; 0: none",
@@ -244,16 +257,6 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
         0,
         "adverts of other virtual routers are counted, see `show vrrp`",
     ),
-    ignored(
-        "vrrp_garp_interval|0 s|pause between gratuitous ARPs of one interface",
-        1,
-        "announcements are sent without a pause between them",
-    ),
-    ignored(
-        "vrrp_gna_interval|0 s|pause between neighbour advertisements of one interface",
-        1,
-        "announcements are sent without a pause between them",
-    ),
     ignored("vrrp_iptables|off|iptables chains for addresses that do not answer", 0, NFT),
     ignored("vrrp_ipsets|off|address sets for them", 0, NFT),
     ignored("nftables|off|nf_tables table for them", 0, NFT),
@@ -267,28 +270,6 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
         "vrrp_strict|off|enforce the letter of the VRRP RFCs",
         "remove it: with virtual servers it does harm (addresses would not answer)",
     ),
-    unsupported(
-        "vrrp_startup_delay|0 s|ignore VRRP for so long after the start",
-        "instances take part in the election at once",
-    ),
-    unsupported(
-        "vrrp_delay_after_boot|0 s|the same, counted from the boot of the machine",
-        "instances take part in the election at once",
-    ),
-    only(
-        "vrrp_down_timer_adverts|3|missed adverts after which a MASTER is given up",
-        &["3"],
-        "a master is given up after 3 missed adverts",
-    ),
-    off(
-        "vrrp_lower_prio_no_advert|off|do not answer an advert of lower priority",
-        "an advert of lower priority is answered with an advert",
-    ),
-    off(
-        "vrrp_higher_prio_send_advert|off|send one advert before giving way",
-        "a router that gives way sends no last advert",
-    ),
-    off("vrrp_owner_ignore_adverts|off|an address owner ignores adverts", "adverts are always looked at"),
 ];
 
 const IPVS: &[Keyword<GlobalDraft>] = &[

@@ -3,10 +3,11 @@
 use core::net::IpAddr;
 
 use super::address::{AddressDraft, address};
+use super::behaviour::{self, BehaviourDraft, PeerDraft};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
 use super::rows::{
-    Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, old, only,
+    Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, old,
     unsupported, weight, words,
 };
 use crate::syntax::diagnostic::Quoted;
@@ -60,13 +61,14 @@ pub(super) struct InstanceDraft {
     pub(super) source: Option<Given<IpAddr>>,
     pub(super) group: Option<Given<IpAddr>>,
     pub(super) peers_at: Option<Position>,
-    pub(super) peers: Vec<Given<IpAddr>>,
+    pub(super) peers: Vec<PeerDraft>,
     pub(super) check_source: Option<bool>,
     pub(super) nopreempt: Option<Position>,
     pub(super) addresses: Vec<AddressDraft>,
     pub(super) excluded: Vec<AddressDraft>,
     pub(super) trackers: Vec<TrackerDraft>,
     pub(super) garp: GarpDraft,
+    pub(super) behaviour: BehaviourDraft,
 }
 
 impl Announcing for InstanceDraft {
@@ -75,10 +77,12 @@ impl Announcing for InstanceDraft {
     }
 }
 
-pub(super) static INSTANCE: Table<InstanceDraft> =
-    Table { name: "vrrp_instance", rows: &[OWN, &GARP, IGNORED, UNSUPPORTED_ROWS] };
+pub(super) static INSTANCE: Table<InstanceDraft> = Table { name: "vrrp_instance", rows: TABLES };
 pub(super) static AUTHENTICATION: Table<InstanceDraft> =
     Table { name: "authentication", rows: &[AUTHENTICATION_ROWS] };
+
+const TABLES: &[&[Keyword<InstanceDraft>]] =
+    &[OWN, &GARP, behaviour::OWN, &behaviour::COMMON, IGNORED, UNSUPPORTED_ROWS];
 
 const GARP: [Keyword<InstanceDraft>; 6] = garp_rows([
     "garp_master_delay|vrrp_garp_master_delay|pause before the second burst of announcements",
@@ -191,12 +195,6 @@ const IGNORED: &[Keyword<InstanceDraft>] = &[
         0,
         "both forms of the checksum are accepted",
     ),
-    // An empty list of peers is a warning of its own, and the election then goes by multicast.
-    ignored(
-        "unicast_fault_no_peer|off|FAULT instead of multicast without peers",
-        0,
-        "an instance without peers is reported when the file is read",
-    ),
 ];
 
 const TRACK: &str = "the instance does not depend on it; track an interface with `track_interface`";
@@ -216,33 +214,6 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
         "virtual_rules|none|routing rules of the MASTER",
         "routing rules do not follow the state of the instance",
     ),
-    only(
-        "unicast_ttl|255|time to live of adverts to peers",
-        &["255"],
-        "adverts are sent with a time to live of 255",
-    ),
-    off(
-        "track_src_ip|off|FAULT while the source address is missing",
-        "the instance runs whether its source address is there or not",
-    ),
-    unsupported(
-        "preempt_delay|0 s|wait so long before taking over",
-        "a higher priority takes over as soon as the protocol allows",
-    ),
-    off(
-        "lower_prio_no_advert|off|do not answer an advert of lower priority",
-        "an advert of lower priority is answered with an advert",
-    ),
-    off(
-        "higher_prio_send_advert|off|send one advert before giving way",
-        "a router that gives way sends no last advert",
-    ),
-    off("owner_ignore_adverts|off|an address owner ignores adverts", "adverts are always looked at"),
-    only(
-        "down_timer_adverts|3|missed adverts after which a MASTER is given up",
-        &["3"],
-        "a master is given up after 3 missed adverts",
-    ),
     unsupported(
         "timer_expired_backup|off|give up being MASTER after waking too late",
         "a late event loop is reported, see `show loop`",
@@ -252,10 +223,6 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
     unsupported("track_process|none|processes that must run, or that change the priority", TRACK),
     unsupported("track_bfd|none|BFD sessions that must be up, or change the priority", TRACK),
     unsupported("track_script|none|scripts that must succeed, or that change the priority", TRACK),
-    unsupported(
-        "dont_track_primary|off|run although the interface of the adverts is down",
-        "the interface of the adverts is always tracked",
-    ),
     unsupported(
         "no_accept|off|the MASTER does not answer for its addresses",
         "the active router answers for its virtual addresses",
@@ -380,25 +347,9 @@ fn ip(line: &mut Line<'_, '_>) -> Option<Given<IpAddr>> {
 }
 
 fn peer(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    draft.peers.extend(ip(line));
-    while let Some(word) = line.word() {
-        if matches!(&*word.text, "min_ttl" | "max_ttl") {
-            line.word();
-            line.cx.error(
-                UNSUPPORTED,
-                word.at,
-                format_args!("{} is not supported by this version and is left out", Quoted(&word.text)),
-                format_args!("the peer's adverts are accepted whatever their time to live"),
-            );
-        } else {
-            line.cx.error(
-                INVALID,
-                word.at,
-                format_args!("{} is no option of a peer and is left out", Quoted(&word.text)),
-                format_args!("write one address on each line"),
-            );
-        }
-    }
+    let address = ip(line);
+    let ttls = behaviour::ttls(line);
+    draft.peers.extend(address.map(|address| PeerDraft { address, ttls }));
 }
 
 fn tracker(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use core::num::NonZeroU8;
 
 use super::address::AddressDraft;
+use super::behaviour::manners;
 use super::build::{Tables, row};
 use super::codes::{
     DUPLICATE_ADDRESS, DUPLICATE_INSTANCE, FAMILY, IMPLIED_OWNER, INCOMPLETE, LIMIT, NO_PASSWORD, NOPREEMPT,
@@ -55,6 +56,8 @@ pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut T
     let (priority, preemption) = election(draft, cx);
     let version = version(draft, global, family, cx);
     let message_only = draft.checksum_as_v2.unwrap_or(global.checksum_as_v2);
+    let transport = transport(draft, (global, family), tables, cx);
+    let (announce, has_peers) = (announce(draft, global), matches!(transport, Transport::Unicast { .. }));
     let instance = Instance {
         name: tables.texts.intern(&draft.name),
         link,
@@ -67,16 +70,13 @@ pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut T
         preemption,
         authentication: authentication(draft, version, cx),
         source: draft.source.filter(|given| fits(*given, family, cx)).map(|given| given.value),
-        transport: transport(draft, (global, family), tables, cx),
-        source_check: if draft.check_source.unwrap_or(global.check_source) {
-            SourceCheck::Peers
-        } else {
-            SourceCheck::Any
-        },
+        transport,
+        source_check: source_check(draft, global),
         addresses,
         advertised,
         trackers: add_trackers(draft, (link, priority), addresses, tables, cx),
-        announce: announce(draft, global),
+        announce,
+        manners: manners(draft, (preemption, priority), has_peers, global, cx),
     };
     tables.instances.push(instance);
 }
@@ -310,9 +310,11 @@ fn transport(
     cx: &mut Context<'_>,
 ) -> Transport {
     let start = tables.peers.len();
-    for peer in draft.peers.iter().filter(|peer| fits(**peer, family, cx)).copied().collect::<Vec<_>>() {
+    for it in draft.peers.iter().filter(|it| fits(it.address, family, cx)).copied().collect::<Vec<_>>() {
+        let peer = it.address;
         let own = draft.source.is_some_and(|source| source.value == peer.value);
-        let seen = tables.peers.get(start..).is_some_and(|peers| peers.contains(&peer.value));
+        let mut before = tables.peers.iter().skip(start);
+        let seen = before.any(|known| known.address == peer.value);
         if own || seen {
             cx.warn(
                 PEERS,
@@ -333,7 +335,7 @@ fn transport(
             );
             break;
         } else {
-            tables.peers.push(peer.value);
+            tables.peers.push(it.finish());
         }
     }
     let (common, standard) = match family {
@@ -342,7 +344,16 @@ fn transport(
     };
     let own = draft.group.filter(|given| fits(*given, family, cx)).map(|given| given.value);
     let group = own.or(common).unwrap_or(standard);
-    if tables.peers.len() > start {
+    let nobody = tables.peers.len() == start && draft.behaviour.fault_without_peers;
+    if let Some(at) = draft.peers_at.filter(|_| nobody) {
+        cx.warn(
+            PEERS,
+            at,
+            format_args!("unicast_peer names nobody; the instance stays in FAULT"),
+            format_args!("write the addresses of the other routers, one on each line"),
+        );
+    }
+    if nobody || tables.peers.len() > start {
         return Transport::Unicast { peers: row(start)..row(tables.peers.len()) };
     }
     if let Some(at) = draft.peers_at {
@@ -354,6 +365,16 @@ fn transport(
         );
     }
     Transport::Multicast(group)
+}
+
+/// Limits of a peer's time to live ask for the check of its address.
+fn source_check(draft: &InstanceDraft, global: &GlobalDraft) -> SourceCheck {
+    let limited = draft.peers.iter().any(|peer| peer.ttls.is_some());
+    if limited || draft.check_source.unwrap_or(global.check_source) {
+        SourceCheck::Peers
+    } else {
+        SourceCheck::Any
+    }
 }
 
 /// The own interface, the interfaces of the addresses, then what is asked for. Weight 0: down means FAULT.

@@ -3,10 +3,11 @@
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
+use super::link_rules::{self, DelayDraft, GroupDraft};
 use super::model::Interface;
 use super::own;
 use super::refused;
-use super::rows::{block, ignored, old, unsupported};
+use super::rows::{block, ignored, list, old, unsupported};
 use super::service::{SERVER, SERVICE};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
@@ -22,6 +23,8 @@ pub(super) struct RootDraft {
     pub(super) service: Option<NodeId>,
     pub(super) appliance: ApplianceDraft,
     pub(super) interfaces: Vec<Interface>,
+    pub(super) garp_groups: Vec<GroupDraft>,
+    pub(super) delays: Vec<DelayDraft>,
 }
 
 pub(super) static ROOT: Table<RootDraft> = Table { name: "the top level", rows: &[ROWS] };
@@ -66,11 +69,7 @@ const ROWS: &[Keyword<RootDraft>] = &[
     ignored("use_pid_dir|off|write pid files to a directory of their own", 0, PROCESSES),
     ignored("instance|none|name of this daemon among several", 0, PROCESSES),
     ignored("child_wait_time|5 s|how long children may take to stop", 0, PROCESSES),
-    ignored(
-        "garp_group|none|pauses between announcements of some interfaces",
-        0,
-        "announcements are sent without a pause between them",
-    ),
+    block("garp_group|none|pauses between announcements of some interfaces", link_rules::group),
     unsupported("net_namespace|none|network namespace to run in", NAMESPACE),
     unsupported("net_namespace_ipvs|none|network namespace of the IPVS table", NAMESPACE),
     unsupported("track_group|none|instances that static addresses depend on", STATIC),
@@ -83,10 +82,7 @@ const ROWS: &[Keyword<RootDraft>] = &[
     unsupported("track_file|none|a file with a number that instances can track", SCRIPTS),
     old("vrrp_track_file", "track_file"),
     unsupported("bfd_instance|none|a BFD session", "track an interface with `track_interface`"),
-    unsupported(
-        "interface_up_down_delays|none|how long a change of an interface must last",
-        "a change of an interface counts at once",
-    ),
+    list("interface_up_down_delays|none|how long a change of an interface must last", link_rules::delay),
     unsupported(
         "SSL|none|keys and certificates of checks over TLS",
         "checks over TLS are not supported; use TCP_CHECK or HTTP_GET",
@@ -110,11 +106,12 @@ const ROWS: &[Keyword<RootDraft>] = &[
 ];
 
 /// Tables of all blocks that are read.
-static TABLES: [&(dyn Rows + Sync); 13] = [
+static TABLES: [&(dyn Rows + Sync); 14] = [
     &ROOT,
     &GLOBAL,
     &INSTANCE,
     &AUTHENTICATION,
+    &link_rules::GROUP,
     &SERVICE,
     &SERVER,
     &URL,

@@ -8,6 +8,7 @@ use super::build::Tables;
 use super::codes::TOO_LARGE;
 use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
+use super::link_rules;
 use super::model::Config;
 use super::service_build::ServiceBuild;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
@@ -143,6 +144,7 @@ impl Loader {
                         Stage::Instances(drafts)
                     }
                     None => {
+                        self.tables.link_rules = link_rules::finish(&self.root, &self.tables, &mut cx);
                         self.tables.report_limits(&mut cx);
                         Stage::Done { usable: true }
                     }

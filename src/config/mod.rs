@@ -17,10 +17,12 @@ pub mod model;
 
 mod address;
 mod appliance;
+mod behaviour;
 mod build;
 mod global;
 mod instance;
 mod instance_build;
+mod link_rules;
 mod own;
 mod probe_build;
 mod refused;

@@ -23,12 +23,14 @@ pub struct Config {
     pub texts: Texts,
     /// Every interface that is named anywhere, once.
     pub links: Box<[LinkName]>,
+    /// What is configured for interfaces, by their ids; empty if nothing is (see [`Config::link_rules`]).
+    pub link_rules: Box<[LinkRules]>,
     /// `vrrp_instance` blocks in order of the file.
     pub instances: Box<[Instance]>,
     /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones.
     pub addresses: Box<[VirtualAddress]>,
     /// Unicast peers, contiguous per instance (indexed by `Instance::peers`, not by an id).
-    pub peers: Box<[IpAddr]>,
+    pub peers: Box<[Peer]>,
     /// Tracked interfaces, contiguous per instance (indexed by `Instance::trackers`).
     pub trackers: Box<[Tracker]>,
     /// `virtual_server` blocks in order of the file.
@@ -43,6 +45,29 @@ pub struct Config {
     pub appliance: Appliance,
     /// `interface` blocks in order of the file: what only PID 1 acts on.
     pub interfaces: Box<[Interface]>,
+}
+
+/// What is configured for an interface beyond its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkRules {
+    /// Whose pace its announcements go by: the first interface of its `garp_group`, or itself.
+    pub pace: LinkId,
+    /// Pause between two gratuitous ARPs; zero: none.
+    pub arp_pause: Duration,
+    /// Pause between two unsolicited neighbour advertisements; zero: none.
+    pub na_pause: Duration,
+    /// How long it must be down before that counts.
+    pub down_delay: Duration,
+    /// How long it must be up again before that counts.
+    pub up_delay: Duration,
+}
+
+impl LinkRules {
+    /// Nothing is said of the interface.
+    pub const fn of(link: LinkId) -> Self {
+        let none = Duration::ZERO;
+        Self { pace: link, arp_pause: none, na_pause: none, down_delay: none, up_delay: none }
+    }
 }
 
 /// `appliance`: the box itself.
@@ -91,6 +116,10 @@ pub struct Global {
     pub timeouts: Timeouts,
     /// `lvs_flush`: empty the kernel's table at start.
     pub flush_at_start: bool,
+    /// `vrrp_startup_delay`: no VRRP for so long after the start.
+    pub startup_delay: Duration,
+    /// `vrrp_delay_after_boot`: no VRRP for so long after the boot of the machine.
+    pub delay_after_boot: Duration,
 }
 
 /// IPVS connection timeouts in seconds (1 to 2,678,400); `None` leaves the kernel's value.
@@ -141,6 +170,8 @@ pub struct Instance {
     pub trackers: core::ops::Range<u32>,
     /// Gratuitous ARP.
     pub announce: Announce,
+    /// How it behaves beyond the protocol.
+    pub manners: Manners,
 }
 
 /// `preempt` or `nopreempt`.
@@ -176,11 +207,65 @@ impl core::fmt::Debug for Authentication {
 pub enum Transport {
     /// To this group, 224.0.0.18 or ff02::12 unless configured.
     Multicast(IpAddr),
-    /// One datagram to each peer, rows of `Config::peers`.
+    /// One datagram to each peer, rows of `Config::peers`. Without any (`unicast_fault_no_peer`) it stays in FAULT.
     Unicast {
         /// Rows of `Config::peers`.
         peers: core::ops::Range<u32>,
     },
+}
+
+/// Another router that gets adverts by unicast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Which times to live its adverts may arrive with; `None`: any.
+    pub ttls: Option<Ttls>,
+}
+
+/// `min_ttl` and `max_ttl`, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ttls {
+    /// The least one.
+    pub min: u8,
+    /// The greatest one.
+    pub max: u8,
+}
+
+/// How an instance behaves beyond what the protocol prescribes. The default is keepalived's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// `preempt_delay`: adverts of a lesser router are followed for so long before it is preempted; zero: not at all.
+    pub preempt_delay: Duration,
+    /// `down_timer_adverts`: missed adverts after which a MASTER is given up, 1 to 100.
+    pub down_adverts: u8,
+    /// `unicast_ttl`: time to live or hop limit of adverts to peers.
+    pub unicast_ttl: u8,
+    /// A MASTER answers an advert of lower priority with one of its own (not `lower_prio_no_advert`).
+    pub answers_lesser: bool,
+    /// A MASTER that gives way sends one advert more (`higher_prio_send_advert`).
+    pub last_word: bool,
+    /// The address owner ignores adverts (`owner_ignore_adverts`).
+    pub owner_ignores: bool,
+    /// FAULT while the configured source address is not on the interface (`track_src_ip`).
+    pub track_source: bool,
+    /// FAULT while the interface of the adverts is down (not `dont_track_primary`).
+    pub track_primary: bool,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            preempt_delay: Duration::ZERO,
+            down_adverts: 3,
+            unicast_ttl: 255,
+            answers_lesser: true,
+            last_word: false,
+            owner_ignores: false,
+            track_source: false,
+            track_primary: true,
+        }
+    }
 }
 
 /// Whether the sender of a unicast advert must be a configured peer.
@@ -396,11 +481,16 @@ impl Instance {
 
 impl Config {
     /// The instance's unicast peers; empty for multicast.
-    pub fn peers_of(&self, instance: &Instance) -> &[IpAddr] {
+    pub fn peers_of(&self, instance: &Instance) -> &[Peer] {
         match &instance.transport {
             Transport::Multicast(_) => &[],
             Transport::Unicast { peers } => rows(&self.peers, peers),
         }
+    }
+
+    /// What is configured for an interface.
+    pub fn link_rules(&self, id: LinkId) -> LinkRules {
+        self.link_rules.get(id.index()).copied().unwrap_or(LinkRules::of(id))
     }
 
     /// The interfaces an instance tracks, its own first.

@@ -45,13 +45,6 @@ pub(super) const BLOCKS: &[(&str, &str)] = &[
          weight|1|change of the priority, -254 to 254",
     ),
     (
-        "garp_group",
-        "garp_interval|0 s|pause between gratuitous ARPs\n\
-         gna_interval|0 s|pause between neighbour advertisements\n\
-         interface|none|an interface of the group\n\
-         interfaces|none|interfaces of the group",
-    ),
-    (
         "auth_hmac",
         "key|none|number, 1 to 255, and key\n\
          active_key|the first|number of the key that signs\n\

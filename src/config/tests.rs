@@ -111,14 +111,15 @@ fn an_ignored_keyword_says_why_and_a_refused_one_what_to_do() {
     for (lines, expected) in [
         ("enable_dbus", "warning[W0112]: `enable_dbus` is ignored"),
         ("vrrp_strict", "error[E0108]: `vrrp_strict` is not supported by this version; the line is left out"),
-        ("vrrp_down_timer_adverts 4", "error[E0108]: `vrrp_down_timer_adverts` is not supported"),
+        ("vrrp_down_timer_adverts 101", "error[E0105]"),
+        ("vrrp_garp_interval 1.5", "warning[W0212]: 1.5 s between two announcements make a takeover slow"),
         ("smtp_server", "error[E0103]: `smtp_server` lacks its value"),
     ] {
         let (_, messages) = loaded(&format!("global_defs {{\n{lines}\n}}\n"));
         assert_eq!(messages.len(), 1);
         assert!(messages[0].contains(expected), "{messages:?}");
     }
-    clean("global_defs {\n vrrp_down_timer_adverts 3\n vrrp_lower_prio_no_advert off\n}\n");
+    clean("global_defs {\n vrrp_down_timer_adverts 4\n vrrp_lower_prio_no_advert\n}\n");
 }
 
 #[test]

@@ -88,6 +88,7 @@ fn instance(id: u8, texts: &mut TextsBuilder) -> Instance {
             lower_delay: Duration::from_secs(5),
             lower_repeat: 5,
         },
+        manners: crate::config::model::Manners::default(),
     }
 }
 

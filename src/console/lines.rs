@@ -73,6 +73,7 @@ impl<'a> Teller<'a> {
             Reason::LinkUp(link) => self.say(Info, format_args!("Netlink reports {} up", names.link(link))),
             Reason::LinkDown(link) => self.say(Warning, format_args!("Netlink reports {} down", names.link(link))),
             Reason::LinkAbsent(link) => self.say(Warning, format_args!("There is no interface {}: waiting for it", names.link(link))),
+            Reason::LinkUnsettled(link, up, delay) => self.say(Warning, format_args!("Netlink reports {} {}: it counts if it lasts {delay} s", names.link(link), if up { "up" } else { "down" })),
             Reason::SocketFailed(link, errno) => self.socket_failed(link, errno),
             Reason::EnteredBackup(id, Entry::Initial) => self.about(Info, id, format_args!("Entering BACKUP STATE (init)")),
             Reason::EnteredBackup(id, Entry::Defeated | Entry::Recovered) => self.about(Info, id, format_args!("Entering BACKUP STATE")),
@@ -96,6 +97,10 @@ impl<'a> Teller<'a> {
             Reason::IntervalAdopted(id, from, to) => self.about(Info, id, format_args!("advertisement interval updated from {from}0ms to {to}0ms by master")),
             Reason::IntervalRestored(id, from, to) => self.about(Info, id, format_args!("changing advert interval from {from}0ms to locally configured {to}0ms")),
             Reason::TwoOwners(id, from) => self.about(Error, id, format_args!("CONFIGURATION ERROR: local instance and {from} are both configured as address owner")),
+            Reason::OwnerDemoted(id) => self.about(Error, id, format_args!("CONFIGURATION ERROR: the other address owner stays MASTER, please fix - reducing local priority")),
+            Reason::PreemptDelayStarted(id, delay) => self.about(Info, id, format_args!("start preempt delay ({}.{:06})", delay.as_secs(), delay.as_micros() % 1_000_000)),
+            Reason::PreemptDelayStopped(id) => self.about(Info, id, format_args!("stop preempt delay")),
+            Reason::StartDelayed(delay) => self.say(Info, format_args!("Delaying startup for {delay} seconds")),
             Reason::AdvertFailed(id, errno) => self.advert_failed(id, errno),
             Reason::Announcing(address) => self.announcing(address),
             Reason::AnnounceFailed(address, errno) => self.announce_failed(address, errno),
@@ -151,7 +156,9 @@ impl<'a> Teller<'a> {
     }
 
     fn lower(&mut self, id: InstanceId, Rival { from, theirs, ours }: Rival) {
-        let tail = format_args!("with lower priority {theirs}, ours {ours}, forcing new election");
+        let silent = self.names.0.instances.get(id.index()).is_some_and(|one| !one.manners.answers_lesser);
+        let end = if silent { "" } else { ", forcing new election" };
+        let tail = format_args!("with lower priority {theirs}, ours {ours}{end}");
         self.about(Info, id, format_args!("Received advert from {from} {tail}"));
     }
 

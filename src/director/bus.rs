@@ -53,39 +53,55 @@ pub(crate) enum Timer {
     IpvsAudit,
     /// Sockets that could not be opened.
     SocketRetry,
+    /// The delay of the start is over.
+    Startup,
     /// An instance's advertisement interval or master-down interval.
     Protocol(InstanceId),
     /// An instance's second burst of announcements.
     SecondBurst(InstanceId),
     /// An instance's periodic announcements.
     Refresh(InstanceId),
+    /// A change of an interface has lasted long enough to count.
+    LinkSettled(LinkId),
+    /// The next gratuitous ARP may leave by the interfaces that share this one's pace.
+    ArpPace(LinkId),
+    /// The same for neighbour advertisements.
+    NaPace(LinkId),
     /// A probe's next try.
     Probe(ProbeId),
 }
 
-const SINGLE: usize = 2 * RUNGS as usize + 3;
+const SINGLE: usize = 2 * RUNGS as usize + 4;
 const PER_INSTANCE: usize = 3;
+const PER_LINK: usize = 3;
 
-/// How timers are numbered: single ones, then three per instance, then one per probe.
+/// How timers are numbered: single ones, then three per instance, three per interface, one per probe.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     instances: usize,
+    links: usize,
 }
 
 impl Layout {
     fn id(self, timer: Timer) -> usize {
         let rungs = usize::from(RUNGS);
         let instance = |id: InstanceId, kind: usize| SINGLE + id.index() * PER_INSTANCE + kind;
+        let links = SINGLE + self.instances * PER_INSTANCE;
+        let link = |id: LinkId, kind: usize| links + id.index() * PER_LINK + kind;
         match timer {
             Timer::AddressRung(rung) => usize::from(rung).min(rungs - 1),
             Timer::IpvsRung(rung) => rungs + usize::from(rung).min(rungs - 1),
             Timer::RouteAudit => 2 * rungs,
             Timer::IpvsAudit => 2 * rungs + 1,
             Timer::SocketRetry => 2 * rungs + 2,
+            Timer::Startup => 2 * rungs + 3,
             Timer::Protocol(id) => instance(id, 0),
             Timer::SecondBurst(id) => instance(id, 1),
             Timer::Refresh(id) => instance(id, 2),
-            Timer::Probe(id) => SINGLE + self.instances * PER_INSTANCE + id.index(),
+            Timer::LinkSettled(id) => link(id, 0),
+            Timer::ArpPace(id) => link(id, 1),
+            Timer::NaPace(id) => link(id, 2),
+            Timer::Probe(id) => links + self.links * PER_LINK + id.index(),
         }
     }
 
@@ -102,7 +118,8 @@ impl Layout {
             return match id - 2 * rungs {
                 0 => Timer::RouteAudit,
                 1 => Timer::IpvsAudit,
-                _ => Timer::SocketRetry,
+                2 => Timer::SocketRetry,
+                _ => Timer::Startup,
             };
         }
         let rest = id - SINGLE;
@@ -114,14 +131,24 @@ impl Layout {
                 _ => Timer::Refresh(instance),
             };
         }
-        Timer::Probe(ProbeId::from_index(rest - self.instances * PER_INSTANCE))
+        let rest = rest - self.instances * PER_INSTANCE;
+        if rest < self.links * PER_LINK {
+            let link = LinkId::from_index(rest / PER_LINK);
+            return match rest % PER_LINK {
+                0 => Timer::LinkSettled(link),
+                1 => Timer::ArpPace(link),
+                _ => Timer::NaPace(link),
+            };
+        }
+        Timer::Probe(ProbeId::from_index(rest - self.links * PER_LINK))
     }
 }
 
 impl Bus {
     /// A bus for `config`, without facts or timers.
     pub(crate) fn new(config: &Config, epoch: Epoch) -> Self {
-        let layout = Layout { instances: config.instances.len() };
+        let layout = Layout { instances: config.instances.len(), links: config.links.len() };
+        let probes = layout.id(Timer::Probe(ProbeId(0)));
         Self {
             links: DirtySet::new(config.links.len()),
             tracks: DirtySet::new(config.instances.len()),
@@ -129,7 +156,7 @@ impl Bus {
             installed: DirtySet::new(config.addresses.len()),
             verdicts: DirtySet::new(config.probes.len()),
             services: DirtySet::new(config.services.len()),
-            timers: Timers::new(SINGLE + config.instances.len() * PER_INSTANCE + config.probes.len()),
+            timers: Timers::new(probes + config.probes.len()),
             layout,
             journal: Journal::new(),
             epoch,
@@ -215,8 +242,8 @@ mod tests {
 
     #[test]
     fn every_timer_has_its_own_number() {
-        let layout = Layout { instances: 3 };
-        let last = SINGLE + 3 * PER_INSTANCE + 5;
+        let layout = Layout { instances: 3, links: 2 };
+        let last = SINGLE + 3 * PER_INSTANCE + 2 * PER_LINK + 5;
         for id in 0..last {
             assert_eq!(layout.id(layout.timer(id)), id);
         }

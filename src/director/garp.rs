@@ -3,6 +3,9 @@
 //! Each address owes a number of frames. Addresses are served in turn, one frame each, which gives keepalived's order
 //! by itself: a whole round over all addresses, then the next. The first round waits until the addresses are in the
 //! kernel (RFC 9568 section 7.2: nothing is announced before it is there).
+//!
+//! Where a pause between two frames is configured (`vrrp_garp_interval`, `garp_group`), the interfaces that share a pace
+//! are passed over from a frame until its pause is over; the others are served meanwhile.
 
 use super::action::Action;
 use super::bus::{Bus, Timer};
@@ -11,7 +14,8 @@ use super::journal::Reason;
 use super::net_plan::NetPlan;
 use super::vrrp::{Occasion, Vrrp};
 use crate::config::Config;
-use crate::config::ids::{AddressId, Id, InstanceId};
+use crate::config::ids::{AddressId, Id, InstanceId, LinkId};
+use crate::config::model::VirtualAddress;
 use crate::time::{Duration, Instant};
 
 /// What one instance has under way.
@@ -21,6 +25,13 @@ struct Burst {
     serial: u32,
     /// Rounds of the second burst.
     second: u8,
+}
+
+/// Gratuitous ARPs and neighbour advertisements have a pace each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Arp,
+    Advertisement,
 }
 
 /// All announcements.
@@ -34,6 +45,10 @@ pub struct Announcements {
     bursts: Box<[Burst]>,
     /// Frames sent, by instance.
     sent: Box<[u64]>,
+    /// Paces that pause: two for each interface.
+    paused: DirtySet,
+    /// The row that each pace served last; rounds go on behind it, whatever was served meanwhile.
+    last: Box<[usize]>,
     failed_total: u64,
 }
 
@@ -46,6 +61,8 @@ impl Announcements {
             untold: DirtySet::new(addresses),
             bursts: vec![Burst::default(); config.instances.len()].into_boxed_slice(),
             sent: vec![0; config.instances.len()].into_boxed_slice(),
+            paused: DirtySet::new(config.link_rules.len() * 2),
+            last: vec![usize::MAX; config.link_rules.len() * 2].into_boxed_slice(),
             failed_total: 0,
         }
     }
@@ -146,6 +163,28 @@ impl Announcements {
         }
     }
 
+    /// A pause is over.
+    pub(crate) fn handle_pace(&mut self, id: LinkId, pace: Pace) {
+        self.paused.remove(id.index() * 2 + pace as usize);
+    }
+
+    /// A frame is sent: the next one of its pace waits, if a pause is configured.
+    fn pause(&mut self, now: Instant, row: usize, config: &Config, bus: &mut Bus) {
+        let Some(address) = config.addresses.get(row) else { return };
+        let rules = config.link_rules(address.link);
+        let (pause, timer) = match pace_of(address) {
+            Pace::Arp => (rules.arp_pause, Timer::ArpPace(rules.pace)),
+            Pace::Advertisement => (rules.na_pause, Timer::NaPace(rules.pace)),
+        };
+        if !pause.is_zero() {
+            self.paused.insert(place(address, config));
+            if let Some(last) = self.last.get_mut(place(address, config)) {
+                *last = row;
+            }
+            bus.set(timer, now + pause);
+        }
+    }
+
     /// The next frame to send.
     pub(crate) fn poll(
         &mut self,
@@ -173,18 +212,42 @@ impl Announcements {
             if let Some(sent) = self.sent.get_mut(owner) {
                 *sent += 1;
             }
+            self.pause(now, row, config, bus);
             return Some(Action::Announce { address: id });
         }
         None
     }
 
-    /// The next row in turn whose instance has all its addresses in the kernel, as far as they can be.
+    /// The next row in turn whose pace does not pause and whose instance has all its addresses in the kernel, as far as
+    /// they can be.
     fn next(&self, config: &Config, plan: &NetPlan) -> Option<usize> {
-        self.queue.peek(|row| {
-            let instance = config.addresses.get(row).map(|one| one.instance).ok_or(row + 1)?;
+        let row = self.queue.peek(|row| {
+            let address = config.addresses.get(row).ok_or(row + 1)?;
+            if self.paused.contains(place(address, config)) {
+                return Err(row + 1);
+            }
+            let instance = address.instance;
             let end = config.instances.get(instance.index()).map_or(row, |one| one.addresses.rows().end);
             if plan.is_settled(config, instance) { Ok(()) } else { Err(end) }
-        })
+        })?;
+        Some(self.in_turn(row, config, plan))
+    }
+
+    /// The row whose turn it is in the rounds of the pace of `row`.
+    fn in_turn(&self, row: usize, config: &Config, plan: &NetPlan) -> usize {
+        let Some(pace) = config.addresses.get(row).map(|address| place(address, config)) else { return row };
+        let Some(last) = self.last.get(pace).filter(|last| **last != usize::MAX) else { return row };
+        let search = |mut from: usize, to: usize| {
+            while let Some(id) = self.queue.next_from(from).filter(|id| *id < to) {
+                let address = config.addresses.get(id)?;
+                if place(address, config) == pace && plan.is_settled(config, address.instance) {
+                    return Some(id);
+                }
+                from = id + 1;
+            }
+            None
+        };
+        search(last + 1, usize::MAX).or_else(|| search(0, last + 1)).unwrap_or(row)
     }
 
     /// True if a frame can be sent now.
@@ -234,6 +297,7 @@ impl Announcements {
                 bus.set(Timer::Refresh(id), at);
             }
             for row in instance.addresses.rows() {
+                // Pauses that are under way end at once: a reload sends one frame early.
                 let former = config.addresses.get(row).and_then(|one| plan.former(one, config, from.config));
                 let Some(former) = former.filter(|former| old.queue.contains(*former)) else { continue };
                 if let (Some(owed), Some(rest)) = (self.owed.get_mut(row), old.owed.get(former)) {
@@ -242,5 +306,60 @@ impl Announcements {
                 }
             }
         }
+    }
+}
+
+fn pace_of(address: &VirtualAddress) -> Pace {
+    if address.address.is_ipv4() { Pace::Arp } else { Pace::Advertisement }
+}
+
+/// The place of an address's pace in the set of those that pause.
+fn place(address: &VirtualAddress, config: &Config) -> usize {
+    config.link_rules(address.link).pace.index() * 2 + pace_of(address) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::LinkRules;
+    use crate::director::testing::{Builder, Node, Vr, at};
+
+    /// Two instances on interfaces of their own; announcements of both in their order, with their times.
+    fn announced(rules: [LinkRules; 2]) -> Vec<(u64, core::net::IpAddr)> {
+        let second = Vr {
+            name: "VI_2",
+            link: "eth1",
+            vrid: 52,
+            vips: vec!["198.51.100.100/24".into(), "198.51.100.101/24".into()],
+            ..Vr::default()
+        };
+        let mut config = Builder::new().instance(Vr::default()).instance(second).build();
+        config.link_rules = rules.into();
+        let mut node = Node::new(config, "192.0.2.11");
+        node.add_link("eth1", "198.51.100.11".parse().unwrap());
+        node.run_until(at(8_000));
+        node.announced.iter().map(|(at, address, _)| (at.as_micros(), *address)).collect()
+    }
+
+    fn rule(pace: u32, pause: u64) -> LinkRules {
+        LinkRules { arp_pause: Duration::from_millis(pause), ..LinkRules::of(LinkId(pace)) }
+    }
+
+    #[test]
+    fn a_pause_spaces_the_announcements_of_its_interface_only_and_keeps_their_rounds() {
+        let all = announced([rule(0, 0), rule(1, 50)]);
+        let (first, second): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|one| one.1.to_string() == "192.0.2.100");
+        assert_eq!((first.len(), second.len()), (5, 10));
+        assert!(first[4].0 - first[0].0 < 1_000, "no pause: {first:?}");
+        assert!(second.windows(2).all(|two| two[1].0 - two[0].0 == 50_000), "{second:?}");
+        assert!(second.windows(2).all(|two| two[1].1 != two[0].1), "in turn: {second:?}");
+    }
+
+    #[test]
+    fn interfaces_of_a_group_share_their_pause() {
+        let all = announced([rule(0, 20), rule(0, 20)]);
+        assert_eq!(all.len(), 15);
+        assert!(all.windows(2).all(|two| two[1].0 - two[0].0 >= 20_000), "{all:?}");
     }
 }

@@ -9,7 +9,7 @@ use super::vrrp::{Fault, Reject};
 use crate::check::Failure;
 use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::limits::MAX_RECORDS;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::DestinationKey;
 
 /// One thing that happened.
@@ -29,6 +29,8 @@ pub enum Reason {
     LinkUp(LinkId),
     /// An interface went down: administratively or by carrier.
     LinkDown(LinkId),
+    /// An interface came up or went down and must stay so for this time before it counts.
+    LinkUnsettled(LinkId, bool, Duration),
     /// An interface is not there.
     LinkAbsent(LinkId),
     /// The VRRP socket of an interface could not be opened.
@@ -72,6 +74,14 @@ pub enum Reason {
     IntervalRestored(InstanceId, u16, u16),
     /// Two owners of the addresses (priority 255) on one segment.
     TwoOwners(InstanceId, IpAddr),
+    /// The other owner does not give way: this one takes back its priority to 254.
+    OwnerDemoted(InstanceId),
+    /// A lesser router is MASTER: it is followed for this time before it is preempted.
+    PreemptDelayStarted(InstanceId, Duration),
+    /// A router that is not lesser is MASTER: there is nobody to preempt.
+    PreemptDelayStopped(InstanceId),
+    /// No VRRP for this time after the start.
+    StartDelayed(Duration),
     /// An advert could not be sent.
     AdvertFailed(InstanceId, Errno),
     /// The first announcement of a burst.

@@ -1,5 +1,8 @@
 //! Interfaces: what the kernel says of each one the configuration names, the addresses it sends from, its VRRP sockets.
 
+mod settle;
+mod watched;
+
 use core::net::IpAddr;
 
 use super::action::{Action, Epoch};
@@ -15,6 +18,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::link::{LinkIndex, LinkName, MacAddress};
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
 use crate::wire::vrrp::{Channel, Family};
+use watched::Watched;
 
 /// A socket that could not be opened is tried again after this time.
 const SOCKET_RETRY: Duration = Duration::from_secs(5);
@@ -24,8 +28,10 @@ const SOCKET_RETRY: Duration = Duration::from_secs(5);
 pub struct Link {
     /// The kernel's index; 0 while there is no such interface.
     pub index: LinkIndex,
-    /// `IFF_UP` and carrier.
+    /// `IFF_UP` and carrier, as far as a change has lasted long enough to count.
     pub running: bool,
+    /// The same as the kernel said it last.
+    pub reported: bool,
     /// Hardware address.
     pub mac: MacAddress,
     /// MTU in bytes.
@@ -119,6 +125,10 @@ pub struct Links {
     sockets: DirtySet,
     /// Interfaces that the kernel has shown since the running dump began.
     shown: DirtySet,
+    /// How long an interface must be down, and up, before that counts; empty if there are no delays.
+    delays: Box<[[Duration; 2]]>,
+    /// Source addresses that must be there.
+    watched: Box<[Watched]>,
     known: bool,
 }
 
@@ -139,6 +149,8 @@ impl Links {
             names: config.links.clone(),
             sockets: DirtySet::new(links * CHANNELS),
             shown: DirtySet::new(links),
+            delays: settle::delays(config),
+            watched: watched::watched(config),
             known: false,
         }
     }
@@ -167,14 +179,17 @@ impl Links {
         }
         let Some(id) = named else { return };
         self.shown.insert(id.index());
+        let before = self.get(id);
+        let reported = entry.admin_up && entry.running;
+        let same = before.index == entry.index;
+        let running = if same { self.settle(now, (id, before), reported, bus) } else { reported };
         let Some(link) = self.table.get_mut(id.index()) else { return };
-        let before = *link;
-        let running = entry.admin_up && entry.running;
         if before.index != entry.index {
             *link = before.renewed();
             look_at_sockets(&mut self.sockets, id.index());
         }
         (link.index, link.running, link.mac, link.mtu) = (entry.index, running, entry.mac, entry.mtu);
+        link.reported = reported;
         if before.running != running && (before.exists() || !running) {
             bus.record(now, if running { Reason::LinkUp(id) } else { Reason::LinkDown(id) });
         }
@@ -195,6 +210,8 @@ impl Links {
     }
 
     fn vanish(&mut self, now: Instant, id: LinkId, bus: &mut Bus) {
+        self.watch_gone(id);
+        bus.cancel(Timer::LinkSettled(id));
         let Some(link) = self.table.get_mut(id.index()) else { return };
         *link = link.renewed();
         look_at_sockets(&mut self.sockets, id.index());
@@ -221,6 +238,9 @@ impl Links {
 
     /// An address that is not one of ours appeared.
     pub(crate) fn handle_address(&mut self, entry: &AddressEntry, bus: &mut Bus) {
+        if let Some(id) = self.by_index(entry.link) {
+            self.watch(id, entry.address, true, bus);
+        }
         if matches!(entry.address, IpAddr::V6(address) if !address.is_unicast_link_local()) {
             return;
         }
@@ -241,6 +261,9 @@ impl Links {
     /// An address that is not one of ours went away. Which one comes next only the kernel's list can tell; until it
     /// does, another of the interface serves, so that a director that is renumbered stays MASTER.
     pub(crate) fn handle_address_gone(&mut self, now: Instant, entry: &AddressEntry, bus: &mut Bus) {
+        if let Some(id) = self.by_index(entry.link) {
+            self.watch(id, entry.address, false, bus);
+        }
         let Some((id, sources)) = self.sources_of(entry) else { return };
         let stays = |one: &IpAddr| *one != entry.address;
         (sources.candidate, sources.spare) = (sources.candidate.filter(stays), sources.spare.filter(stays));
@@ -259,6 +282,7 @@ impl Links {
 
     /// A dump of addresses begins.
     pub(crate) fn begin_address_dump(&mut self) {
+        self.begin_watch_dump();
         for sources in self.table.iter_mut().flat_map(|link| &mut link.sources) {
             (sources.candidate, sources.spare) = (None, None);
         }
@@ -267,6 +291,7 @@ impl Links {
     /// A whole dump of addresses ended: the first address it showed is the primary one, a secondary only without any
     /// other.
     pub(crate) fn end_address_dump(&mut self, bus: &mut Bus) {
+        self.end_watch_dump(bus);
         for (index, link) in self.table.iter_mut().enumerate() {
             for sources in &mut link.sources {
                 let first = sources.candidate.or(sources.spare);
@@ -363,10 +388,19 @@ impl Links {
     }
 
     /// Takes over what is known of the interfaces that both configurations name.
-    pub(crate) fn adopt(&mut self, old: &Self, before: &Config, config: &Config) {
+    pub(crate) fn adopt(
+        &mut self,
+        old: &Self,
+        (before, config): (&Config, &Config),
+        (from, bus): (&Bus, &mut Bus),
+    ) {
+        let names = &self.names;
+        let former =
+            |id: usize| names.get(id).and_then(|name| old.names.iter().position(|other| other == name));
+        let former: Box<[Option<usize>]> = (0..self.table.len()).map(former).collect();
         for (id, link) in self.table.iter_mut().enumerate() {
             look_at_sockets(&mut self.sockets, id);
-            let row = self.names.get(id).and_then(|name| old.names.iter().position(|other| other == name));
+            let row = former.get(id).copied().flatten();
             let Some((row, known)) = row.and_then(|row| Some((row, old.table.get(row)?))) else { continue };
             let wanted = link.ports;
             *link = *known;
@@ -380,6 +414,11 @@ impl Links {
                 }
             }
         }
+        for (id, row) in former.iter().enumerate() {
+            let Some(row) = row.map(LinkId::from_index) else { continue };
+            self.adopt_settling((row, from), LinkId::from_index(id), bus);
+        }
+        self.adopt_watched(old, |id| former.get(id.index()).copied().flatten().map(LinkId::from_index));
         self.known = old.known;
     }
 }

@@ -38,7 +38,7 @@ pub mod vrrp;
 use action::{Action, Actions, Budget, Dump, Epoch};
 use bus::{Bus, Timer};
 use event::Event;
-use garp::Announcements;
+use garp::{Announcements, Pace};
 use health::Health;
 use ipvs_plan::IpvsPlan;
 use journal::Reason;
@@ -104,7 +104,8 @@ impl Director {
     pub fn new(config: Config, now: Instant) -> Self {
         let mut parts = Parts::new(&config, now);
         parts.ipvs_plan.enter(&config, 0..config.services.len());
-        let Parts { bus, health, services, .. } = &mut parts;
+        let Parts { bus, vrrp, health, services, .. } = &mut parts;
+        vrrp.hold(now, &config, bus);
         services.begin(now, &config, health, bus);
         health.begin(now, &config, bus);
         Self { config, parts }
@@ -167,6 +168,10 @@ impl Director {
                 Some(Timer::RouteAudit) => survey.begin(),
                 Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
                 Some(Timer::SocketRetry) => links.retry_sockets(),
+                Some(Timer::Startup) => vrrp.handle_startup(bus),
+                Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
+                Some(Timer::ArpPace(id)) => garp.handle_pace(id, Pace::Arp),
+                Some(Timer::NaPace(id)) => garp.handle_pace(id, Pace::Advertisement),
                 Some(Timer::Protocol(id)) => vrrp.handle_timer(now, id, config, bus),
                 Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
                 Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),

@@ -179,7 +179,7 @@ impl Director {
         let old = &mut self.parts;
         let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
         parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
-        parts.links.adopt(&old.links, &self.config, &config);
+        parts.links.adopt(&old.links, (&self.config, &config), (&old.bus, &mut parts.bus));
         parts.tracks.take_stock(&config, &parts.links, &mut parts.bus);
         parts.vrrp.adopt(now, from, &config, &mut parts.bus);
         parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);

@@ -49,7 +49,10 @@ impl Tracks {
         let trackers =
             config.instances.get(id).map(|instance| config.trackers_of(instance)).unwrap_or_default();
         let up = |link: LinkId| links.get(link).running;
-        let down = trackers.iter().find(|tracker| tracker.weight == 0 && !up(tracker.link));
+        // The first one is the interface of the adverts.
+        let quiet = config.instances.get(id).is_some_and(|instance| !instance.manners.track_primary);
+        let down =
+            trackers.iter().skip(usize::from(quiet)).find(|tracker| tracker.weight == 0 && !up(tracker.link));
         let share = |weight: i16, up: bool| if (weight > 0) == up { i32::from(weight) } else { 0 };
         let delta = trackers.iter().map(|tracker| share(tracker.weight, up(tracker.link))).sum();
         if let Some(track) = self.table.get_mut(id) {

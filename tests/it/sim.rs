@@ -45,7 +45,7 @@ fn bad_lan(dice: &mut Dice) -> Lan {
 
 /// The interval after which a lone box of this priority takes over.
 fn down(priority: u8) -> Duration {
-    master_down_interval(Version::V2, SECOND, priority)
+    master_down_interval(Version::V2, SECOND, priority, 3)
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::page::{Page, is_plain};
 use super::{Next, Passwords, Place, phase};
 use crate::config::Config;
 use crate::config::model::{Authentication, Interface, Timeouts};
+use crate::time::Duration;
 
 /// What the text is, and `global_defs`.
 pub(super) fn head(config: &Config, page: &mut Page<'_>) -> Next {
@@ -26,6 +27,9 @@ pub(super) fn head(config: &Config, page: &mut Page<'_>) -> Next {
     if global.flush_at_start {
         page.flag(1, "lvs_flush")?;
     }
+    let (startup, boot) = (global.startup_delay, global.delay_after_boot);
+    page.times(1, &[("vrrp_startup_delay", startup, Duration::ZERO)])?;
+    page.times(1, &[("vrrp_delay_after_boot", boot, Duration::ZERO)])?;
     page.close(0)?;
     Ok(Some(Place::at(phase::APPLIANCE, 0)))
 }
@@ -91,7 +95,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
             Ok(Some(place.next_sub()))
         }
         phase::INTERFACE => {
-            let Some(interface) = config.interfaces.get(place.row) else { return next(phase::INSTANCE) };
+            let Some(interface) = config.interfaces.get(place.row) else { return next(phase::GARP_GROUP) };
             open_interface(interface, page)?;
             Ok(Some(Place::at(phase::INTERFACE_ADDRESS, place.row)))
         }

@@ -97,6 +97,8 @@ virtual_server 192.0.2.1 80 {\n lvs_method DR\n delay_loop 0.000001\n delay_loop
 # Effective values; what would be so without a line is a comment.
 global_defs {
     lvs_timeouts tcp 3 udp 7
+    # vrrp_startup_delay 0 (default)
+    # vrrp_delay_after_boot 0 (default)
 }
 
 vrrp_instance \"VI 1\" {
@@ -113,6 +115,11 @@ vrrp_instance \"VI 1\" {
     }
     # mcast_dst_ip 224.0.0.18 (default)
     # check_unicast_src off (default)
+    # preempt_delay 0 (default)
+    # down_timer_adverts 3 (default)
+    # lower_prio_no_advert off (default)
+    # higher_prio_send_advert off (default)
+    # owner_ignore_adverts off (default)
     garp_master_delay 0
     garp_master_repeat 1
     # garp_master_refresh 0 (default)
@@ -369,7 +376,19 @@ fn instance(number: usize) -> BoxedStrategy<String> {
         line("check_unicast_src", of(&["on", "off"])),
         line("mcast_dst_ip", of(&["224.0.0.18", "224.0.0.50"])),
         line("unicast_src_ip", of(&["10.8.0.1"])),
-        block(flag("unicast_peer"), list(vec![flag("10.8.0.1"), flag("10.8.0.2"), flag("10.8.0.3")])),
+        block(
+            flag("unicast_peer"),
+            list(vec![flag("10.8.0.1"), flag("10.8.0.2 min_ttl 64"), flag("10.8.0.3 max_ttl 9 min_ttl 7")]),
+        ),
+        line("preempt_delay", time(999)),
+        line("down_timer_adverts", 1..101_u32),
+        line("lower_prio_no_advert", of(&["", "off"])),
+        line("higher_prio_send_advert", of(&["", "off"])),
+        line("owner_ignore_adverts", of(&["", "off"])),
+        line("unicast_ttl", 0..256_u32),
+        flag("unicast_fault_no_peer"),
+        flag("track_src_ip"),
+        flag("dont_track_primary"),
         block(flag("track_interface"), vec(tracked, 0..5).prop_map(|all| all.concat()).boxed()),
         block(
             flag("authentication"),
@@ -469,6 +488,17 @@ fn service() -> BoxedStrategy<String> {
     block(line("virtual_server", head), some(lines))
 }
 
+fn group() -> BoxedStrategy<String> {
+    let members = vec(link(), 0..3).prop_map(|links| links.join("\n") + "\n").boxed();
+    let lines = some(vec![
+        line("garp_interval", time(9)),
+        line("gna_interval", time(9)),
+        line("interface", link()),
+        block(flag("interfaces"), members),
+    ]);
+    block(flag("garp_group"), lines)
+}
+
 fn machine() -> BoxedStrategy<String> {
     let settings = some(vec![
         flag("net.ipv4.ip_forward 1"),
@@ -492,6 +522,14 @@ fn machine() -> BoxedStrategy<String> {
         line("vrrp_min_garp", of(&["on", "off"])),
         flag("vrrp_check_unicast_src"),
         flag("vrrp_mcast_group4 224.0.0.99"),
+        line("vrrp_startup_delay", time(90)),
+        line("vrrp_delay_after_boot", time(90)),
+        line("vrrp_down_timer_adverts", 1..101_u32),
+        flag("vrrp_lower_prio_no_advert"),
+        flag("vrrp_higher_prio_send_advert"),
+        flag("vrrp_owner_ignore_adverts"),
+        line("vrrp_garp_interval", time(9)),
+        line("vrrp_gna_interval", time(9)),
     ];
     global.extend(garp("vrrp_"));
     some(vec![
@@ -499,6 +537,18 @@ fn machine() -> BoxedStrategy<String> {
         block(flag("appliance"), appliance),
         block(flag("interface eth0"), ports),
         block(flag("interface eth0.7"), vlan),
+        group(),
+        group(),
+        block(
+            flag("interface_up_down_delays"),
+            vec((link(), time(200), option::of(time(200))), 0..4)
+                .prop_map(|rows| {
+                    rows.into_iter()
+                        .map(|(link, down, up)| format!("{link} {down} {}\n", up.unwrap_or_default()))
+                        .collect()
+                })
+                .boxed(),
+        ),
     ])
 }
 

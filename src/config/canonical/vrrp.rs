@@ -8,7 +8,7 @@ use super::{Next, Passwords, Place, phase};
 use crate::config::Config;
 use crate::config::ids::Id;
 use crate::config::model::{
-    Authentication, Instance, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
+    Authentication, Instance, Manners, Peer, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
 };
 use crate::time::Duration;
 use crate::wire::vrrp::{Coverage, GROUP, GROUP6};
@@ -46,7 +46,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
         phase::PEER => match config.peers_of(instance).get(place.sub) {
             Some(peer) => {
-                page.line(2, "", peer)?;
+                page.line(2, "", &PeerItem(*peer))?;
                 Ok(Some(place.next_sub()))
             }
             None => {
@@ -114,7 +114,40 @@ fn election(config: &Config, instance: &Instance, page: &mut Page<'_>) -> fmt::R
         let usual = [IpAddr::from(GROUP), IpAddr::from(GROUP6)];
         page.rated(1, "mcast_dst_ip", &group, usual.contains(&group))?;
     }
-    page.switch(1, "check_unicast_src", instance.source_check == SourceCheck::Peers)
+    page.switch(1, "check_unicast_src", instance.source_check == SourceCheck::Peers)?;
+    manners(instance, page)
+}
+
+fn manners(instance: &Instance, page: &mut Page<'_>) -> fmt::Result {
+    let (it, normal) = (instance.manners, Manners::default());
+    page.times(1, &[("preempt_delay", it.preempt_delay, Duration::ZERO)])?;
+    page.numbers(1, &[("down_timer_adverts", u32::from(it.down_adverts), u32::from(normal.down_adverts))])?;
+    page.switch(1, "lower_prio_no_advert", !it.answers_lesser)?;
+    page.switch(1, "higher_prio_send_advert", it.last_word)?;
+    page.switch(1, "owner_ignore_adverts", it.owner_ignores)?;
+    if let Transport::Unicast { peers } = &instance.transport {
+        page.numbers(1, &[("unicast_ttl", u32::from(it.unicast_ttl), u32::from(normal.unicast_ttl))])?;
+        if peers.is_empty() {
+            page.flag(1, "unicast_fault_no_peer")?;
+        }
+    }
+    if it.track_source {
+        page.flag(1, "track_src_ip")?;
+    }
+    if it.track_primary { Ok(()) } else { page.flag(1, "dont_track_primary") }
+}
+
+/// A line of `unicast_peer`.
+struct PeerItem(Peer);
+
+impl Display for PeerItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Peer { address, ttls } = self.0;
+        match ttls {
+            None => write!(f, "{address}"),
+            Some(ttls) => write!(f, "{address} min_ttl {} max_ttl {}", ttls.min, ttls.max),
+        }
+    }
 }
 
 /// Eight bytes as a word. A character that the eighth byte cuts is made whole: the reader cuts it again.

@@ -29,7 +29,8 @@ fn a_prefix_behind_the_address_of_a_host_is_read_over() {
     assert_eq!(messages.len(), 2, "{messages:?}");
     assert!(messages.iter().all(|it| it.contains("warning[W0111]: the `/24` behind")), "{messages:?}");
     assert_eq!(config.instances[0].source, Some("192.0.2.11".parse().unwrap()));
-    assert_eq!(*config.peers, ["192.0.2.12".parse::<IpAddr>().unwrap()]);
+    assert_eq!(config.peers[0].address, "192.0.2.12".parse::<IpAddr>().unwrap());
+    assert_eq!(config.peers.len(), 1);
     let (config, messages) = loaded(&instance("unicast_src_ip 192.0.2.11/33"));
     assert!(messages[0].contains("error[E0104]"), "{messages:?}");
     assert_eq!(config.instances[0].source, None);

@@ -25,6 +25,12 @@ pub(super) fn tell(teller: &mut Teller<'_>, id: InstanceId, (reject, seen): (Rej
             warn(teller, format_args!("received an ip number count that does not fit its length"))
         }
         Reject::Ttl => warn(teller, format_args!("invalid TTL/HL. Received {seen} and expect 255")),
+        Reject::TtlRange => {
+            let peers = teller.names.0.peers_of(instance);
+            let ttls = peers.iter().find(|peer| peer.address == from).and_then(|peer| peer.ttls);
+            let (min, max) = ttls.map_or((0, u8::MAX), |ttls| (ttls.min, ttls.max));
+            warn(teller, format_args!("TTL/HL {seen} not in range {min} - {max}"));
+        }
         Reject::Version => warn(teller, format_args!("wrong version. Received {seen} and expect {version}")),
         Reject::UnknownVrid => warn(teller, format_args!("received an unknown VRID")),
         Reject::AuthType => warn(teller, format_args!("invalid auth type {seen}")),

@@ -67,6 +67,10 @@ fn write_fault(f: &mut fmt::Formatter<'_>, names: Names<'_>, fault: Fault) -> fm
         Fault::NoAddress(link, family) => {
             write!(f, "no {} address for interface {}", family.name(), names.link(link))
         }
+        Fault::NoSource(link, source) => {
+            write!(f, "source address {source} is not on interface {}", names.link(link))
+        }
+        Fault::NoPeers => f.write_str("no unicast peers"),
         Fault::Socket(link, errno) => {
             write!(f, "VRRP socket on {}: {}", names.link(link), Text(errno.0))
         }

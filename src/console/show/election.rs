@@ -30,7 +30,12 @@ pub(super) fn active(view: &View<'_>, router: &VirtualRouter, out: &mut dyn Writ
 }
 
 /// Why this box is not MASTER; nothing if it is.
-pub(super) fn why_not(router: &VirtualRouter, instance: &Instance, out: &mut dyn Write) -> fmt::Result {
+pub(super) fn why_not(
+    view: &View<'_>,
+    router: &VirtualRouter,
+    instance: &Instance,
+    out: &mut dyn Write,
+) -> fmt::Result {
     let (ours, wait) = (router.priority, router.master_down_interval(instance));
     let mut say = |what: fmt::Arguments<'_>| labelled(out, "why not we", what);
     match (router.state, router.active) {
@@ -46,6 +51,9 @@ pub(super) fn why_not(router: &VirtualRouter, instance: &Instance, out: &mut dyn
         }
         (State::Backup, Some((from, theirs, _))) if instance.preemption == Preemption::Stay => {
             say(format_args!("nopreempt: {from} stays MASTER in spite of its lesser {theirs}"))?;
+        }
+        (State::Backup, Some((from, theirs, _))) if waiting(view, router).is_some() => {
+            say(format_args!("preempt_delay: {from} with its lesser {theirs} is followed so long"))?;
         }
         (State::Backup, Some((_, theirs, _))) => {
             say(format_args!("it waits {wait} s for a router better than {ours}; {theirs} does not count"))?;
@@ -99,6 +107,13 @@ pub(super) fn next(
     let due = Until { now: view.now, at: view.director.protocol_deadline(id).unwrap_or(Instant::NEVER) };
     match router.state {
         State::Master => labelled(out, "next", format_args!("advert {due}")),
+        State::Backup if waiting(view, router).is_some() => {
+            let at = waiting(view, router).unwrap_or(Instant::NEVER);
+            // From then on adverts are discarded, and the wait goes on from the last one that was not.
+            let latest = at + router.master_down_interval(instance);
+            let (end, latest) = (Until { now: view.now, at }, Until { now: view.now, at: latest });
+            labelled(out, "next", format_args!("preempt_delay ends {end}, takeover {latest} at the latest"))
+        }
         State::Backup if instance.preemption == Preemption::Stay => {
             labelled(out, "next", format_args!("takeover {due} unless an advert comes (nopreempt)"))
         }
@@ -106,7 +121,16 @@ pub(super) fn next(
             let least = router.priority;
             labelled(out, "next", format_args!("takeover {due} unless an advert of {least} or more comes"))
         }
+        State::Init if view.director.vrrp().held_until(view.now).is_some() => {
+            let at = view.director.vrrp().held_until(view.now).unwrap_or(Instant::NEVER);
+            labelled(out, "next", format_args!("delay of the start ends {}", Until { now: view.now, at }))
+        }
         State::Init => labelled(out, "next", format_args!("BACKUP when interface and socket are there")),
         State::Fault(_) => labelled(out, "next", format_args!("BACKUP when the fault is over")),
     }
+}
+
+/// Until when a lesser MASTER is followed.
+pub(super) fn waiting(view: &View<'_>, router: &VirtualRouter) -> Option<Instant> {
+    router.preempt_at.filter(|at| view.now < *at)
 }

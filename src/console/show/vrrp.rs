@@ -80,7 +80,7 @@ pub(super) fn head(
     labelled(out, "priority", format_args!("{} (base {base})", router.priority))?;
     election::active(view, router, out)?;
     if explain {
-        election::why_not(router, instance, out)?;
+        election::why_not(view, router, instance, out)?;
     }
     election::next(view, id, instance, router, out)?;
     misfits::text(view, instance, &router.misfits, out)?;
@@ -141,6 +141,7 @@ fn refusal(reject: Reject) -> &'static str {
         Reject::Destination => "multicast against unicast",
         Reject::Source => "source is not a peer",
         Reject::Own => "own address",
+        Reject::TtlRange => "ttl out of the peer's range",
     }
 }
 
@@ -247,6 +248,7 @@ fn open_json(
     let due = view.director.protocol_deadline(id).and_then(|at| until(view.now, at));
     object.field("next_advert", due.filter(|_| router.state == State::Master))?;
     object.field("takeover", due.filter(|_| router.state == State::Backup))?;
+    object.field("preempt_delay_left", election::waiting(view, router).and_then(|at| until(view.now, at)))?;
     let count = &router.counters;
     object.field("advert_sent", count.sent_total)?;
     object.field("advert_rcvd", count.received_total)?;

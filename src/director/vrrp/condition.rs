@@ -2,7 +2,7 @@
 
 use super::{Fault, Surroundings};
 use crate::config::ids::InstanceId;
-use crate::config::model::Instance;
+use crate::config::model::{Instance, Transport};
 use crate::director::links::Socket;
 
 /// Whether an instance can take part.
@@ -26,6 +26,20 @@ pub(super) fn condition(id: InstanceId, instance: &Instance, around: Surrounding
         return Condition::Bad(if absent { Fault::LinkAbsent(down) } else { Fault::LinkDown(down) });
     }
     let link = around.links.get(instance.link);
+    // Without `dont_track_primary` its tracker has said so.
+    if !link.exists() {
+        return Condition::Bad(Fault::LinkAbsent(instance.link));
+    }
+    if matches!(&instance.transport, Transport::Unicast { peers } if peers.is_empty()) {
+        return Condition::Bad(Fault::NoPeers);
+    }
+    if let Some(source) = instance.source.filter(|_| instance.manners.track_source) {
+        match around.links.has_source(instance.link, source) {
+            None => return Condition::Pending,
+            Some(false) => return Condition::Bad(Fault::NoSource(instance.link, source)),
+            Some(true) => {}
+        }
+    }
     if instance.source.is_none() && link.source(instance.family).is_none() {
         return Condition::Bad(Fault::NoAddress(instance.link, instance.family));
     }

@@ -1,6 +1,6 @@
 //! Leaving: what a stop says, and what a reload takes over for the instances that both configurations have.
 
-use super::{Misfits, Occasion, Program, State, VirtualRouter, Vrrp, master_down_interval};
+use super::{Misfits, OWNER, Occasion, Program, State, VirtualRouter, Vrrp, master_down_interval};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId};
 use crate::config::model::Instance;
@@ -30,6 +30,7 @@ impl Vrrp {
     /// one whose advert changes shows the new one at once.
     pub(crate) fn adopt(&mut self, now: Instant, from: Predecessor<'_>, config: &Config, bus: &mut Bus) {
         self.strays = from.vrrp.strays;
+        self.hold_until(from.vrrp.held_until, now, bus);
         for (id, instance) in config.instances.iter().enumerate() {
             let id = InstanceId::from_index(id);
             let Some(old) = from.find(instance, config) else { continue };
@@ -37,6 +38,7 @@ impl Vrrp {
                 continue;
             };
             *router = VirtualRouter { program: Program::Idle, ..*before };
+            router.demoted &= instance.priority == OWNER;
             if !from.follows_another(old, before.master_interval, instance) {
                 router.master_interval = instance.advert_interval;
             }
@@ -44,7 +46,8 @@ impl Vrrp {
                 let longest = match router.state {
                     State::Master => instance.advert_interval,
                     State::Init | State::Backup | State::Fault(_) => {
-                        master_down_interval(instance.version, router.master_interval, instance.priority)
+                        let (interval, adverts) = (router.master_interval, instance.manners.down_adverts);
+                        master_down_interval(instance.version, interval, instance.priority, adverts)
                     }
                 };
                 bus.set(Timer::Protocol(id), deadline.min(now + longest));

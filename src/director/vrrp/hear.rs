@@ -6,7 +6,7 @@ use crate::config::ids::{Id, InstanceId};
 use crate::config::model::{Instance, Preemption};
 use crate::director::bus::{Bus, Timer};
 use crate::director::journal::{Entry, Reason, Rival};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 impl Vrrp {
     /// An advert that was found acceptable (RFC 3768 section 6.4.2 and 6.4.3).
@@ -23,30 +23,13 @@ impl Vrrp {
         router.counters.zero_received_total += u64::from(rival.theirs == 0);
         match router.state {
             State::Init | State::Fault(_) => {}
-            State::Backup => {
-                let stays = instance.preemption == Preemption::Stay;
-                // A flood of adverts is not to become a flood of records.
-                let gap = instance.advert_interval.divided_by(2).max(LEAST_GAP);
-                let is_news = |at: Option<Instant>| at.is_none_or(|at| now.since(at) >= gap);
-                if rival.theirs == 0 {
-                    if is_news(router.farewell_at) {
-                        router.farewell_at = Some(now);
-                        bus.record(now, Reason::ReceivedFarewell(id, rival.from));
-                    }
-                    bus.set(Timer::Protocol(id), now + router.skew_time(instance));
-                } else if rival.theirs >= rival.ours || stays {
-                    router.note_active(rival, now);
-                    router.follow(now, id, interval, bus);
-                    bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));
-                } else {
-                    router.note_active(rival, now);
-                    if is_news(router.answered_at) {
-                        router.answered_at = Some(now);
-                        bus.record(now, Reason::LowerDiscarded(id, rival));
-                    }
-                }
-            }
+            State::Backup => self.hear_as_backup(now, id, instance, (rival, interval), bus),
+            // RFC 3768 section 7.1 wants it, RFC 9568 does not (erratum 8298).
+            State::Master if rival.ours == OWNER && instance.manners.owner_ignores => {}
             State::Master if rival.theirs == 0 => self.reassure(now, id, instance, bus),
+            State::Master if rival.theirs == OWNER && rival.ours == OWNER => {
+                self.hear_other_owner(now, id, instance, Heard { rival, interval, ours }, bus);
+            }
             State::Master if rival.theirs > rival.ours => {
                 router.follow(now, id, interval, bus);
                 self.yield_to(now, id, instance, rival, Reason::HigherAdvert(id, rival), bus);
@@ -57,6 +40,76 @@ impl Vrrp {
             }
             State::Master => self.answer(now, id, instance, rival, bus),
         }
+    }
+
+    /// Follows the other router, or lets the timer run in order to preempt it.
+    fn hear_as_backup(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        instance: &Instance,
+        (rival, interval): (Rival, Duration),
+        bus: &mut Bus,
+    ) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        // A flood of adverts is not to become a flood of records.
+        let gap = instance.advert_interval.divided_by(2).max(LEAST_GAP);
+        let is_news = |at: Option<Instant>| at.is_none_or(|at| now.since(at) >= gap);
+        if rival.theirs == 0 {
+            if is_news(router.farewell_at) {
+                router.farewell_at = Some(now);
+                bus.record(now, Reason::ReceivedFarewell(id, rival.from));
+            }
+            return bus.set(Timer::Protocol(id), now + router.skew_time(instance));
+        }
+        router.note_active(rival, now);
+        if rival.theirs >= rival.ours {
+            if router.preempt_at.take().is_some() {
+                bus.record(now, Reason::PreemptDelayStopped(id));
+            }
+        } else if instance.preemption == Preemption::Preempt && !router.waits(now, id, instance, bus) {
+            if is_news(router.answered_at) {
+                router.answered_at = Some(now);
+                bus.record(now, Reason::LowerDiscarded(id, rival));
+            }
+            return;
+        }
+        router.follow(now, id, interval, bus);
+        bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));
+    }
+
+    /// Two owners cannot both be right. The one of the lower address gives way at once, as between equals; the other
+    /// one, which does so if the first one does not, takes back its priority (keepalived).
+    fn hear_other_owner(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        instance: &Instance,
+        Heard { rival, interval, ours }: Heard,
+        bus: &mut Bus,
+    ) {
+        let Some(router) = self.table.get_mut(id.index()) else { return };
+        let longer = instance.advert_interval.max(interval);
+        let known = router.other_owner.filter(|(_, last)| now.since(*last) <= longer.times(3));
+        if known.is_none() {
+            bus.record(now, Reason::TwoOwners(id, rival.from));
+        }
+        let since = known.map_or(now, |(first, _)| first);
+        router.other_owner = Some((since, now));
+        if rival.from > ours {
+            router.follow(now, id, interval, bus);
+            return self.yield_to(now, id, instance, rival, Reason::EqualAdvert(id, rival), bus);
+        }
+        // Time enough for it to hear us twice and to have stopped: 1.2 times the longer interval.
+        let patience = instance.advert_interval.times(2) + longer.times(6).divided_by(5);
+        if now < since + patience {
+            return self.answer(now, id, instance, rival, bus);
+        }
+        (router.demoted, router.priority) = (true, OWNER - 1);
+        router.follow(now, id, interval, bus);
+        bus.record(now, Reason::OwnerDemoted(id));
+        let rival = Rival { ours: OWNER - 1, ..rival };
+        self.yield_to(now, id, instance, rival, Reason::HigherAdvert(id, rival), bus);
     }
 
     /// A MASTER heard a farewell: the others wait for their skew time only, so it shows itself at once. Those of lower
@@ -80,18 +133,18 @@ impl Vrrp {
             return;
         }
         router.answered_at = Some(now);
-        if rival.theirs == OWNER && rival.ours == OWNER {
-            bus.record(now, Reason::TwoOwners(id, rival.from));
-        }
         bus.record(now, Reason::LowerAnswered(id, rival));
         router.announcement.serial = router.announcement.serial.wrapping_add(1);
         router.announcement.occasion = Occasion::LesserRouter;
         bus.instance_changed(id);
-        self.send(id, AdvertKind::Present);
-        bus.set(Timer::Protocol(id), now + instance.advert_interval);
+        if instance.manners.answers_lesser {
+            self.send(id, AdvertKind::Present);
+            bus.set(Timer::Protocol(id), now + instance.advert_interval);
+        }
     }
 
-    /// MASTER to BACKUP because of a better router: without a farewell (RFC 3768 section 6.4.3).
+    /// MASTER to BACKUP because of a better router: without a farewell (RFC 3768 section 6.4.3). With
+    /// `higher_prio_send_advert` it shows itself once more, so that the better one announces its addresses again.
     fn yield_to(
         &mut self,
         now: Instant,
@@ -106,6 +159,9 @@ impl Vrrp {
             router.note_active(rival, now);
         }
         self.become_backup(now, id, instance, (Entry::Defeated, why), bus);
+        if instance.manners.last_word {
+            self.send(id, AdvertKind::Present);
+        }
         self.release(now, id, bus);
     }
 }
@@ -117,5 +173,18 @@ impl VirtualRouter {
             self.active_since = now;
         }
         self.active = Some((rival.from, rival.theirs, now));
+    }
+
+    /// Whether a lesser router is still followed (`preempt_delay`), which begins with its first advert.
+    fn waits(&mut self, now: Instant, id: InstanceId, instance: &Instance, bus: &mut Bus) -> bool {
+        let delay = instance.manners.preempt_delay;
+        if delay.is_zero() {
+            return false;
+        }
+        let until = *self.preempt_at.get_or_insert_with(|| {
+            bus.record(now, Reason::PreemptDelayStarted(id, delay));
+            now + delay
+        });
+        now < until
     }
 }

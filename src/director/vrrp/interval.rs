@@ -8,9 +8,6 @@ use crate::director::journal::Reason;
 use crate::time::{Duration, Instant};
 use crate::wire::vrrp::{CENTISECOND, Version};
 
-/// Adverts that may be missed before the active router counts as gone (RFC 3768 section 6.1).
-const DOWN_ADVERTS: u64 = 3;
-
 /// (256 - priority) / 256 seconds (RFC 3768 section 6.1), in version 3 intervals of the active router (RFC 9568 6.1).
 pub fn skew_time(version: Version, interval: Duration, priority: u8) -> Duration {
     let whole = match version {
@@ -20,9 +17,9 @@ pub fn skew_time(version: Version, interval: Duration, priority: u8) -> Duration
     whole.times(256 - u64::from(priority)).divided_by(256)
 }
 
-/// Three advertisement intervals and the skew time.
-pub fn master_down_interval(version: Version, interval: Duration, priority: u8) -> Duration {
-    interval.times(DOWN_ADVERTS) + skew_time(version, interval, priority)
+/// `adverts` advertisement intervals and the skew time. RFC 3768 section 6.1 says three; `down_timer_adverts` says others.
+pub fn master_down_interval(version: Version, interval: Duration, priority: u8, adverts: u8) -> Duration {
+    interval.times(u64::from(adverts)) + skew_time(version, interval, priority)
 }
 
 /// An interval as version 3 carries it.
@@ -36,9 +33,10 @@ impl VirtualRouter {
         skew_time(instance.version, self.master_interval, self.priority)
     }
 
-    /// How long as BACKUP it waits behind an advert.
+    /// How long it waits as BACKUP for the next advert.
     pub fn master_down_interval(&self, instance: &Instance) -> Duration {
-        master_down_interval(instance.version, self.master_interval, self.priority)
+        let adverts = instance.manners.down_adverts;
+        master_down_interval(instance.version, self.master_interval, self.priority, adverts)
     }
 
     /// Goes by the active router's interval (RFC 9568 section 6.4.2); in version 2 it is ours, or was refused.

@@ -7,7 +7,7 @@ use super::misfits::{Noted, is_misfit};
 use super::{Field, Heard, Rival, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId, LinkId};
-use crate::config::model::{Authentication, Instance, SourceCheck, Transport};
+use crate::config::model::{Authentication, Instance, SourceCheck, Transport, Ttls};
 use crate::director::bus::Bus;
 use crate::director::journal::Reason;
 use crate::director::links::Links;
@@ -47,11 +47,13 @@ pub enum Reject {
     Source,
     /// From an address of this box.
     Own,
+    /// The peer is nearer or farther than it may be.
+    TtlRange,
 }
 
 impl Reject {
     /// All reasons, in the order of the checks.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Header,
         Self::Length,
         Self::Count,
@@ -67,6 +69,7 @@ impl Reject {
         Self::Destination,
         Self::Source,
         Self::Own,
+        Self::TtlRange,
     ];
 
     /// A short name for screens and JSON.
@@ -87,6 +90,7 @@ impl Reject {
             Self::Destination => "destination",
             Self::Source => "source",
             Self::Own => "own-address",
+            Self::TtlRange => "ttl-range",
         }
     }
 }
@@ -95,7 +99,7 @@ impl Reject {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rejects {
     totals: [u64; Reject::ALL.len()],
-    reported: u16,
+    reported: u32,
     /// The last one: reason, sender, time.
     pub last: Option<(Reject, IpAddr, Instant)>,
 }
@@ -122,7 +126,7 @@ impl Rejects {
             *total += 1;
         }
         self.last = Some((reject, from, now));
-        let bit = 1 << reject as u16;
+        let bit = 1 << reject as u32;
         let first = self.reported & bit == 0;
         self.reported |= bit;
         first
@@ -144,7 +148,7 @@ impl Vrrp {
         (config, links): (&Config, &Links),
         bus: &mut Bus,
     ) {
-        if self.stopping {
+        if self.stopping || now < self.held_until {
             return;
         }
         let (vrid, from) = match packet {
@@ -239,7 +243,7 @@ fn seen(reject: Reject, packet: &Result<Received<'_>, Malformed>) -> u8 {
     match (reject, packet) {
         (Reject::Version, Ok(received)) => received.advert.version,
         (Reject::Version, Err(Malformed::Version { version, .. })) => *version,
-        (Reject::Ttl, Ok(received)) => received.ttl,
+        (Reject::Ttl | Reject::TtlRange, Ok(received)) => received.ttl,
         (Reject::AuthType | Reject::AuthMismatch, Ok(received)) => received.advert.auth_type,
         (Reject::Interval, Ok(received)) => {
             u8::try_from(received.advert.interval.as_secs()).unwrap_or(u8::MAX)
@@ -288,10 +292,11 @@ fn judge<'a>(
     require(advert.checksum == Checksum::Right, Reject::Checksum)?;
     let fits = group.map_or(!received.destination.is_multicast(), |group| received.destination == group);
     require(fits, Reject::Destination)?;
-    let known = instance.source_check == SourceCheck::Any
-        || group.is_some()
-        || config.peers_of(instance).contains(&received.source);
+    let peer = config.peers_of(instance).iter().find(|peer| peer.address == received.source);
+    let known = instance.source_check == SourceCheck::Any || group.is_some() || peer.is_some();
     require(known, Reject::Source)?;
+    let fits = |ttls: Ttls| (ttls.min..=ttls.max).contains(&received.ttl);
+    require(peer.and_then(|peer| peer.ttls).is_none_or(fits), Reject::TtlRange)?;
     require(received.source != ours, Reject::Own)?;
     Ok(*received)
 }

@@ -64,6 +64,10 @@ pub enum Fault {
     NoAddress(LinkId, Family),
     /// The VRRP socket could not be opened.
     Socket(LinkId, Errno),
+    /// The configured source address is not on the interface (`track_src_ip`).
+    NoSource(LinkId, IpAddr),
+    /// Adverts are to go to peers, and there are none (`unicast_fault_no_peer`).
+    NoPeers,
 }
 
 /// What an instance wants announced; a new serial is a new wish.
@@ -140,6 +144,12 @@ pub struct VirtualRouter {
     /// (RFC 9568 section 6.1, `Active_Adver_Interval`), else our own.
     pub master_interval: Duration,
     program: Program,
+    /// A lesser router is MASTER: it is followed until then (`preempt_delay`), and preempted after.
+    pub preempt_at: Option<Instant>,
+    /// Another owner of the addresses was heard as MASTER: first and last time.
+    other_owner: Option<(Instant, Instant)>,
+    /// Two owners: this one has given up its priority of 255.
+    demoted: bool,
     /// Identification of the IP header: counts adverts, the same for every peer of one round.
     ip_id: u16,
     /// When a lesser advert was last answered, or as BACKUP reported.
@@ -160,6 +170,8 @@ pub struct Vrrp {
     table: Box<[VirtualRouter]>,
     outgoing: DirtySet,
     stopping: bool,
+    /// No VRRP before that (`vrrp_startup_delay`, `vrrp_delay_after_boot`).
+    held_until: Instant,
     /// Packets refused that belong to no instance of ours.
     pub strays: Rejects,
 }
@@ -195,6 +207,9 @@ impl Vrrp {
             counters: Counters::default(),
             rejects: Rejects::default(),
             master_interval: instance.advert_interval,
+            preempt_at: None,
+            other_owner: None,
+            demoted: false,
             program: Program::Idle,
             ip_id: 0,
             answered_at: None,
@@ -207,6 +222,7 @@ impl Vrrp {
             table: config.instances.iter().map(router).collect(),
             outgoing: DirtySet::new(config.instances.len()),
             stopping: false,
+            held_until: Instant::ZERO,
             strays: Rejects::default(),
         }
     }
@@ -214,6 +230,33 @@ impl Vrrp {
     /// The router; `None` for an id of another configuration.
     pub fn get(&self, id: InstanceId) -> Option<&VirtualRouter> {
         self.table.get(id.index())
+    }
+
+    /// The program starts: no VRRP before the configured delays are over. A reload is no start.
+    pub(crate) fn hold(&mut self, now: Instant, config: &Config, bus: &mut Bus) {
+        let boot = Instant::ZERO + config.global.delay_after_boot;
+        let until = boot.max(now + config.global.startup_delay);
+        self.hold_until(until, now, bus);
+        if now < until && !self.table.is_empty() {
+            bus.record(now, Reason::StartDelayed(until.since(now)));
+        }
+    }
+
+    fn hold_until(&mut self, until: Instant, now: Instant, bus: &mut Bus) {
+        self.held_until = until;
+        if now < until {
+            bus.set(Timer::Startup, until);
+        }
+    }
+
+    /// When VRRP begins, if that is still to come.
+    pub fn held_until(&self, now: Instant) -> Option<Instant> {
+        Some(self.held_until).filter(|until| now < *until)
+    }
+
+    /// The delay of the start is over.
+    pub(crate) fn handle_startup(&self, bus: &mut Bus) {
+        (0..self.table.len()).for_each(|id| bus.tracks.insert(id));
     }
 
     /// True while the instance is MASTER.
@@ -226,6 +269,9 @@ impl Vrrp {
         let Some(instance) = around.config.instances.get(id.index()).filter(|_| !self.stopping) else {
             return;
         };
+        if now < self.held_until {
+            return;
+        }
         self.weigh(now, id, instance, around.tracks.get(id).delta, bus);
         let Some(state) = self.get(id).map(|router| router.state) else { return };
         match (state, condition(id, instance, around)) {
@@ -337,6 +383,7 @@ impl Vrrp {
         router.why = Some(why);
         router.answered_at = None;
         router.farewell_at = None;
+        router.preempt_at = None;
         // Only a MASTER shows itself.
         if state != State::Master && matches!(router.program, Program::Send { kind: AdvertKind::Present, .. })
         {
@@ -359,7 +406,7 @@ impl Vrrp {
     fn weigh(&mut self, now: Instant, id: InstanceId, instance: &Instance, delta: i32, bus: &mut Bus) {
         let Some(router) = self.table.get_mut(id.index()) else { return };
         let wanted = match instance.priority {
-            OWNER => OWNER,
+            OWNER => OWNER - u8::from(router.demoted),
             base => u8::try_from((i32::from(base) + delta).clamp(1, 254)).unwrap_or(1),
         };
         if router.priority != wanted {

@@ -42,7 +42,7 @@ impl Vrrp {
         let (router, instance) = (self.get(id)?, config.instances.get(id.index())?);
         let destination = match &instance.transport {
             Transport::Multicast(group) => *group,
-            Transport::Unicast { .. } => *config.peers_of(instance).get(usize::from(peer))?,
+            Transport::Unicast { .. } => config.peers_of(instance).get(usize::from(peer))?.address,
         };
         let dialect = match instance.version {
             Version::V2 => {
@@ -61,7 +61,10 @@ impl Vrrp {
         let packet = Outgoing {
             source: instance.source.or(links.get(instance.link).source(instance.family))?,
             destination,
-            ttl: 255,
+            ttl: match &instance.transport {
+                Transport::Multicast(_) => 255,
+                Transport::Unicast { .. } => instance.manners.unicast_ttl,
+            },
             id: router.ip_id,
             vrid: instance.vrid.get(),
             priority: match kind {

@@ -9,8 +9,8 @@ use lvsbox::check::tcp_check::TcpCheck;
 use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use lvsbox::config::model::{
-    Announce, Assumption, Authentication, Destination, Global, Instance, OnFailure, Preemption, Probe,
-    Service, SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
+    Announce, Assumption, Authentication, Destination, Global, Instance, Manners, OnFailure, Peer,
+    Preemption, Probe, Service, SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
 };
 use lvsbox::time::Duration;
 use lvsbox::wire::genl_ipvs::{
@@ -34,6 +34,7 @@ pub(crate) struct Vr {
     pub(crate) vips: Vec<String>,
     pub(crate) excluded: Vec<String>,
     pub(crate) peers: Vec<IpAddr>,
+    pub(crate) manners: Manners,
     pub(crate) check_source: bool,
     pub(crate) track: Vec<(&'static str, i16)>,
     pub(crate) announce: Announce,
@@ -53,6 +54,7 @@ impl Default for Vr {
             vips: vec!["192.0.2.100/24".into()],
             excluded: Vec::new(),
             peers: Vec::new(),
+            manners: Manners::default(),
             check_source: false,
             track: Vec::new(),
             announce: Announce {
@@ -147,6 +149,7 @@ impl Builder {
             global: Global { flush_at_start: self.flush, timeouts: self.timeouts, ..Global::default() },
             texts: rows.texts.finish(),
             links: rows.links.into(),
+            link_rules: Box::default(),
             instances: rows.instances.into(),
             addresses: rows.addresses.into(),
             peers: rows.peers.into(),
@@ -167,7 +170,7 @@ struct Rows {
     links: Vec<LinkName>,
     instances: Vec<Instance>,
     addresses: Vec<VirtualAddress>,
-    peers: Vec<IpAddr>,
+    peers: Vec<Peer>,
     trackers: Vec<Tracker>,
     services: Vec<Service>,
     destinations: Vec<Destination>,
@@ -208,7 +211,7 @@ impl Rows {
             self.addresses.push(address);
         }
         let (first_peer, first_tracker) = (row(self.peers.len()), row(self.trackers.len()));
-        self.peers.extend(&vr.peers);
+        self.peers.extend(vr.peers.iter().map(|address| Peer { address: *address, ttls: None }));
         self.trackers.push(Tracker { link, weight: 0 });
         for (name, weight) in &vr.track {
             let link = self.link(name);
@@ -245,6 +248,7 @@ impl Rows {
             advertised: u8::try_from(vr.vips.len()).unwrap(),
             trackers: first_tracker..row(self.trackers.len()),
             announce: vr.announce,
+            manners: vr.manners,
         });
     }
 
