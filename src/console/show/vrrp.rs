@@ -171,6 +171,7 @@ fn refusal(reject: Reject) -> &'static str {
         Reject::AuthType => "authentication unknown",
         Reject::AuthMismatch => "authentication differs",
         Reject::Password => "password",
+        Reject::Replay => "replayed sequence number",
         Reject::Interval => "advertisement interval",
         Reject::Type => "packet type",
         Reject::Checksum => "checksum",
