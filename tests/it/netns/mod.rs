@@ -7,6 +7,7 @@ mod compare;
 mod console;
 mod daemon;
 mod drift;
+mod duplicate;
 mod echo;
 mod election;
 mod hostile;
