@@ -69,6 +69,8 @@ pub const MAX_TALK: usize = 64 << 10;
 pub const MAX_HTTP_BODY: usize = 8 << 20;
 /// Bytes of log text kept in memory for the console.
 pub const MAX_LOG_BYTES: usize = 64 << 10;
+/// Addresses of ours that others speak for, with name and count; more are counted. An alarm line each.
+pub const MAX_DUPLICATES: usize = 16;
 /// Clients of the control socket served at the same time; further ones wait in the kernel's queue.
 pub const MAX_CLIENTS: usize = 8;
 /// Of them, those that follow the log or the changes: the others must find a place for their commands.

@@ -4,7 +4,7 @@ use crate::syntax::Code;
 
 /// A text over the limit.
 pub const TOO_LARGE: Code = Code(14);
-/// `auth_pass` over eight bytes.
+/// `auth_pass` over eight bytes, or with others than ASCII.
 pub const LONG_PASSWORD: Code = Code(201);
 /// Keywords that need VRRP version 3, AH or HMAC.
 pub const OTHER_PROTOCOL: Code = Code(202);
@@ -28,6 +28,8 @@ pub const PEERS: Code = Code(210);
 pub const USELESS_TRACKER: Code = Code(211);
 /// Delays and manners that change nothing or do harm.
 pub const MANNERS: Code = Code(212);
+/// `state MASTER` with `auth_type AH`.
+pub const AH_STARTS_AS_BACKUP: Code = Code(219);
 /// A scheduler that no kernel has.
 pub const NO_SCHEDULER: Code = Code(301);
 /// A service or real server that exists already.

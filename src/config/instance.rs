@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use super::UNREADABLE;
 use super::address::{AddressDraft, address};
 use super::behaviour::{self, BehaviourDraft, PeerDraft};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
@@ -42,6 +43,13 @@ pub(super) struct TrackerDraft {
     pub(super) weight: i16,
 }
 
+/// `auth_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AuthType {
+    Pass,
+    Ah,
+}
+
 /// An instance as written.
 #[derive(Debug, Default)]
 pub(super) struct InstanceDraft {
@@ -56,7 +64,7 @@ pub(super) struct InstanceDraft {
     pub(super) advert_int: Option<Given<Duration>>,
     pub(super) version: Option<Given<Version>>,
     pub(super) checksum_as_v2: Option<bool>,
-    pub(super) auth_type_at: Option<Position>,
+    pub(super) auth_type: Option<Given<AuthType>>,
     pub(super) password: Option<Given<Secret>>,
     pub(super) source: Option<Given<IpAddr>>,
     pub(super) group: Option<Given<IpAddr>>,
@@ -149,7 +157,7 @@ const OWN: &[Keyword<InstanceDraft>] = &[
 ];
 
 const AUTHENTICATION_ROWS: &[Keyword<InstanceDraft>] = &[
-    words("auth_type|none|kind of authentication", "PASS", auth_type),
+    words("auth_type|none|kind of authentication", "PASS or AH", auth_type),
     words("auth_pass|none|password; 8 characters count", "a password of up to 8 characters", auth_pass),
 ];
 
@@ -270,7 +278,7 @@ fn other_protocol(cx: &mut Context<'_>, at: Position, what: &str) {
         OTHER_PROTOCOL,
         at,
         format_args!("{what} is not supported by this version; the instance is left out"),
-        format_args!("use VRRP version 2 with `auth_type PASS` or none, on all routers of the group"),
+        format_args!("use VRRP version 2 with `auth_type PASS`, `AH` or none, on all routers of the group"),
     );
 }
 
@@ -296,23 +304,39 @@ fn authentication(draft: &mut InstanceDraft, cx: &mut Context<'_>, node: NodeId)
 fn auth_type(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     let Some(word) = line.word() else { return };
     match &*word.text {
-        "PASS" => draft.auth_type_at = Some(word.at),
-        "AH" => {
-            draft.left_out = true;
-            other_protocol(line.cx, word.at, "auth_type AH");
-        }
+        "PASS" => draft.auth_type = Some(Given { value: AuthType::Pass, at: word.at }),
+        "AH" => draft.auth_type = Some(Given { value: AuthType::Ah, at: word.at }),
         // Not quoted: it may be a password that slipped.
         _ => line.cx.error(
             INVALID,
             line.keyword().at,
-            format_args!("auth_type: this is not PASS"),
-            format_args!("write `auth_type PASS`; the line is left out"),
+            format_args!("auth_type: this is neither PASS nor AH"),
+            format_args!("write `auth_type PASS` or `auth_type AH`; the line is left out"),
         ),
     }
 }
 
 fn auth_pass(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     let Some(word) = line.word() else { return };
+    if word.text.contains(char::from(UNREADABLE)) {
+        line.cx.error(
+            INVALID,
+            line.keyword().at,
+            format_args!("auth_pass has a byte that is no UTF-8 and cannot be read"),
+            format_args!("write a password of ASCII characters on all routers; the line is left out"),
+        );
+        return;
+    }
+    if !word.text.is_ascii() {
+        line.cx.warn(
+            LONG_PASSWORD,
+            line.keyword().at,
+            format_args!(
+                "auth_pass has a character that is not ASCII: its bytes in UTF-8 count, each as one of 8"
+            ),
+            format_args!("the other routers must be given the same bytes; write ASCII characters"),
+        );
+    }
     let mut secret = Secret::default();
     for (to, from) in secret.0.iter_mut().zip(word.text.bytes()) {
         *to = from;

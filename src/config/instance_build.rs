@@ -9,12 +9,12 @@ use super::address::AddressDraft;
 use super::behaviour::manners;
 use super::build::{Tables, row};
 use super::codes::{
-    DUPLICATE_ADDRESS, DUPLICATE_INSTANCE, FAMILY, IMPLIED_OWNER, INCOMPLETE, LIMIT, NO_PASSWORD, NOPREEMPT,
-    OTHER_PROTOCOL, PEERS, USELESS_TRACKER, WHOLE_SECONDS,
+    AH_STARTS_AS_BACKUP, DUPLICATE_ADDRESS, DUPLICATE_INSTANCE, FAMILY, IMPLIED_OWNER, INCOMPLETE, LIMIT,
+    NO_PASSWORD, NOPREEMPT, OTHER_PROTOCOL, PEERS, USELESS_TRACKER, WHOLE_SECONDS,
 };
 use super::global::{GlobalDraft, announce_defaults};
 use super::ids::{AddressId, Id, InstanceId, LinkId, Range};
-use super::instance::{InstanceDraft, State};
+use super::instance::{AuthType, InstanceDraft, State};
 use super::model::{
     Announce, Authentication, Instance, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
 };
@@ -278,7 +278,7 @@ fn interval(draft: &InstanceDraft, version: Version, cx: &mut Context<'_>) -> Du
 }
 
 fn authentication(draft: &InstanceDraft, version: Version, cx: &mut Context<'_>) -> Authentication {
-    let given = draft.auth_type_at.or(draft.password.as_ref().map(|password| password.at));
+    let given = draft.auth_type.map(|kind| kind.at).or(draft.password.as_ref().map(|password| password.at));
     if let (Version::V3, Some(at)) = (version, given) {
         cx.warn(
             OTHER_PROTOCOL,
@@ -288,10 +288,10 @@ fn authentication(draft: &InstanceDraft, version: Version, cx: &mut Context<'_>)
         );
         return Authentication::None;
     }
-    let missing: (Position, &str) = match (draft.auth_type_at, &draft.password) {
-        (Some(_), Some(password)) => return Authentication::Pass(password.value.0),
+    let missing: (Position, &str) = match (draft.auth_type, &draft.password) {
+        (Some(kind), Some(password)) => return authenticated(draft, kind.value, password.value.0, cx),
         (None, None) => return Authentication::None,
-        (Some(at), None) => (at, "auth_type PASS has no valid auth_pass"),
+        (Some(kind), None) => (kind.at, "auth_type has no valid auth_pass"),
         (None, Some(password)) => (password.at, "auth_pass has no valid auth_type"),
     };
     cx.error(
@@ -301,6 +301,29 @@ fn authentication(draft: &InstanceDraft, version: Version, cx: &mut Context<'_>)
         format_args!("write both lines, `auth_type PASS` and `auth_pass`, or none"),
     );
     Authentication::None
+}
+
+fn authenticated(
+    draft: &InstanceDraft,
+    kind: AuthType,
+    key: [u8; 8],
+    cx: &mut Context<'_>,
+) -> Authentication {
+    if kind == AuthType::Pass {
+        return Authentication::Pass(key);
+    }
+    // Its sequence numbers go on from those it hears. An owner does not wait for them: the others hear it as soon as
+    // it has heard one of theirs.
+    let owner = draft.priority.is_none_or(|priority| priority.value == u32::from(u8::MAX));
+    if let Some(state) = draft.state.filter(|state| state.value == State::Master && !owner) {
+        cx.warn(
+            AH_STARTS_AS_BACKUP,
+            state.at,
+            format_args!("state MASTER does not go with auth_type AH and is cleared"),
+            format_args!("write `state BACKUP`; who becomes MASTER is settled by the priority"),
+        );
+    }
+    Authentication::Ah(key)
 }
 
 fn transport(

@@ -36,3 +36,6 @@ mod tests;
 pub use check::{Outcome, report};
 pub use loader::{Loaded, Loader, load};
 pub use model::Config;
+
+/// Stands for a byte that is no UTF-8 where a question mark would have a meaning of its own (ASCII's SUBSTITUTE).
+pub const UNREADABLE: u8 = 0x1a;

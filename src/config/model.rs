@@ -190,6 +190,19 @@ pub enum Authentication {
     None,
     /// Type 1: up to eight bytes, padded with zeros.
     Pass([u8; 8]),
+    /// Type 2, an authentication header with a key of up to eight bytes, padded with zeros; over IPv4.
+    Ah([u8; 8]),
+}
+
+impl Authentication {
+    /// As it stands in adverts (RFC 2338 section 5.3.6).
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Pass(_) => 1,
+            Self::Ah(_) => 2,
+        }
+    }
 }
 
 /// The password is not for logs.
@@ -198,6 +211,7 @@ impl core::fmt::Debug for Authentication {
         f.write_str(match self {
             Self::None => "None",
             Self::Pass(_) => "Pass(***)",
+            Self::Ah(_) => "Ah(***)",
         })
     }
 }
@@ -472,9 +486,10 @@ impl TextsBuilder {
 impl Instance {
     /// The socket of its packets.
     pub const fn channel(&self) -> Channel {
-        match self.family {
-            Family::Ipv4 => Channel::Ipv4,
-            Family::Ipv6 => Channel::Ipv6,
+        match (self.family, self.authentication) {
+            (Family::Ipv4, Authentication::Ah(_)) => Channel::Ah,
+            (Family::Ipv4, _) => Channel::Ipv4,
+            (Family::Ipv6, _) => Channel::Ipv6,
         }
     }
 }

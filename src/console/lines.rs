@@ -20,6 +20,7 @@ use crate::director::event::{DumpError, Errno};
 use crate::director::journal::{Entry, Family, Reason, Record, Rival};
 use crate::wire::errno::Text;
 use crate::wire::genl_ipvs::DestinationKey;
+use crate::wire::link::MacAddress;
 pub(super) use names::{Cause, Names, RealServer, Target};
 use why::Why;
 
@@ -105,6 +106,7 @@ impl<'a> Teller<'a> {
             Reason::Announcing(address) => self.announcing(address),
             Reason::AnnounceFailed(address, errno) => self.announce_failed(address, errno),
             Reason::AddressMissing(address) => self.address_missing(address),
+            Reason::AddressDuplicate(address, mac) => self.duplicate(address, mac),
             Reason::AddressUnwanted(address) => self.address_unwanted(address),
             Reason::AddressFailed(address, change, errno) => self.address_failed(address, change, errno),
             Reason::RepairsHeld(family) => self.say(Error, format_args!("Somebody keeps changing {}: repairs wait up to 10 s each", family_name(family))),
@@ -209,6 +211,13 @@ impl<'a> Teller<'a> {
         let (link, prefix) = (self.names.link(address.link), address.prefix);
         let line = format_args!("adding {}/{prefix} on {link} again", address.address);
         self.about(Warning, address.instance, line);
+    }
+
+    fn duplicate(&mut self, id: AddressId, mac: MacAddress) {
+        let Some(address) = self.names.address(id) else { return };
+        let line =
+            format_args!("{} on {} is used by {mac}, too", address.address, self.names.link(address.link));
+        self.about(Error, address.instance, line);
     }
 
     fn address_unwanted(&mut self, id: AddressId) {

@@ -46,7 +46,7 @@ fn hear(bench: &mut Bench, priority: u8, change: fn(&mut Received<'_>)) {
         auth_data: *b"s3cret\0\0",
     };
     let source = Ipv4Addr::new(10, 9, 0, 66).into();
-    let mut received = Received { source, destination: vrrp::GROUP.into(), ttl: 255, advert };
+    let mut received = Received { source, destination: vrrp::GROUP.into(), ttl: 255, seal: None, advert };
     change(&mut received);
     bench.handle(Event::Advert { link: LinkId(0), channel: vrrp::Channel::Ipv4, packet: Ok(received) });
 }

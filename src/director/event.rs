@@ -1,6 +1,7 @@
 //! What the director is told: one value per thing that happened, already parsed. See [`super::Director::handle`].
 
 use super::action::{Action, Epoch, SlotId};
+use super::duplicate::Claim;
 use crate::check::Verdict;
 use crate::config::ids::LinkId;
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
@@ -21,6 +22,8 @@ pub enum Event<'a> {
         /// What it says.
         packet: Result<Received<'a>, Malformed>,
     },
+    /// Somebody says that an address of ours is theirs.
+    Claim(Claim),
     /// The kernel describes an interface: in a dump or unasked.
     Link(&'a LinkEntry),
     /// An interface is gone.

@@ -11,6 +11,7 @@ use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, 
 use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::DestinationKey;
+use crate::wire::link::MacAddress;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,6 +91,8 @@ pub enum Reason {
     AnnounceFailed(AddressId, Errno),
     /// Somebody removed an address of ours; it is put back.
     AddressMissing(AddressId),
+    /// Another host speaks for an address that we hold.
+    AddressDuplicate(AddressId, MacAddress),
     /// Somebody else's address turned out to be one that must not be here; it is removed.
     AddressUnwanted(AddressId),
     /// The kernel refused to add or remove an address.

@@ -16,6 +16,7 @@ pub mod action;
 mod answers;
 mod bus;
 mod dirty;
+pub mod duplicate;
 pub mod event;
 pub mod garp;
 pub mod health;
@@ -37,6 +38,7 @@ pub mod vrrp;
 
 use action::{Action, Actions, Budget, Dump, Epoch};
 use bus::{Bus, Timer};
+use duplicate::Duplicates;
 use event::Event;
 use garp::{Announcements, Pace};
 use health::Health;
@@ -73,6 +75,7 @@ pub(crate) struct Parts {
     links: Links,
     tracks: Tracks,
     vrrp: Vrrp,
+    duplicates: Duplicates,
     garp: Announcements,
     health: Health,
     services: Services,
@@ -89,6 +92,7 @@ impl Parts {
             links: Links::new(config),
             tracks: Tracks::new(config),
             vrrp: Vrrp::new(config, now),
+            duplicates: Duplicates::default(),
             garp: Announcements::new(config),
             health: Health::new(config, now),
             services: Services::new(config, now),
@@ -113,10 +117,11 @@ impl Director {
 
     /// Takes note of what happened. Timers that are due at `now` fire.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
-        let (config, Parts { bus, links, vrrp, garp, health, net_plan, ipvs_plan, .. }) =
+        let (config, Parts { bus, links, vrrp, duplicates, garp, health, net_plan, ipvs_plan, .. }) =
             (&self.config, &mut self.parts);
         match event {
             Event::Tick => {}
+            Event::Claim(claim) => duplicates.handle_claim(now, claim, (config, links, vrrp), bus),
             Event::Advert { link, channel: by, packet } => {
                 vrrp.receive(now, (link, by), packet, (config, links), bus)
             }
@@ -182,8 +187,12 @@ impl Director {
 
     /// Carries facts from their owners to their consumers.
     fn settle(&mut self, now: Instant) {
-        let (config, Parts { bus, links, tracks, vrrp, garp, health, services, net_plan, ipvs_plan, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts {
+                bus, links, tracks, vrrp, duplicates, garp, health, services, net_plan, ipvs_plan, ..
+            },
+        ) = (&self.config, &mut self.parts);
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
                 tracks.link_changed(link, config, links, bus);
@@ -195,6 +204,7 @@ impl Director {
             while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
                 net_plan.instance_changed(id, config, vrrp);
                 garp.instance_changed(now, id, config, vrrp, bus);
+                duplicates.instance_changed(id, config, vrrp);
             }
             while let Some(id) = bus.installed.pop().map(AddressId::from_index) {
                 garp.address_installed(id, config, vrrp);

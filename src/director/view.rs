@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use super::Director;
 use super::action::{Action, AdvertKind, Epoch};
+use super::duplicate::Duplicates;
 use super::garp::Announcements;
 use super::health::Health;
 use super::ipvs_plan::IpvsPlan;
@@ -144,6 +145,11 @@ impl Director {
     /// Virtual routers.
     pub fn vrrp(&self) -> &Vrrp {
         &self.parts.vrrp
+    }
+
+    /// Addresses of ours that others speak for.
+    pub fn duplicates(&self) -> &Duplicates {
+        &self.parts.duplicates
     }
 
     /// Announcements.

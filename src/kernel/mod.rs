@@ -4,6 +4,7 @@
 //! are read in pieces) and reports the operation, the object and the kernel's error number. `sys` is the only home
 //! of `unsafe` besides the allocator. Read `error` first, then the socket you need.
 
+pub mod claims;
 pub mod clock;
 pub mod console;
 pub mod error;

@@ -36,7 +36,7 @@ impl RawSocket {
         groups: &[IpAddr],
     ) -> Result<Self, Error> {
         let step = |operation: &'static str| move |errno| Error::new(operation, name, errno);
-        let protocol = core::num::NonZeroU32::new(u32::from(PROTOCOL));
+        let protocol = core::num::NonZeroU32::new(u32::from(channel.protocol()));
         let family = channel.family();
         let domain = match family {
             Family::Ipv4 => AddressFamily::INET,

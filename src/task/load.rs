@@ -4,16 +4,17 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::reactor::Reactor;
-use crate::config::{Config, Loaded, Loader};
+use crate::config::{Config, Loaded, Loader, UNREADABLE};
 use crate::director::health::slots_for;
 use crate::kernel::error::Error;
 use crate::kernel::files::{self, TextFile};
 use crate::kernel::{machine, process};
 use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
 use crate::syntax::{Diagnostics, Facts, Severity, Want};
+use crate::wire::vrrp::Channel;
 
 /// Descriptors and sources besides links and slots: netlink 3, signals, control listener, its clients, with room to
-/// spare for the standard streams, epoll, the packet socket and a file.
+/// spare for the standard streams, epoll, the packet sockets and a file.
 const FEW: usize = 16 + MAX_CLIENTS + 2 * MAX_CONSOLES;
 
 /// How much is wrong with a file.
@@ -62,8 +63,12 @@ impl Report {
     }
 }
 
+/// The keyword of a password.
+const SECRET: &[u8] = b"auth_pass";
+
 /// The text of a file. Each byte that is not UTF-8 (a comment in an old encoding) becomes a question mark, so that no
-/// file grows by being read.
+/// file grows by being read. On a line with a password it becomes [`UNREADABLE`]: a question mark would be another
+/// password without a word.
 pub fn text(bytes: Vec<u8>) -> String {
     let mut rest = match String::from_utf8(bytes) {
         Ok(text) => return text,
@@ -72,8 +77,10 @@ pub fn text(bytes: Vec<u8>) -> String {
     let mut done = 0;
     while let Err(error) = core::str::from_utf8(rest.get(done..).unwrap_or_default()) {
         done += error.valid_up_to();
+        let line = rest.get(..done).unwrap_or_default().rsplit(|byte| *byte == b'\n').next();
+        let secret = line.is_some_and(|line| line.windows(SECRET.len()).any(|word| word == SECRET));
         if let Some(byte) = rest.get_mut(done) {
-            *byte = b'?';
+            *byte = if secret { UNREADABLE } else { b'?' };
         }
     }
     String::from_utf8(rest).unwrap_or_default()
@@ -167,7 +174,7 @@ pub fn read(path: &Path, config_id: Option<&str>) -> Result<Loaded, Error> {
 
 /// Makes room in the reactor and among the descriptors for what `config` needs.
 pub(super) fn reserve(reactor: &Rc<Reactor>, config: &Config) {
-    let needed = config.links.len() + slots_for(config) + FEW;
+    let needed = config.links.len() * Channel::ALL.len() + slots_for(config) + FEW;
     reactor.reserve(needed, needed);
     let descriptors = u64::try_from(needed).unwrap_or(u64::MAX).saturating_mul(5) / 4;
     if let Err(error) = process::raise_descriptor_limit(descriptors) {
@@ -209,6 +216,7 @@ mod tests {
             text(b"r\xe9partition \xc3\xa9 \xed\xa0\x80 \xe2\x82".to_vec()),
             "r?partition \u{e9} ??? ??"
         );
+        assert_eq!(text(b"\xe9\nauth_pass s\xe9\xe9\n\xe9".to_vec()), "?\nauth_pass s\x1a\x1a\n?");
         assert_eq!(text(vec![0xff; 1 << 16]), "?".repeat(1 << 16));
     }
 }

@@ -9,6 +9,7 @@ mod answers;
 mod apply;
 pub mod batch;
 pub mod birth;
+mod claims;
 mod console;
 pub mod control;
 mod dump;

@@ -16,7 +16,7 @@ use super::load::{Found, Loading, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::Shell;
-use super::{adverts, apply, journal, load, slots};
+use super::{adverts, apply, claims, journal, load, slots};
 use crate::config::Config;
 use crate::director::reload::Reload;
 use crate::kernel::clock;
@@ -207,6 +207,7 @@ fn swap(shell: &Rc<Shell>, reload: Reload) {
     };
     adverts::grow(shell, links);
     adverts::follow(shell, &before, shell.director.borrow().config());
+    claims::follow(shell);
     slots::grow(shell, probes);
 }
 

@@ -13,8 +13,8 @@ use super::reactor::Reactor;
 use super::requests::Requests;
 use super::shell::{Options, Parts, Priority, Role, Shell};
 use super::{
-    adverts, answers, apply, birth, console, control, echo, ipvs, journal, load, monitor, reload, route,
-    signals, slots,
+    adverts, answers, apply, birth, claims, console, control, echo, ipvs, journal, load, monitor, reload,
+    route, signals, slots,
 };
 use crate::config::Config;
 use crate::director::Director;
@@ -103,6 +103,7 @@ fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Res
         (director.config().links.len(), slots_for(director.config()))
     };
     adverts::grow(shell, links);
+    claims::start(shell);
     slots::grow(shell, probes);
     Ok(())
 }

@@ -9,6 +9,7 @@ use smol::LocalExecutor;
 
 use super::adverts::Ports;
 use super::birth::{Birth, Milestones};
+use super::claims::Listeners;
 use super::echo::Echo;
 use super::feed::Feed;
 use super::load::Found;
@@ -86,6 +87,8 @@ pub struct Shell {
     pub found: Cell<Found>,
     /// The VRRP sockets.
     pub(super) ports: RefCell<Ports>,
+    /// Who listens for those that speak for our addresses.
+    pub(super) listeners: RefCell<Listeners>,
     /// For announcements; `None` if the kernel refused it.
     pub(super) frames: Option<PacketSocket>,
     /// Addresses and interfaces: requests and dumps.
@@ -175,6 +178,7 @@ impl Shell {
             started: clock::now(),
             host: process::host_name(),
             ports: RefCell::default(),
+            listeners: RefCell::default(),
             frames: parts.frames,
             route: RefCell::new(parts.route),
             ipvs: RefCell::new(parts.ipvs),

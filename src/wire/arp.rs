@@ -46,6 +46,16 @@ pub fn emit_request(mac: MacAddress, source: Ipv4Addr, address: Ipv4Addr, frame:
     out.finish()
 }
 
+/// Who a frame says to be, request or reply: every host that hears it learns that. `None` for anything else, and for
+/// the probe of a host that has no address yet (RFC 5227 section 2.1.1).
+pub fn parse_claim(frame: &[u8]) -> Option<(MacAddress, Ipv4Addr)> {
+    let (header, arp) = ethernet::Header::parse(frame.get(..FRAME_LEN)?)?;
+    let kind = array::<8>(arp, 0)?;
+    let address: Ipv4Addr = array::<4>(arp, 14)?.into();
+    let fits = header.ethertype == ethernet::ARP && (kind == REPLY || kind == REQUEST);
+    (fits && !address.is_unspecified()).then_some((MacAddress(array(arp, 8)?), address))
+}
+
 /// The reply in a frame; `None` for anything else.
 pub fn parse_reply(frame: &[u8]) -> Option<Reply> {
     let (header, arp) = ethernet::Header::parse(frame.get(..FRAME_LEN)?)?;
@@ -89,10 +99,25 @@ mod tests {
         assert_eq!(parse_reply(&ASKED), None);
     }
 
+    #[test]
+    fn requests_and_replies_claim_their_sender_and_a_probe_claims_nothing() {
+        assert_eq!(parse_claim(&ASKED), Some((ASKER, Ipv4Addr::new(10, 9, 0, 1))));
+        let other = MacAddress([0xce, 0xcd, 0x9d, 0x87, 0x70, 0x17]);
+        assert_eq!(parse_claim(&ANSWERED), Some((other, Ipv4Addr::new(10, 9, 0, 2))));
+        let mut frame = [0; FRAME_LEN];
+        emit_request(ASKER, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 9, 0, 2), &mut frame).unwrap();
+        assert_eq!(parse_claim(&frame), None);
+        frame = ASKED;
+        frame[21] = 3;
+        assert_eq!(parse_claim(&frame), None, "neither request nor reply");
+    }
+
     proptest! {
         #[test]
         fn no_input_panics(bytes: Vec<u8>, cut in 0..FRAME_LEN) {
             let _ = parse_reply(&bytes);
+            let _ = parse_claim(&bytes);
+            prop_assert_eq!(parse_claim(&ANSWERED[..cut]), None);
             prop_assert_eq!(parse_reply(&ANSWERED[..cut]), None);
         }
     }

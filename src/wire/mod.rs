@@ -4,6 +4,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+pub mod ah;
 pub mod arp;
 pub mod bytes;
 pub mod dns;

@@ -5,9 +5,10 @@
 
 use core::net::Ipv6Addr;
 
-use super::bytes::Output;
+use super::bytes::{Output, array};
 use super::ethernet;
 use super::ipv4::Sum;
+use super::ipv6;
 use super::link::MacAddress;
 
 /// Bytes of the frame.
@@ -60,6 +61,35 @@ pub fn emit_unsolicited(mac: MacAddress, address: Ipv6Addr, role: Role, frame: &
     out.finish()
 }
 
+/// Who a neighbour advertisement says to be, solicited or not: the link-layer option, without one the frame's sender.
+/// `None` for anything else, one that a receiver drops included (RFC 4861 section 7.1.2).
+pub fn parse_claim(frame: &[u8]) -> Option<(MacAddress, Ipv6Addr)> {
+    let (header, packet) = ethernet::Header::parse(frame)?;
+    let (ip, icmp) = ipv6::parse(packet).filter(|_| header.ethertype == ethernet::IPV6)?;
+    let [kind, code, ..] = array::<8>(icmp, 0)?;
+    let fits = ip.next_header == ICMPV6 && ip.hop_limit == HOP_LIMIT;
+    if !fits || (kind, code) != (NEIGHBOUR_ADVERTISEMENT, 0) {
+        return None;
+    }
+    let length = u16::try_from(icmp.len()).ok()?;
+    let sum = Sum::default().with(&ip.source.octets()).with(&ip.destination.octets());
+    if sum.with(&length.to_be_bytes()).with(&[0, ICMPV6]).with(icmp).finish() != 0 {
+        return None;
+    }
+    let target = Ipv6Addr::from(array::<16>(icmp, 8)?);
+    // Options in units of eight bytes; one of none would never end.
+    let mut rest = icmp.get(24..)?;
+    while let Some([kind, units]) = array::<2>(rest, 0) {
+        let length = usize::from(units) * 8;
+        let option = rest.get(..length).filter(|_| length > 0)?;
+        if [kind, units] == TARGET_LINK_LAYER {
+            return Some((MacAddress(array(option, 2)?), target));
+        }
+        rest = rest.get(length..)?;
+    }
+    Some((header.source, target))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +116,32 @@ mod tests {
         let mut frame = [0; FRAME_LEN];
         emit_unsolicited(MAC, VIP, Role::Host, &mut frame).unwrap();
         assert_eq!(frame[56..58], [0xf8, 0x5b]);
+    }
+
+    #[test]
+    fn an_advertisement_claims_its_target_unless_it_is_damaged_or_from_afar() {
+        let mut frame = [0; FRAME_LEN];
+        emit_unsolicited(MAC, VIP, Role::Host, &mut frame).unwrap();
+        assert_eq!(parse_claim(&frame), Some((MAC, VIP)));
+        for at in [12, 14, 20, 21, 54, 55, 56, 60, 70, 80] {
+            let mut other = frame;
+            other[at] ^= 0x10;
+            assert_eq!(parse_claim(&other), None, "byte {at}");
+        }
+        for length in 0..FRAME_LEN {
+            assert_eq!(parse_claim(&frame[..length]), None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_input_panics(bytes: Vec<u8>, at in 0..FRAME_LEN, value: u8) {
+            let _ = parse_claim(&bytes);
+            let mut frame = [0; FRAME_LEN];
+            emit_unsolicited(MAC, VIP, Role::Host, &mut frame).unwrap();
+            frame[at] = value;
+            let _ = parse_claim(&frame);
+        }
     }
 
     #[test]

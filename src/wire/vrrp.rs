@@ -4,6 +4,7 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::ah::{self, Seal, Sealing};
 use super::bytes::Output;
 use super::ipv4::{self, Sum};
 use super::ipv6;
@@ -73,17 +74,27 @@ pub enum Channel {
     Ipv4,
     /// Protocol 112 over IPv6.
     Ipv6,
+    /// Protocol 112 in an authentication header over IPv4.
+    Ah,
 }
 
 impl Channel {
     /// All of them; the place of one is its number.
-    pub const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
+    pub const ALL: [Self; 3] = [Self::Ipv4, Self::Ipv6, Self::Ah];
 
     /// What its packets travel in.
     pub const fn family(self) -> Family {
         match self {
-            Self::Ipv4 => Family::Ipv4,
+            Self::Ipv4 | Self::Ah => Family::Ipv4,
             Self::Ipv6 => Family::Ipv6,
+        }
+    }
+
+    /// The IP protocol of its packets.
+    pub const fn protocol(self) -> u8 {
+        match self {
+            Self::Ipv4 | Self::Ipv6 => PROTOCOL,
+            Self::Ah => ah::PROTOCOL,
         }
     }
 }
@@ -161,6 +172,8 @@ pub struct Received<'a> {
     pub destination: IpAddr,
     /// Time to live, or hop limit.
     pub ttl: u8,
+    /// The authentication header around the advertisement.
+    pub seal: Option<Seal<'a>>,
     /// The advertisement.
     pub advert: Advert<'a>,
 }
@@ -236,11 +249,16 @@ pub fn parse(packet: &[u8]) -> Result<Received<'_>, Malformed> {
             (IpAddr::V4(source), IpAddr::V4(destination), ttl, protocol, message)
         }
     };
-    if protocol != PROTOCOL {
-        return Err(Malformed::Header);
-    }
+    let (seal, message) = match protocol {
+        PROTOCOL => (None, message),
+        ah::PROTOCOL if source.is_ipv4() => {
+            let (seal, message) = ah::parse(packet, message, PROTOCOL).ok_or(Malformed::Header)?;
+            (Some(seal), message)
+        }
+        _ => return Err(Malformed::Header),
+    };
     let advert = parse_message(message, source, destination)?;
-    Ok(Received { source, destination, ttl, advert })
+    Ok(Received { source, destination, ttl, seal, advert })
 }
 
 fn parse_message(message: &[u8], source: IpAddr, destination: IpAddr) -> Result<Advert<'_>, Malformed> {
@@ -297,9 +315,9 @@ fn pseudo_header(source: IpAddr, destination: IpAddr, length: usize) -> Sum {
 pub enum Dialect {
     /// Version 2.
     V2 {
-        /// Authentication type: 0 none, 1 PASS.
+        /// Authentication type: 0 none, 1 PASS, 2 AH.
         auth_type: u8,
-        /// Authentication data: the password padded with zeros, all zeros without.
+        /// Authentication data: the password of PASS padded with zeros, else all zeros.
         auth_data: [u8; 8],
         /// Advertisement interval in seconds.
         interval: u8,
@@ -337,6 +355,8 @@ pub struct Outgoing {
     pub vrid: u8,
     /// Priority; 0: we leave.
     pub priority: u8,
+    /// The authentication header around it; over IPv4 only.
+    pub sealing: Option<Sealing>,
     /// What depends on the version.
     pub dialect: Dialect,
 }
@@ -346,13 +366,18 @@ impl Outgoing {
     /// more than 255 addresses, or for addresses of two families.
     pub fn emit(&self, addresses: impl Iterator<Item = IpAddr>, packet: &mut [u8]) -> Option<usize> {
         let header_len = if self.source.is_ipv6() { ipv6::HEADER_LEN } else { ipv4::HEADER_LEN };
-        let (head, body) = packet.split_at_mut_checked(header_len)?;
-        let length = self.emit_message(addresses, body)?;
+        let before = header_len + if self.sealing.is_some() { ah::HEADER_LEN } else { 0 };
+        let (head, body) = packet.split_at_mut_checked(before)?;
+        let length = before - header_len + self.emit_message(addresses, body)?;
         let mut out = Output::new(head);
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let (tos, id, ttl, protocol) = (TOS, self.id, self.ttl, PROTOCOL);
+                let (tos, id, ttl) = (TOS, self.id, self.ttl);
+                let protocol = if self.sealing.is_some() { ah::PROTOCOL } else { PROTOCOL };
                 ipv4::emit(&ipv4::Header { tos, id, ttl, protocol, source, destination }, length, &mut out)?;
+                if let Some(sealing) = &self.sealing {
+                    ah::emit(sealing, PROTOCOL, source, &mut out);
+                }
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let (traffic_class, hop_limit, next_header) = (TOS, self.ttl, PROTOCOL);
@@ -361,7 +386,12 @@ impl Outgoing {
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
         }
-        Some(out.finish()? + length)
+        (out.finish()? == before).then_some(())?;
+        let whole = header_len + length;
+        if let Some(sealing) = &self.sealing {
+            ah::seal(sealing, packet.get_mut(..whole)?)?;
+        }
+        Some(whole)
     }
 
     fn emit_message(&self, addresses: impl Iterator<Item = IpAddr>, message: &mut [u8]) -> Option<usize> {

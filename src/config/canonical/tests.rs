@@ -392,7 +392,9 @@ fn instance(number: usize) -> BoxedStrategy<String> {
         block(flag("track_interface"), vec(tracked, 0..5).prop_map(|all| all.concat()).boxed()),
         block(
             flag("authentication"),
-            line("auth_type PASS\nauth_pass", text(0)).prop_map(|it| it + "\n").boxed(),
+            (line("auth_type", of(&["PASS", "AH"])), line("auth_pass", text(0)))
+                .prop_map(|(kind, password)| kind + "\n" + &password + "\n")
+                .boxed(),
         ),
         block(
             flag("virtual_ipaddress_excluded"),

@@ -94,9 +94,14 @@ fn election(config: &Config, instance: &Instance, page: &mut Page<'_>) -> fmt::R
     page.numbers(1, &[("version", u32::from(instance.version.number()), 2)])?;
     page.switch(1, "v3_checksum_as_v2", instance.coverage == Coverage::Message)?;
     page.times(1, &[("advert_int", instance.advert_interval, INTERVAL)])?;
-    if let Authentication::Pass(password) = instance.authentication {
+    let secret = match instance.authentication {
+        Authentication::None => None,
+        Authentication::Pass(password) => Some(("PASS", password)),
+        Authentication::Ah(password) => Some(("AH", password)),
+    };
+    if let Some((kind, password)) = secret {
         page.open(1, "authentication", &"")?;
-        page.line(2, "auth_type", &"PASS")?;
+        page.line(2, "auth_type", &kind)?;
         match page.style.passwords {
             Passwords::Hidden => page.line(2, "auth_pass", &"***    # hidden")?,
             Passwords::Shown => {

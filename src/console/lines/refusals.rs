@@ -6,14 +6,16 @@ use core::net::IpAddr;
 
 use super::{Severity, Teller};
 use crate::config::ids::{Id, InstanceId};
-use crate::config::model::Authentication;
 use crate::director::vrrp::Reject;
+
+/// `auth_type AH` in adverts.
+const SEALED: u8 = 2;
 
 /// Says why an advert from `from` was refused; `seen` is what stood in the field that was found wrong.
 pub(super) fn tell(teller: &mut Teller<'_>, id: InstanceId, (reject, seen): (Reject, u8), from: IpAddr) {
     let Some(instance) = teller.names.0.instances.get(id.index()) else { return };
     let mine = instance.advert_interval;
-    let expected = u8::from(instance.authentication != Authentication::None);
+    let expected = instance.authentication.number();
     let (tail, version) = (Sender(from), instance.version.number());
     let warn = |teller: &mut Teller<'_>, line: fmt::Arguments<'_>| {
         teller.about(Severity::Warning, id, format_args!("{line} ({tail})"));
@@ -35,6 +37,12 @@ pub(super) fn tell(teller: &mut Teller<'_>, id: InstanceId, (reject, seen): (Rej
         Reject::UnknownVrid => warn(teller, format_args!("received an unknown VRID")),
         Reject::AuthType => warn(teller, format_args!("invalid auth type {seen}")),
         Reject::AuthMismatch => warn(teller, format_args!("received a {seen} auth, expecting {expected}!")),
+        Reject::Password if expected == SEALED => {
+            warn(teller, format_args!("IPSEC-AH : invalid IPSEC HMAC-MD5 value, or another password"));
+        }
+        Reject::Replay => {
+            warn(teller, format_args!("IPSEC-AH : sequence number already processed. Packet dropped"));
+        }
         Reject::Password => warn(teller, format_args!("received an invalid passwd!")),
         Reject::Interval => {
             warn(teller, format_args!("advertisement interval mismatch mine={mine} sec rcv'd={seen} sec"));

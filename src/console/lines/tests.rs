@@ -7,6 +7,7 @@ use crate::config::model::OnFailure;
 use crate::console::fixture::{Bench, SMALL, at, config};
 use crate::director::journal::Cursor;
 use crate::director::vrrp::{Fault, Reject};
+use crate::wire::link::MacAddress;
 
 const VI: InstanceId = InstanceId(0);
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 66));
@@ -247,6 +248,10 @@ fn drift_and_refusals_of_the_kernel_say_what_happens_next() {
         (
             Reason::AddressFailed(AddressId(0), Change::Add, Errno::ENOBUFS),
             &["(VI_1) add address 10.9.0.100/24 on eth0: no buffer space; tried again later"],
+        ),
+        (
+            Reason::AddressDuplicate(AddressId(0), MacAddress([2, 0, 0, 0, 0, 0x66])),
+            &["(VI_1) 10.9.0.100 on eth0 is used by 02:00:00:00:00:66, too"],
         ),
         (
             Reason::AddressUnwanted(AddressId(0)),

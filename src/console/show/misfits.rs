@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::labelled;
-use crate::config::model::{Authentication, Instance, Transport};
+use crate::config::model::{Instance, Transport};
 use crate::console::json::{Object, Shown};
 use crate::console::text::{Ago, Count};
 use crate::console::view::View;
@@ -14,7 +14,7 @@ pub(super) fn sentence(view: &View<'_>, instance: &Instance, misfit: &Misfit) ->
     let (misfit, now) = (*misfit, view.now);
     let here = Here {
         version: instance.version.number(),
-        auth: auth_type(&instance.authentication),
+        auth: instance.authentication.number(),
         seconds: instance.advert_interval.as_secs(),
         unicast: matches!(instance.transport, Transport::Unicast { .. }),
         vrid: instance.vrid.get(),
@@ -66,16 +66,13 @@ impl Here {
             }
             Field::Refused(Reject::Source) => f.write_str("is not in unicast_peer here"),
             Field::Refused(Reject::Ttl) => write!(f, "sends with TTL {seen}: it is not of this network"),
+            Field::Refused(Reject::TtlRange) => write!(f, "is {} hops away by its TTL {seen}", 255 - seen),
             Field::Refused(other) => f.write_str(other.name()),
         }
     }
 }
 
 /// RFC 2338 section 5.3.6.
-fn auth_type(authentication: &Authentication) -> u8 {
-    u8::from(*authentication != Authentication::None)
-}
-
 fn auth_name(number: u8) -> &'static str {
     match number {
         0 => "nothing",

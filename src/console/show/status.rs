@@ -216,6 +216,7 @@ fn show_alarms(view: &View<'_>, all: usize, out: &mut dyn Write) -> fmt::Result 
 /// Everything that somebody should look at, the worst first.
 fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
     outages(view, say)?;
+    duplicate_alarms(view, say)?;
     kernel_alarms(view, say)?;
     if let Some(Outcome::Refused(_) | Outcome::Unreadable { .. }) = view.reload.map(|reload| reload.outcome) {
         say(format_args!("the last reload was refused: the configuration in force is an older one"))?;
@@ -233,6 +234,24 @@ fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::R
         say(format_args!("{} lost", Count(view.log.lost_total, "log line")))?;
     }
     Ok(())
+}
+
+/// Addresses that others speak for, too.
+fn duplicate_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    let (config, duplicates) = (view.director.config(), view.director.duplicates());
+    for row in duplicates.iter() {
+        let Some(one) = config.addresses.get(row.address.index()) else { continue };
+        let (link, ago) = (config.link_name(one.link), Ago { now: view.now, at: row.at });
+        let (address, mac) = (one.address, row.mac);
+        say(format_args!(
+            "{address} on {link} is used by {mac}, too: heard {} times, last {ago}",
+            row.total
+        ))?;
+    }
+    match duplicates.unlisted_total() {
+        0 => Ok(()),
+        more => say(format_args!("{} of further addresses by others", Count(more, "use"))),
+    }
 }
 
 fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {

@@ -117,6 +117,9 @@ fn address_line(
     line.write_str(view.director.config().link_name(address.link))?;
     line.to(44)?;
     line.write_str(if plan.is_present(id) { "present" } else { "absent" })?;
+    if let Some(row) = view.director.duplicates().get(id) {
+        write!(line, ", also at {}", row.mac)?;
+    }
     if let Some(errno) = plan.error(id) {
         write!(line, ": {}", Text(errno.0))?;
     }
@@ -135,6 +138,7 @@ fn refusal(reject: Reject) -> &'static str {
         Reject::AuthType => "authentication unknown",
         Reject::AuthMismatch => "authentication differs",
         Reject::Password => "password",
+        Reject::Replay => "replayed sequence number",
         Reject::Interval => "advertisement interval",
         Reject::Type => "packet type",
         Reject::Checksum => "checksum",

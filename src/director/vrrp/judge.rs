@@ -12,7 +12,7 @@ use crate::director::bus::Bus;
 use crate::director::journal::Reason;
 use crate::director::links::Links;
 use crate::time::Instant;
-use crate::wire::vrrp::{Advert, Channel, Checksum, Malformed, Received, Version};
+use crate::wire::vrrp::{Channel, Checksum, Malformed, Received, Version};
 
 /// Why a packet was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,10 @@ pub enum Reject {
     AuthType,
     /// Another authentication type than ours.
     AuthMismatch,
-    /// A wrong password.
+    /// A wrong password, or an authentication header made with another one.
     Password,
+    /// The sequence number of an authentication header is not above the last one.
+    Replay,
     /// Another advertisement interval than ours.
     Interval,
     /// Not an advertisement.
@@ -53,7 +55,7 @@ pub enum Reject {
 
 impl Reject {
     /// All reasons, in the order of the checks.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Header,
         Self::Length,
         Self::Count,
@@ -63,6 +65,7 @@ impl Reject {
         Self::AuthType,
         Self::AuthMismatch,
         Self::Password,
+        Self::Replay,
         Self::Interval,
         Self::Type,
         Self::Checksum,
@@ -84,6 +87,7 @@ impl Reject {
             Self::AuthType => "auth-type",
             Self::AuthMismatch => "auth-mismatch",
             Self::Password => "password",
+            Self::Replay => "replay",
             Self::Interval => "interval",
             Self::Type => "type",
             Self::Checksum => "checksum",
@@ -167,9 +171,14 @@ impl Vrrp {
         let Some(instance) = config.instances.get(id.index()) else { return };
         let ours = instance.source.or(links.get(link).source(instance.family));
         let ours = ours.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        match packet.map_err(reject_of).and_then(|received| judge(&received, instance, ours, config)) {
+        let last = self.get(id).map_or(0, |router| router.sequence);
+        let judged = |received| judge(&received, instance, (ours, last), config);
+        match packet.map_err(reject_of).and_then(judged) {
             Err(reject) => self.refuse(now, id, (reject, seen(reject, &packet)), from, bus),
             Ok(received) => {
+                if let (Some(seal), Some(router)) = (received.seal, self.table.get_mut(id.index())) {
+                    router.sequence = seal.sequence;
+                }
                 self.compare_lists(now, id, instance, &received, config, bus);
                 let Some(router) = self.get(id) else { return };
                 let rival = Rival { from, theirs: received.advert.priority, ours: router.priority };
@@ -266,7 +275,7 @@ fn reject_of(malformed: Malformed) -> Reject {
 fn judge<'a>(
     received: &Received<'a>,
     instance: &Instance,
-    ours: IpAddr,
+    (ours, last): (IpAddr, u32),
     config: &Config,
 ) -> Result<Received<'a>, Reject> {
     let advert = &received.advert;
@@ -279,7 +288,7 @@ fn judge<'a>(
     require(advert.version == instance.version.number(), Reject::Version)?;
     match instance.version {
         Version::V2 => {
-            authenticate(advert, instance)?;
+            authenticate(received, instance)?;
             require(advert.interval == instance.advert_interval, Reject::Interval)?;
         }
         // Another interval than ours is followed (RFC 9568 section 6.4.2), none and no addresses are refused (7.1).
@@ -298,17 +307,29 @@ fn judge<'a>(
     let fits = |ttls: Ttls| (ttls.min..=ttls.max).contains(&received.ttl);
     require(peer.and_then(|peer| peer.ttls).is_none_or(fits), Reject::TtlRange)?;
     require(received.source != ours, Reject::Own)?;
+    // Last, so that a packet refused for another reason does not move the count (RFC 2402 section 3.4.3).
+    require(received.seal.is_none_or(|seal| seal.sequence > last), Reject::Replay)?;
     Ok(*received)
 }
 
 /// RFC 2338 section 5.3.6.
-fn authenticate(advert: &Advert<'_>, instance: &Instance) -> Result<(), Reject> {
+fn authenticate(received: &Received<'_>, instance: &Instance) -> Result<(), Reject> {
+    let Received { advert, seal, .. } = received;
     require(advert.auth_type <= 2, Reject::AuthType)?;
-    match instance.authentication {
-        Authentication::None => require(advert.auth_type == 0, Reject::AuthMismatch),
-        Authentication::Pass(password) => {
-            require(advert.auth_type == 1, Reject::AuthMismatch)?;
+    let same = advert.auth_type == instance.authentication.number();
+    match (instance.authentication, seal) {
+        (Authentication::None, None) => require(same, Reject::AuthMismatch),
+        (Authentication::Pass(password), None) => {
+            require(same, Reject::AuthMismatch)?;
             require(advert.auth_data == password, Reject::Password)
+        }
+        (Authentication::Ah(key), Some(seal)) => {
+            require(same, Reject::AuthMismatch)?;
+            // keepalived's index is the sender's address.
+            require(seal.is_made_with(&key) && IpAddr::V4(seal.spi) == received.source, Reject::Password)
+        }
+        (Authentication::Ah(_), None) | (Authentication::None | Authentication::Pass(_), Some(_)) => {
+            Err(Reject::AuthMismatch)
         }
     }
 }

@@ -88,6 +88,7 @@ pub(super) fn is_misfit(reject: Reject) -> bool {
     matches!(
         reject,
         Reject::Ttl
+            | Reject::TtlRange
             | Reject::Version
             | Reject::AuthType
             | Reject::AuthMismatch

@@ -152,6 +152,12 @@ pub struct VirtualRouter {
     demoted: bool,
     /// Identification of the IP header: counts adverts, the same for every peer of one round.
     ip_id: u16,
+    /// The highest sequence number of an authentication header that was sent or accepted. One for all routers, as with
+    /// keepalived: whoever hears goes on counting from there, so that a router that was restarted, whose own count
+    /// begins anew, is heard again as soon as it has heard the others.
+    sequence: u32,
+    /// The number of the round that is being sent, the same for every peer.
+    sealed_as: u32,
     /// When a lesser advert was last answered, or as BACKUP reported.
     answered_at: Option<Instant>,
     /// When a farewell was last answered, or as BACKUP reported.
@@ -212,6 +218,8 @@ impl Vrrp {
             demoted: false,
             program: Program::Idle,
             ip_id: 0,
+            sequence: 0,
+            sealed_as: 0,
             answered_at: None,
             farewell_at: None,
             list_reported: false,

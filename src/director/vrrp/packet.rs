@@ -13,6 +13,7 @@ use crate::director::event::Errno;
 use crate::director::journal::Reason;
 use crate::director::links::Links;
 use crate::time::Instant;
+use crate::wire::ah::Sealing;
 use crate::wire::vrrp::{Channel, Dialect, Outgoing, Version};
 
 /// A packet in the caller's buffer and where it goes.
@@ -46,9 +47,10 @@ impl Vrrp {
         };
         let dialect = match instance.version {
             Version::V2 => {
-                let (auth_type, auth_data) = match instance.authentication {
-                    Authentication::None => (0, [0; 8]),
-                    Authentication::Pass(password) => (1, password),
+                let auth_type = instance.authentication.number();
+                let auth_data = match instance.authentication {
+                    Authentication::Pass(password) => password,
+                    Authentication::None | Authentication::Ah(_) => [0; 8],
                 };
                 let interval = u8::try_from(instance.advert_interval.as_secs()).unwrap_or(u8::MAX);
                 Dialect::V2 { auth_type, auth_data, interval }
@@ -71,6 +73,10 @@ impl Vrrp {
                 AdvertKind::Present => router.priority,
                 AdvertKind::Farewell => 0,
             },
+            sealing: match instance.authentication {
+                Authentication::Ah(key) => Some(Sealing { key, sequence: router.sealed_as }),
+                Authentication::None | Authentication::Pass(_) => None,
+            },
             dialect,
         };
         let len = packet.emit(config.advertised(instance).iter().map(|one| one.address), out)?;
@@ -90,6 +96,8 @@ impl Vrrp {
             if peer == 0 {
                 router.counters.sent_total += 1;
                 router.counters.zero_sent_total += u64::from(kind == AdvertKind::Farewell);
+                router.sequence = router.sequence.saturating_add(1);
+                router.sealed_as = router.sequence;
             }
             let receivers = match &instance.transport {
                 Transport::Multicast(_) => 1,

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod epoll;
+pub mod filter;
 pub mod message;
 pub mod signal;
 pub mod sockaddr;

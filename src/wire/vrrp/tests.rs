@@ -22,6 +22,7 @@ const OUTGOING: Outgoing = Outgoing {
     id: 1,
     vrid: 51,
     priority: 150,
+    sealing: None,
     dialect: Dialect::V2 { auth_type: 1, auth_data: *b"1111\0\0\0\0", interval: 1 },
 };
 
@@ -223,6 +224,7 @@ prop_compose! {
     fn outgoings()(
         source: [u8; 4], destination: [u8; 4], ttl: u8, id: u16, vrid: u8, priority: u8, auth_type: u8,
         auth_data: [u8; 8], interval: u8, centiseconds in 0..4096_u16, six: bool, three: bool, plain: bool,
+        sealed in any::<Option<([u8; 8], u32)>>(),
     ) -> Outgoing {
         let address = |bytes: [u8; 4]| match six {
             true => IpAddr::V6(Ipv4Addr::from(bytes).to_ipv6_mapped()),
@@ -234,7 +236,8 @@ prop_compose! {
             false => Dialect::V2 { auth_type, auth_data, interval },
         };
         let (source, destination) = (address(source), address(destination));
-        Outgoing { source, destination, ttl, id, vrid, priority, dialect }
+        let sealing = sealed.filter(|_| !six).map(|(key, sequence)| Sealing { key, sequence });
+        Outgoing { source, destination, ttl, id, vrid, priority, sealing, dialect }
     }
 }
 
@@ -257,7 +260,11 @@ proptest! {
         let Outgoing { source, destination, ttl, vrid, priority, .. } = outgoing;
         let checksum = Checksum::Right;
         let advert = Advert { version, kind: 1, vrid, priority, auth_type, interval, checksum, addresses, auth_data };
-        prop_assert_eq!(received, Received { source, destination, ttl, advert });
+        let seal = received.seal;
+        prop_assert_eq!(received, Received { source, destination, ttl, seal, advert });
+        prop_assert_eq!(seal.map(|it| it.sequence), outgoing.sealing.map(|it| it.sequence));
+        let right = |it: Sealing| seal.is_some_and(|seal| seal.is_made_with(&it.key));
+        prop_assert!(outgoing.sealing.is_none_or(right));
     }
 
     #[test]
@@ -277,5 +284,69 @@ proptest! {
         packet[20 + bit / 8] ^= 1 << (bit % 8);
         let passes = parse(&packet).is_ok_and(|received| received.advert.checksum == Checksum::Right);
         prop_assert!(!passes);
+    }
+}
+
+/// keepalived 2.2.7, `auth_type AH` and password `s3cret`, `tcpdump -xx -i br0 ip proto 51`: to the group and to a peer.
+const SEALED: [&str; 2] = [
+    "45c0004000010000ff33d0ad0a090001e0000012700400000a09000100000001828586b613f815bba67c001d2135960102013c58\
+     0a0900670000000000000000",
+    "45c0004000010000ff33a6b50a0900010a090002700400000a0900010000000137b1635f4466034c15cf53c52136960102013c56\
+     0a0900680000000000000000",
+];
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<char> = hex.chars().collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(&String::from_iter(pair), 16).unwrap()).collect()
+}
+
+#[test]
+fn sealed_adverts_are_keepalived_s_byte_for_byte_and_understood() {
+    let sealing = Some(Sealing { key: *b"s3cret\0\0", sequence: 1 });
+    let dialect = Dialect::V2 { auth_type: 2, auth_data: [0; 8], interval: 1 };
+    let group = Outgoing { sealing, dialect, ..OUTGOING };
+    let peer = Outgoing { destination: IpAddr::from([10, 9, 0, 2]), vrid: 54, ..group };
+    for (hex, outgoing, last) in [(SEALED[0], group, 103), (SEALED[1], peer, 104)] {
+        let captured = bytes_of(hex);
+        let mut packet = [0; 64];
+        assert_eq!(outgoing.emit([IpAddr::from([10, 9, 0, last])].into_iter(), &mut packet), Some(64));
+        assert_eq!(packet[..], captured);
+        let received = parse(&captured).unwrap();
+        let seal = received.seal.unwrap();
+        assert_eq!((seal.sequence, IpAddr::V4(seal.spi)), (1, outgoing.source));
+        assert_eq!((received.advert.auth_type, received.advert.checksum), (2, Checksum::Right));
+        assert!(seal.is_made_with(b"s3cret\0\0") && !seal.is_made_with(b"s3cres\0\0"));
+    }
+}
+
+#[test]
+fn a_seal_covers_every_byte_that_no_router_changes() {
+    for (hex, free) in [(SEALED[0], &[1, 6, 7, 10, 11][..]), (SEALED[1], &[1, 6, 7, 8, 10, 11])] {
+        let captured = bytes_of(hex);
+        for at in 0..captured.len() {
+            let mut changed = captured.clone();
+            changed[at] ^= 1;
+            // Some bytes make it no packet at all.
+            let right = parse(&changed)
+                .is_ok_and(|packet| packet.seal.is_some_and(|seal| seal.is_made_with(b"s3cret\0\0")));
+            // The first byte of flags and offset: bit 0 makes a fragment of it.
+            assert_eq!(right, free.contains(&at) && !matches!(at, 6 | 7), "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_sealed_packet_that_is_cut_or_carries_something_else_is_no_advert() {
+    let captured = bytes_of(SEALED[0]);
+    let with = |at: usize, value: u8| {
+        let mut packet = captured.clone();
+        packet[at] = value;
+        parse(&packet).unwrap_err()
+    };
+    assert_eq!(with(20, 6), Malformed::Header);
+    assert_eq!(with(21, 5), Malformed::Header);
+    assert_eq!(with(3, 40), Malformed::Header);
+    for length in 0..captured.len() {
+        assert!(parse(&captured[..length]).is_err());
     }
 }

@@ -7,10 +7,12 @@ mod compare;
 mod console;
 mod daemon;
 mod drift;
+mod duplicate;
 mod echo;
 mod election;
 mod hostile;
 mod large;
+mod sealed;
 mod tables;
 mod version3;
 

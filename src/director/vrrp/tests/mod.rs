@@ -31,6 +31,7 @@ fn advert(from: u8, priority: u8) -> Received<'static> {
         source: IpAddr::from([192, 0, 2, from]),
         destination: GROUP.into(),
         ttl: 255,
+        seal: None,
         advert: Advert {
             version: 2,
             kind: 1,
