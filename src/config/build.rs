@@ -8,10 +8,10 @@ use std::collections::{HashMap, HashSet};
 use std::hash::DefaultHasher;
 
 use super::codes::LIMIT;
-use super::ids::{Id, LinkId, ProbeId};
+use super::ids::{Id, InstanceId, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
-    Config, Destination, Global, Instance, Probe, Service, TextsBuilder, Tracker, VirtualAddress,
+    Config, Destination, Global, Group, Instance, Probe, Service, TextsBuilder, Tracker, VirtualAddress,
 };
 use crate::check::Checker;
 use crate::limits;
@@ -64,6 +64,8 @@ impl Count {
 pub(super) struct Tables {
     pub(super) texts: TextsBuilder,
     pub(super) instances: Vec<Instance>,
+    pub(super) groups: Vec<Group>,
+    pub(super) members: Vec<InstanceId>,
     pub(super) addresses: Vec<VirtualAddress>,
     pub(super) peers: Vec<IpAddr>,
     pub(super) trackers: Vec<Tracker>,
@@ -93,6 +95,8 @@ impl Default for Tables {
         Self {
             texts: TextsBuilder::default(),
             instances: Vec::new(),
+            groups: Vec::new(),
+            members: Vec::new(),
             addresses: Vec::new(),
             peers: Vec::new(),
             trackers: Vec::new(),
@@ -199,6 +203,8 @@ impl Tables {
             texts: self.texts.finish(),
             links: self.links.into(),
             instances: self.instances.into(),
+            groups: self.groups.into(),
+            members: self.members.into(),
             addresses: self.addresses.into(),
             peers: self.peers.into(),
             trackers: self.trackers.into(),

@@ -26,6 +26,8 @@ pub const NO_PASSWORD: Code = Code(209);
 pub const PEERS: Code = Code(210);
 /// A tracker that changes nothing.
 pub const USELESS_TRACKER: Code = Code(211);
+/// A sync group of instances that do not exist, or are in another one.
+pub const GROUP: Code = Code(216);
 /// A scheduler that no kernel has.
 pub const NO_SCHEDULER: Code = Code(301);
 /// A service or real server that exists already.

@@ -18,6 +18,7 @@ mod bus;
 mod dirty;
 pub mod event;
 pub mod garp;
+pub mod groups;
 pub mod health;
 mod index;
 pub mod ipvs_plan;
@@ -39,6 +40,7 @@ use action::{Action, Actions, Budget, Dump, Epoch};
 use bus::{Bus, Timer};
 use event::Event;
 use garp::Announcements;
+use groups::Groups;
 use health::Health;
 use ipvs_plan::IpvsPlan;
 use journal::Reason;
@@ -52,7 +54,7 @@ pub use vrrp::packet::Datagram;
 use vrrp::{Surroundings, Vrrp};
 
 use crate::config::Config;
-use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::time::Instant;
 
 /// Rounds of facts, and timers fired, in one turn; what is left is for the next.
@@ -73,6 +75,7 @@ pub(crate) struct Parts {
     links: Links,
     tracks: Tracks,
     vrrp: Vrrp,
+    groups: Groups,
     garp: Announcements,
     health: Health,
     services: Services,
@@ -89,6 +92,7 @@ impl Parts {
             links: Links::new(config),
             tracks: Tracks::new(config),
             vrrp: Vrrp::new(config, now),
+            groups: Groups::new(config, now),
             garp: Announcements::new(config),
             health: Health::new(config, now),
             services: Services::new(config, now),
@@ -177,15 +181,22 @@ impl Director {
 
     /// Carries facts from their owners to their consumers.
     fn settle(&mut self, now: Instant) {
-        let (config, Parts { bus, links, tracks, vrrp, garp, health, services, net_plan, ipvs_plan, .. }) =
-            (&self.config, &mut self.parts);
+        let config = &self.config;
+        let Parts { bus, links, tracks, vrrp, groups, garp, health, services, net_plan, ipvs_plan, .. } =
+            &mut self.parts;
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
                 tracks.link_changed(link, config, links, bus);
                 net_plan.link_changed(link, config, links);
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
-                vrrp.evaluate(now, id, Surroundings { config, links, tracks }, bus);
+                vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups }, bus);
+            }
+            while let Some(id) = bus.groups.pop().map(GroupId::from_index) {
+                groups.member_changed(now, id, (config, vrrp), bus);
+            }
+            while let Some(id) = bus.followers.pop().map(InstanceId::from_index) {
+                vrrp.follow_group(now, id, (config, groups), bus);
             }
             while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
                 net_plan.instance_changed(id, config, vrrp);

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use super::Director;
 use super::action::{Action, AdvertKind, Epoch};
 use super::garp::Announcements;
+use super::groups::Groups;
 use super::health::Health;
 use super::ipvs_plan::IpvsPlan;
 use super::journal::Journal;
@@ -144,6 +145,11 @@ impl Director {
     /// Virtual routers.
     pub fn vrrp(&self) -> &Vrrp {
         &self.parts.vrrp
+    }
+
+    /// Sync groups.
+    pub fn groups(&self) -> &Groups {
+        &self.parts.groups
     }
 
     /// Announcements.

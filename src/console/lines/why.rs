@@ -67,6 +67,9 @@ fn write_fault(f: &mut fmt::Formatter<'_>, names: Names<'_>, fault: Fault) -> fm
         Fault::NoAddress(link, family) => {
             write!(f, "no {} address for interface {}", family.name(), names.link(link))
         }
+        Fault::Group(member) => {
+            write!(f, "{} of the same group is in FAULT", names.instance(member))
+        }
         Fault::Socket(link, errno) => {
             write!(f, "VRRP socket on {}: {}", names.link(link), Text(errno.0))
         }
@@ -108,6 +111,7 @@ fn write_reason(f: &mut fmt::Formatter<'_>, names: Names<'_>, reason: Reason) ->
         Reason::EqualAdvert(_, rival) => {
             write!(f, "{} has priority {} too and the higher address", rival.from, rival.theirs)
         }
+        Reason::GroupSynced(group, _) => write!(f, "as the whole group {}", names.group(group)),
         Reason::EnteredFault(_, fault) => write_fault(f, names, fault),
         Reason::Stopping => f.write_str("stopping"),
         Reason::Reloaded => f.write_str("reload"),

@@ -35,6 +35,7 @@ impl Vrrp {
                     }
                     bus.set(Timer::Protocol(id), now + router.skew_time(instance));
                 } else if rival.theirs >= rival.ours || stays {
+                    router.wants = false;
                     router.active = Some((rival.from, rival.theirs, now));
                     router.follow(now, id, interval, bus);
                     bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));

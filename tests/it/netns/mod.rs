@@ -9,6 +9,7 @@ mod daemon;
 mod drift;
 mod echo;
 mod election;
+mod groups;
 mod hostile;
 mod large;
 mod tables;
