@@ -8,10 +8,10 @@ use std::collections::{HashMap, HashSet};
 use std::hash::DefaultHasher;
 
 use super::codes::LIMIT;
-use super::ids::{Id, LinkId, ProbeId};
+use super::ids::{Id, InstanceId, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
-    Config, Destination, Global, Instance, LinkRules, Peer, Probe, Service, TextsBuilder, Tracker,
+    Config, Destination, Global, Group, Instance, LinkRules, Peer, Probe, Service, TextsBuilder, Tracker,
     VirtualAddress,
 };
 use crate::check::Checker;
@@ -65,6 +65,8 @@ impl Count {
 pub(super) struct Tables {
     pub(super) texts: TextsBuilder,
     pub(super) instances: Vec<Instance>,
+    pub(super) groups: Vec<Group>,
+    pub(super) members: Vec<InstanceId>,
     pub(super) addresses: Vec<VirtualAddress>,
     pub(super) link_rules: Vec<LinkRules>,
     pub(super) peers: Vec<Peer>,
@@ -95,6 +97,8 @@ impl Default for Tables {
         Self {
             texts: TextsBuilder::default(),
             instances: Vec::new(),
+            groups: Vec::new(),
+            members: Vec::new(),
             addresses: Vec::new(),
             link_rules: Vec::new(),
             peers: Vec::new(),
@@ -214,6 +218,8 @@ impl Tables {
             links: self.links.into(),
             link_rules: self.link_rules.into(),
             instances: self.instances.into(),
+            groups: self.groups.into(),
+            members: self.members.into(),
             addresses: self.addresses.into(),
             peers: self.peers.into(),
             trackers: self.trackers.into(),

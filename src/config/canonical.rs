@@ -87,11 +87,12 @@ mod phase {
     pub(super) const UNTRACKED_ADDRESS: u8 = 15;
     pub(super) const TRACKERS: u8 = 16;
     pub(super) const TRACKER: u8 = 17;
-    pub(super) const SERVICE: u8 = 18;
+    pub(super) const GROUP: u8 = 18;
+    pub(super) const SERVICE: u8 = 19;
     /// `row` counts all destinations.
-    pub(super) const SERVER: u8 = 19;
+    pub(super) const SERVER: u8 = 20;
     /// `sub` counts the server's probes, `leaf` the urls of one.
-    pub(super) const PROBE: u8 = 20;
+    pub(super) const PROBE: u8 = 21;
 }
 
 /// Writes the row at `place`, whole lines or nothing, and says where the next one is. A place that the configuration
@@ -106,7 +107,7 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
         phase::HEAD => machine::head(config, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
         phase::GARP_GROUP..=phase::DELAY => links::row(config, place, &mut page),
-        phase::INSTANCE..=phase::TRACKER => vrrp::row(config, place, &mut page),
+        phase::INSTANCE..=phase::GROUP => vrrp::row(config, place, &mut page),
         _ => service::row(config, place, &mut page),
     }
 }

@@ -28,6 +28,8 @@ pub const PEERS: Code = Code(210);
 pub const USELESS_TRACKER: Code = Code(211);
 /// Delays and manners that change nothing or do harm.
 pub const MANNERS: Code = Code(212);
+/// A sync group of instances that do not exist, or are in another one.
+pub const GROUP: Code = Code(216);
 /// `state MASTER` with `auth_type AH`.
 pub const AH_STARTS_AS_BACKUP: Code = Code(219);
 /// A scheduler that no kernel has.

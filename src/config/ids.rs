@@ -36,6 +36,8 @@ ids! {
     LinkId;
     /// A VRRP instance: one virtual router as seen by this box.
     InstanceId;
+    /// A group of instances that change their states together.
+    GroupId;
     /// A virtual address of an instance.
     AddressId;
     /// A virtual service.

@@ -151,7 +151,9 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     ),
     flag("nopreempt|off|do not take over from a MASTER of lower priority", |b, at| b.nopreempt = Some(at)),
     flag("preempt|on|take over from a MASTER of lower priority", |b, _| b.nopreempt = None),
-    list("track_interface|none|interfaces that must be up, or that change the priority", tracker),
+    list("track_interface|none|interfaces that must be up, or that change the priority", |b, line| {
+        b.trackers.extend(tracker(line));
+    }),
     // The active router answers for its addresses; no_accept is what would need work.
     flag("accept|on|the MASTER answers for its addresses", |_, _| {}),
 ];
@@ -376,8 +378,12 @@ fn peer(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     draft.peers.extend(address.map(|address| PeerDraft { address, ttls }));
 }
 
-fn tracker(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
-    let Some(name) = link(line) else { return line.rest() };
+/// A line of `track_interface`.
+pub(super) fn tracker(line: &mut Line<'_, '_>) -> Option<TrackerDraft> {
+    let Some(name) = link(line) else {
+        line.rest();
+        return None;
+    };
     let mut tracker = TrackerDraft { link: name, weight: 0 };
     while let Some(word) = line.word() {
         match &*word.text {
@@ -389,7 +395,8 @@ fn tracker(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
                     format_args!("`reverse` is not supported by this version; the tracker is left out"),
                     format_args!("write a weight of the other sign without `reverse`"),
                 );
-                return line.rest();
+                line.rest();
+                return None;
             }
             _ => {
                 line.cx.error(
@@ -403,7 +410,7 @@ fn tracker(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
             }
         }
     }
-    draft.trackers.push(tracker);
+    Some(tracker)
 }
 
 /// Reads a `vrrp_instance` block.

@@ -13,6 +13,7 @@ use super::codes::{
     NO_PASSWORD, NOPREEMPT, OTHER_PROTOCOL, PEERS, USELESS_TRACKER, WHOLE_SECONDS,
 };
 use super::global::{GlobalDraft, announce_defaults};
+use super::group::{self, GroupDraft};
 use super::ids::{AddressId, Id, InstanceId, LinkId, Range};
 use super::instance::{AuthType, InstanceDraft, State};
 use super::model::{
@@ -25,7 +26,12 @@ use crate::time::Duration;
 use crate::wire::vrrp::{CENTISECOND, Coverage, Family, GROUP, GROUP6, Version};
 
 /// Adds the instance to the tables, or says why not.
-pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut Tables, cx: &mut Context<'_>) {
+pub(super) fn finish(
+    draft: &InstanceDraft,
+    (global, groups): (&GlobalDraft, &[GroupDraft]),
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) {
     if !tables.names.insert(draft.name.clone()) {
         cx.error(
             DUPLICATE_INSTANCE,
@@ -74,7 +80,13 @@ pub(super) fn finish(draft: &InstanceDraft, global: &GlobalDraft, tables: &mut T
         source_check: source_check(draft, global),
         addresses,
         advertised,
-        trackers: add_trackers(draft, (link, priority), addresses, tables, cx),
+        trackers: add_trackers(
+            (draft, group::of(groups, &draft.name)),
+            (link, priority),
+            addresses,
+            tables,
+            cx,
+        ),
         announce,
         manners: manners(draft, (preemption, priority), has_peers, global, cx),
     };
@@ -402,7 +414,7 @@ fn source_check(draft: &InstanceDraft, global: &GlobalDraft) -> SourceCheck {
 
 /// The own interface, the interfaces of the addresses, then what is asked for. Weight 0: down means FAULT.
 fn add_trackers(
-    draft: &InstanceDraft,
+    (draft, group): (&InstanceDraft, Option<&GroupDraft>),
     (own, priority): (LinkId, u8),
     addresses: Range<AddressId>,
     tables: &mut Tables,
@@ -423,10 +435,15 @@ fn add_trackers(
     for link in devices {
         add_tracker(Tracker { link, weight: 0 }, start, tables);
     }
-    for tracker in &draft.trackers {
+    let shared = group.map(|group| group.trackers.as_slice()).unwrap_or_default();
+    for tracker in draft.trackers.iter().chain(shared) {
         let Some(link) = tables.link(tracker.link.value, tracker.link.at) else { continue };
+        let mut weight = tracker.weight;
         let useless = if tracker.weight == 0 {
             None
+        } else if group.is_some_and(|group| !group.weighted) {
+            weight = 0;
+            Some("in a sync group down means FAULT, unless it has `sync_group_tracking_weight`")
         } else if priority == u8::MAX {
             Some("the priority of an owner (255) never changes")
         } else if link == own {
@@ -442,7 +459,7 @@ fn add_trackers(
                 format_args!("{why}; remove the line"),
             );
         }
-        add_tracker(Tracker { link, weight: tracker.weight }, start, tables);
+        add_tracker(Tracker { link, weight }, start, tables);
     }
     row(start)..row(tables.trackers.len())
 }

@@ -2,8 +2,9 @@
 
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
+use super::group::{self, GroupDraft, SYNC_GROUP};
 use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
-use super::link_rules::{self, DelayDraft, GroupDraft};
+use super::link_rules::{self, DelayDraft, GarpGroupDraft};
 use super::model::Interface;
 use super::own;
 use super::refused;
@@ -21,9 +22,10 @@ pub(super) struct RootDraft {
     pub(super) instances: Vec<InstanceDraft>,
     /// The service to be read next.
     pub(super) service: Option<NodeId>,
+    pub(super) groups: Vec<GroupDraft>,
     pub(super) appliance: ApplianceDraft,
     pub(super) interfaces: Vec<Interface>,
-    pub(super) garp_groups: Vec<GroupDraft>,
+    pub(super) garp_groups: Vec<GarpGroupDraft>,
     pub(super) delays: Vec<DelayDraft>,
 }
 
@@ -31,7 +33,6 @@ pub(super) static ROOT: Table<RootDraft> = Table { name: "the top level", rows: 
 
 const NAMESPACE: &str = "start lvsbox inside the network namespace";
 const PROCESSES: &str = "there is one process, and it writes no pid file";
-const GROUPS: &str = "members of the group change their states one by one";
 const SCRIPTS: &str = "no scripts run here; track an interface with `track_interface`";
 const STATIC: &str = "set it up with the other addresses and routes of the machine";
 
@@ -41,6 +42,9 @@ const ROWS: &[Keyword<RootDraft>] = &[
     }),
     block("vrrp_instance|none|a virtual router: name and block", |b, cx, node| {
         b.instances.extend(read(cx, node))
+    }),
+    block("vrrp_sync_group|none|instances that change their states together", |b, cx, node| {
+        b.groups.extend(group::read(cx, node))
     }),
     block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
         b.service = Some(node)
@@ -76,7 +80,6 @@ const ROWS: &[Keyword<RootDraft>] = &[
     unsupported("static_ipaddress|none|addresses that are always there", STATIC),
     unsupported("static_routes|none|routes that are always there", STATIC),
     unsupported("static_rules|none|routing rules that are always there", STATIC),
-    unsupported("vrrp_sync_group|none|instances that change their states together", GROUPS),
     unsupported("vrrp_script|none|a script that instances can track", SCRIPTS),
     unsupported("vrrp_track_process|none|a process that instances can track", SCRIPTS),
     unsupported("track_file|none|a file with a number that instances can track", SCRIPTS),
@@ -106,12 +109,13 @@ const ROWS: &[Keyword<RootDraft>] = &[
 ];
 
 /// Tables of all blocks that are read.
-static TABLES: [&(dyn Rows + Sync); 14] = [
+static TABLES: [&(dyn Rows + Sync); 15] = [
     &ROOT,
     &GLOBAL,
     &INSTANCE,
     &AUTHENTICATION,
-    &link_rules::GROUP,
+    &link_rules::GARP_GROUP,
+    &SYNC_GROUP,
     &SERVICE,
     &SERVER,
     &URL,

@@ -30,7 +30,7 @@ pub(super) struct Pauses {
 
 /// A `garp_group`.
 #[derive(Debug, Default)]
-pub(super) struct GroupDraft {
+pub(super) struct GarpGroupDraft {
     pauses: Pauses,
     links: Vec<Given<LinkName>>,
 }
@@ -56,9 +56,9 @@ pub(super) const GLOBAL: &[Keyword<GlobalDraft>] = &[
     }),
 ];
 
-pub(super) static GROUP: Table<GroupDraft> = Table { name: "garp_group", rows: &[GROUP_ROWS] };
+pub(super) static GARP_GROUP: Table<GarpGroupDraft> = Table { name: "garp_group", rows: &[GROUP_ROWS] };
 
-const GROUP_ROWS: &[Keyword<GroupDraft>] = &[
+const GROUP_ROWS: &[Keyword<GarpGroupDraft>] = &[
     pause("garp_interval|0 s|pause between gratuitous ARPs", |b, given| b.pauses.arp = Some(given)),
     pause("gna_interval|0 s|pause between neighbour advertisements", |b, given| {
         b.pauses.advertisement = Some(given)
@@ -71,8 +71,8 @@ const GROUP_ROWS: &[Keyword<GroupDraft>] = &[
 
 /// Reads a `garp_group` block.
 pub(super) fn group(root: &mut RootDraft, cx: &mut Context<'_>, node: NodeId) {
-    let mut draft = GroupDraft::default();
-    Walk::block(cx, node, &GROUP, &mut draft);
+    let mut draft = GarpGroupDraft::default();
+    Walk::block(cx, node, &GARP_GROUP, &mut draft);
     let at = cx.tree.position(node);
     if draft.links.is_empty() {
         cx.error(

@@ -6,6 +6,7 @@ use core::fmt;
 
 use super::build::Tables;
 use super::codes::TOO_LARGE;
+use super::group;
 use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
 use super::link_rules;
@@ -140,11 +141,13 @@ impl Loader {
                 let mut cx = context(&self.tree, &mut self.diagnostics);
                 match drafts.next() {
                     Some(draft) => {
-                        instance_build::finish(&draft, &self.root.global, &mut self.tables, &mut cx);
+                        let outer = (&self.root.global, self.root.groups.as_slice());
+                        instance_build::finish(&draft, outer, &mut self.tables, &mut cx);
                         Stage::Instances(drafts)
                     }
                     None => {
                         self.tables.link_rules = link_rules::finish(&self.root, &self.tables, &mut cx);
+                        group::finish(&self.root.groups, &mut self.tables, &mut cx);
                         self.tables.report_limits(&mut cx);
                         Stage::Done { usable: true }
                     }

@@ -20,6 +20,7 @@ mod appliance;
 mod behaviour;
 mod build;
 mod global;
+mod group;
 mod instance;
 mod instance_build;
 mod link_rules;

@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroU8;
 use std::rc::Rc;
 
-use super::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
+use super::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use crate::check::Checker;
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
@@ -27,6 +27,10 @@ pub struct Config {
     pub link_rules: Box<[LinkRules]>,
     /// `vrrp_instance` blocks in order of the file.
     pub instances: Box<[Instance]>,
+    /// `vrrp_sync_group` blocks in order of the file.
+    pub groups: Box<[Group]>,
+    /// Members of groups, contiguous per group (indexed by `Group::members`); an instance is in one group at most.
+    pub members: Box<[InstanceId]>,
     /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones.
     pub addresses: Box<[VirtualAddress]>,
     /// Unicast peers, contiguous per instance (indexed by `Instance::peers`, not by an id).
@@ -172,6 +176,17 @@ pub struct Instance {
     pub announce: Announce,
     /// How it behaves beyond the protocol.
     pub manners: Manners,
+}
+
+/// A sync group: instances that change their states together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The name behind `vrrp_sync_group`.
+    pub name: Text,
+    /// Rows of `Config::members`, at least one.
+    pub members: core::ops::Range<u32>,
+    /// Trackers of its members may have a weight (`sync_group_tracking_weight`).
+    pub weighted: bool,
 }
 
 /// `preempt` or `nopreempt`.
@@ -511,6 +526,22 @@ impl Config {
     /// The interfaces an instance tracks, its own first.
     pub fn trackers_of(&self, instance: &Instance) -> &[Tracker] {
         rows(&self.trackers, &instance.trackers)
+    }
+
+    /// The members of a group, in order.
+    pub fn members_of(&self, group: &Group) -> &[InstanceId] {
+        rows(&self.members, &group.members)
+    }
+
+    /// The group an instance is in.
+    pub fn group_of(&self, instance: InstanceId) -> Option<GroupId> {
+        let holds = |group: &Group| self.members_of(group).contains(&instance);
+        self.groups.iter().position(holds).map(GroupId::from_index)
+    }
+
+    /// The group's name.
+    pub fn group_name(&self, id: GroupId) -> &str {
+        self.groups.get(id.index()).map_or("?", |group| self.texts.get(group.name))
     }
 
     /// The addresses in an instance's adverts, in order.

@@ -2,24 +2,6 @@
 //! where they are misplaced. One row of `word|default|meaning` a line; a block that is implemented leaves this list.
 
 pub(super) const BLOCKS: &[(&str, &str)] = &[
-    (
-        "vrrp_sync_group",
-        "group|none|instances that change their states together\n\
-         global_tracking|off|old form of `sync_group_tracking_weight`\n\
-         sync_group_tracking_weight|off|members may have trackers with a weight\n\
-         track_interface|none|interfaces that must be up\n\
-         track_script|none|scripts that must succeed\n\
-         track_file|none|files whose number counts\n\
-         track_process|none|processes that must run\n\
-         track_bfd|none|BFD sessions that must be up\n\
-         notify|none|command at every change of state\n\
-         notify_master|none|command on becoming MASTER\n\
-         notify_backup|none|command on becoming BACKUP\n\
-         notify_fault|none|command on becoming FAULT\n\
-         notify_stop|none|command at the stop\n\
-         notify_priority_changes|off|tell about changes of priority, too\n\
-         smtp_alert|off|mail about changes of state",
-    ),
     ("track_group", "group|none|instances that the static addresses depend on"),
     (
         "vrrp_script",

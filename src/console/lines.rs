@@ -12,11 +12,12 @@ use core::fmt;
 use core::net::IpAddr;
 
 use crate::check::Failure;
-use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::OnFailure;
 use crate::director::Director;
 use crate::director::action::Change;
 use crate::director::event::{DumpError, Errno};
+use crate::director::groups::Standing;
 use crate::director::journal::{Entry, Family, Reason, Record, Rival};
 use crate::wire::errno::Text;
 use crate::wire::genl_ipvs::DestinationKey;
@@ -80,6 +81,7 @@ impl<'a> Teller<'a> {
             Reason::EnteredBackup(id, Entry::Defeated | Entry::Recovered) => self.about(Info, id, format_args!("Entering BACKUP STATE")),
             Reason::EnteredMaster(id) => self.about(Info, id, format_args!("Entering MASTER STATE")),
             Reason::EnteredFault(id, fault) => self.about(Error, id, format_args!("Entering FAULT STATE ({})", Why::of_fault(names, fault))),
+            Reason::GroupSynced(id, standing) => self.group_synced(id, standing),
             Reason::MasterSilent(id) => self.about(Info, id, format_args!("Receive advertisement timeout")),
             Reason::SettingAddresses(id) => self.about(Info, id, format_args!("setting VIPs.")),
             Reason::RemovingAddresses(id) => self.about(Info, id, format_args!("removing VIPs.")),
@@ -143,6 +145,17 @@ impl<'a> Teller<'a> {
     fn about(&mut self, severity: Severity, id: InstanceId, line: fmt::Arguments<'_>) {
         let names = self.names;
         self.say(severity, format_args!("({}) {line}", names.instance(id)));
+    }
+
+    fn group_synced(&mut self, id: GroupId, standing: Standing) {
+        let state = match standing {
+            Standing::Init => "INIT",
+            Standing::Backup => "BACKUP",
+            Standing::Master => "MASTER",
+            Standing::Fault(_) => "FAULT",
+        };
+        let names = self.names;
+        self.say(Info, format_args!("VRRP_Group({}) Syncing instances to {state} state", names.group(id)));
     }
 
     fn higher(&mut self, id: InstanceId, Rival { from, theirs, ours }: Rival) {

@@ -8,7 +8,7 @@ use super::dirty::DirtySet;
 use super::journal::{Journal, Reason};
 use super::timers::Timers;
 use crate::config::Config;
-use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::time::Instant;
 
 /// Facts, timers, journal; handed to every subsystem.
@@ -18,6 +18,10 @@ pub(crate) struct Bus {
     pub(crate) links: DirtySet,
     /// An instance's tracked interfaces changed.
     pub(crate) tracks: DirtySet,
+    /// A member of a group changed its state, or whether it can or wants to be MASTER.
+    pub(crate) groups: DirtySet,
+    /// A member's group goes where the member is not yet.
+    pub(crate) followers: DirtySet,
     /// An instance's state or its wish to announce changed.
     pub(crate) instances: DirtySet,
     /// An address became present in the kernel.
@@ -152,6 +156,8 @@ impl Bus {
         Self {
             links: DirtySet::new(config.links.len()),
             tracks: DirtySet::new(config.instances.len()),
+            groups: DirtySet::new(config.groups.len()),
+            followers: DirtySet::new(config.instances.len()),
             instances: DirtySet::new(config.instances.len()),
             installed: DirtySet::new(config.addresses.len()),
             verdicts: DirtySet::new(config.probes.len()),
@@ -205,7 +211,8 @@ impl Bus {
 
     /// True if a fact waits for its consumers.
     pub(crate) fn has_facts(&self) -> bool {
-        [&self.links, &self.tracks, &self.instances, &self.installed, &self.verdicts, &self.services]
+        let Self { links, tracks, groups, followers, instances, installed, verdicts, services, .. } = self;
+        [links, tracks, groups, followers, instances, installed, verdicts, services]
             .iter()
             .any(|facts| !facts.is_empty())
     }
@@ -218,6 +225,11 @@ impl Bus {
     /// An interface changed.
     pub(crate) fn link_changed(&mut self, link: LinkId) {
         self.links.insert(link.index());
+    }
+
+    /// A member of a group changed.
+    pub(crate) fn group_changed(&mut self, group: GroupId) {
+        self.groups.insert(group.index());
     }
 
     /// An instance changed.

@@ -5,9 +5,10 @@ use core::net::IpAddr;
 
 use super::action::Change;
 use super::event::{DumpError, Errno};
+use super::groups::Standing;
 use super::vrrp::{Fault, Reject};
 use crate::check::Failure;
-use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, DestinationId, GroupId, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::DestinationKey;
@@ -42,6 +43,8 @@ pub enum Reason {
     EnteredMaster(InstanceId),
     /// An instance cannot take part.
     EnteredFault(InstanceId, Fault),
+    /// A group brings its members to one state.
+    GroupSynced(GroupId, Standing),
     /// A BACKUP heard nothing for the master-down time.
     MasterSilent(InstanceId),
     /// An instance is about to have its addresses added.

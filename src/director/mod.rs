@@ -19,6 +19,7 @@ mod dirty;
 pub mod duplicate;
 pub mod event;
 pub mod garp;
+pub mod groups;
 pub mod health;
 mod index;
 pub mod ipvs_plan;
@@ -41,6 +42,7 @@ use bus::{Bus, Timer};
 use duplicate::Duplicates;
 use event::Event;
 use garp::{Announcements, Pace};
+use groups::Groups;
 use health::Health;
 use ipvs_plan::IpvsPlan;
 use journal::Reason;
@@ -54,7 +56,7 @@ pub use vrrp::packet::Datagram;
 use vrrp::{Surroundings, Vrrp};
 
 use crate::config::Config;
-use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::time::Instant;
 
 /// Rounds of facts, and timers fired, in one turn; what is left is for the next.
@@ -76,6 +78,7 @@ pub(crate) struct Parts {
     tracks: Tracks,
     vrrp: Vrrp,
     duplicates: Duplicates,
+    groups: Groups,
     garp: Announcements,
     health: Health,
     services: Services,
@@ -93,6 +96,7 @@ impl Parts {
             tracks: Tracks::new(config),
             vrrp: Vrrp::new(config, now),
             duplicates: Duplicates::default(),
+            groups: Groups::new(config, now),
             garp: Announcements::new(config),
             health: Health::new(config, now),
             services: Services::new(config, now),
@@ -187,19 +191,34 @@ impl Director {
 
     /// Carries facts from their owners to their consumers.
     fn settle(&mut self, now: Instant) {
-        let (
-            config,
-            Parts {
-                bus, links, tracks, vrrp, duplicates, garp, health, services, net_plan, ipvs_plan, ..
-            },
-        ) = (&self.config, &mut self.parts);
+        let config = &self.config;
+        let Parts {
+            bus,
+            links,
+            tracks,
+            vrrp,
+            groups,
+            duplicates,
+            garp,
+            health,
+            services,
+            net_plan,
+            ipvs_plan,
+            ..
+        } = &mut self.parts;
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
                 tracks.link_changed(link, config, links, bus);
                 net_plan.link_changed(link, config, links);
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
-                vrrp.evaluate(now, id, Surroundings { config, links, tracks }, bus);
+                vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups }, bus);
+            }
+            while let Some(id) = bus.groups.pop().map(GroupId::from_index) {
+                groups.member_changed(now, id, (config, vrrp), bus);
+            }
+            while let Some(id) = bus.followers.pop().map(InstanceId::from_index) {
+                vrrp.follow_group(now, id, (config, groups), bus);
             }
             while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
                 net_plan.instance_changed(id, config, vrrp);

@@ -183,6 +183,7 @@ impl Director {
         parts.tracks.take_stock(&config, &parts.links, &mut parts.bus);
         parts.vrrp.adopt(now, from, &config, &mut parts.bus);
         parts.duplicates.adopt(&old.duplicates, &self.config, &config);
+        parts.groups.adopt(&old.groups, (&self.config, &config), &parts.vrrp, &mut parts.bus);
         parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);
         parts.net_plan.adopt(&old.net_plan, from, &config, &parts.links);
         parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);

@@ -6,6 +6,7 @@ use super::Director;
 use super::action::{Action, AdvertKind, Epoch};
 use super::duplicate::Duplicates;
 use super::garp::Announcements;
+use super::groups::Groups;
 use super::health::Health;
 use super::ipvs_plan::IpvsPlan;
 use super::journal::Journal;
@@ -150,6 +151,11 @@ impl Director {
     /// Addresses of ours that others speak for.
     pub fn duplicates(&self) -> &Duplicates {
         &self.parts.duplicates
+    }
+
+    /// Sync groups.
+    pub fn groups(&self) -> &Groups {
+        &self.parts.groups
     }
 
     /// Announcements.

@@ -410,7 +410,8 @@ fn instance(number: usize) -> BoxedStrategy<String> {
         },
     );
     let body = (some(lines), needed).prop_map(|(lines, needed)| lines + &needed).boxed();
-    block(line("vrrp_instance", text(0)), body)
+    let name = prop_oneof![text(0), Just(format!("VI_{number}"))];
+    block(line("vrrp_instance", name), body)
 }
 
 fn checker() -> BoxedStrategy<String> {
@@ -554,6 +555,15 @@ fn machine() -> BoxedStrategy<String> {
     ])
 }
 
+fn groups() -> BoxedStrategy<String> {
+    let members = some(vec![flag("VI_0"), flag("VI_1"), flag("VI_2"), flag("VI_3")]);
+    let tracked = block(flag("track_interface"), some(vec![flag("eth3"), flag("eth1 weight 7")]));
+    let lines = vec![flag("sync_group_tracking_weight"), tracked, block(flag("group"), members)];
+    vec(block(line("vrrp_sync_group", text(1)), some(lines)), 0..3)
+        .prop_map(|all| all.join("\n") + "\n")
+        .boxed()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
@@ -561,8 +571,9 @@ proptest! {
     fn whatever_is_loaded_is_the_same_when_its_canonical_text_is(
         machine in machine(),
         instances in (0..4_usize).prop_flat_map(|count| (0..count).map(instance).collect::<Vec<_>>()),
+        groups in groups(),
         services in vec(service(), 0..4),
     ) {
-        round(&format!("{machine}{}\n{}\n", instances.join("\n"), services.join("\n")));
+        round(&format!("{machine}{groups}{}\n{}\n", instances.join("\n"), services.join("\n")));
     }
 }

@@ -22,8 +22,11 @@ const GARP_REPEAT: u32 = 5;
 
 /// Some lines of an instance.
 pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
+    if place.phase == phase::GROUP {
+        return group(config, place, page);
+    }
     let Some(instance) = config.instances.get(place.row) else {
-        return Ok(Some(Place::at(phase::SERVICE, 0)));
+        return Ok(Some(Place::at(phase::GROUP, 0)));
     };
     let next = |phase| Ok(Some(Place::at(phase, place.row)));
     match place.phase {
@@ -80,6 +83,30 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
                 Ok(Some(Place::at(phase::INSTANCE, place.row + 1)))
             }
         },
+    }
+}
+
+/// A sync group, one member a row.
+fn group(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
+    let Some(group) = config.groups.get(place.row) else { return Ok(Some(Place::at(phase::SERVICE, 0))) };
+    if place.sub == 0 {
+        page.gap()?;
+        page.open(0, "vrrp_sync_group", &page.word(config.texts.get(group.name)))?;
+        if group.weighted {
+            page.flag(1, "sync_group_tracking_weight")?;
+        }
+        page.open(1, "group", &"")?;
+    }
+    match config.members_of(group).get(place.sub) {
+        Some(member) => {
+            page.line(2, "", &page.word(config.instance_name(*member)))?;
+            Ok(Some(place.next_sub()))
+        }
+        None => {
+            page.close(1)?;
+            page.close(0)?;
+            Ok(Some(Place::at(phase::GROUP, place.row + 1)))
+        }
     }
 }
 

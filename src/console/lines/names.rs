@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::check::{Checker, Transport};
 use crate::config::Config;
-use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::{Probe, VirtualAddress};
 use crate::console::text::clip;
 use crate::director::event::Errno;
@@ -23,6 +23,10 @@ impl<'a> Names<'a> {
 
     pub(in crate::console) fn instance(self, id: InstanceId) -> &'a str {
         clip(self.0.instance_name(id))
+    }
+
+    pub(in crate::console) fn group(self, id: GroupId) -> &'a str {
+        clip(self.0.group_name(id))
     }
 
     pub(in crate::console) fn address(self, id: AddressId) -> Option<&'a VirtualAddress> {

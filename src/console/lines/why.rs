@@ -71,6 +71,9 @@ fn write_fault(f: &mut fmt::Formatter<'_>, names: Names<'_>, fault: Fault) -> fm
             write!(f, "source address {source} is not on interface {}", names.link(link))
         }
         Fault::NoPeers => f.write_str("no unicast peers"),
+        Fault::Group(member) => {
+            write!(f, "{} of the same group is in FAULT", names.instance(member))
+        }
         Fault::Socket(link, errno) => {
             write!(f, "VRRP socket on {}: {}", names.link(link), Text(errno.0))
         }
@@ -112,6 +115,7 @@ fn write_reason(f: &mut fmt::Formatter<'_>, names: Names<'_>, reason: Reason) ->
         Reason::EqualAdvert(_, rival) => {
             write!(f, "{} has priority {} too and the higher address", rival.from, rival.theirs)
         }
+        Reason::GroupSynced(group, _) => write!(f, "as the whole group {}", names.group(group)),
         Reason::EnteredFault(_, fault) => write_fault(f, names, fault),
         Reason::Stopping => f.write_str("stopping"),
         Reason::Reloaded => f.write_str("reload"),

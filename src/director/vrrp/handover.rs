@@ -37,7 +37,7 @@ impl Vrrp {
             let (Some(router), Some(before)) = (self.table.get_mut(id.index()), from.vrrp.get(old)) else {
                 continue;
             };
-            *router = VirtualRouter { program: Program::Idle, ..*before };
+            *router = VirtualRouter { program: Program::Idle, group: router.group, ..*before };
             router.demoted &= instance.priority == OWNER;
             if !from.follows_another(old, before.master_interval, instance) {
                 router.master_interval = instance.advert_interval;

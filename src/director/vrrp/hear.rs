@@ -74,6 +74,7 @@ impl Vrrp {
             }
             return;
         }
+        router.wants = false;
         router.follow(now, id, interval, bus);
         bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));
     }

@@ -5,6 +5,7 @@
 //! masters. What is received is judged in `judge.rs`; what is sent is made in `packet.rs`.
 
 mod condition;
+mod group;
 mod handover;
 mod hear;
 mod interval;
@@ -20,15 +21,17 @@ use super::action::AdvertKind;
 use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
+use super::groups::Groups;
 use super::journal::{Entry, Reason, Rival};
 use super::links::Links;
 use super::track::Tracks;
 use crate::config::Config;
-use crate::config::ids::{Id, InstanceId, LinkId};
+use crate::config::ids::{GroupId, Id, InstanceId, LinkId};
 use crate::config::model::Instance;
 use crate::time::{Duration, Instant};
 use crate::wire::vrrp::Family;
 use condition::{Condition, condition};
+pub use group::Ability;
 pub(crate) use handover::Predecessor;
 use interval::centiseconds;
 pub use interval::{master_down_interval, skew_time};
@@ -68,6 +71,8 @@ pub enum Fault {
     NoSource(LinkId, IpAddr),
     /// Adverts are to go to peers, and there are none (`unicast_fault_no_peer`).
     NoPeers,
+    /// This member of its group cannot take part.
+    Group(InstanceId),
 }
 
 /// What an instance wants announced; a new serial is a new wish.
@@ -143,6 +148,12 @@ pub struct VirtualRouter {
     /// The interval that the skew and the wait of a BACKUP go by: the active router's in version 3 once it was heard
     /// (RFC 9568 section 6.1, `Active_Adver_Interval`), else our own.
     pub master_interval: Duration,
+    /// Its sync group.
+    group: Option<GroupId>,
+    /// Whether it could take part if it were in no group.
+    pub ability: Ability,
+    /// A BACKUP that nobody keeps from being MASTER but its group.
+    pub wants: bool,
     program: Program,
     /// A lesser router is MASTER: it is followed until then (`preempt_delay`), and preempted after.
     pub preempt_at: Option<Instant>,
@@ -188,6 +199,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) config: &'a Config,
     pub(crate) links: &'a Links,
     pub(crate) tracks: &'a Tracks,
+    pub(crate) groups: &'a Groups,
 }
 
 /// An advert that was found acceptable.
@@ -201,7 +213,7 @@ struct Heard {
 
 impl Vrrp {
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
-        let router = |instance: &Instance| VirtualRouter {
+        let router = |(id, instance): (usize, &Instance)| VirtualRouter {
             state: State::Init,
             since: now,
             why: None,
@@ -216,6 +228,9 @@ impl Vrrp {
             preempt_at: None,
             other_owner: None,
             demoted: false,
+            group: config.group_of(InstanceId::from_index(id)),
+            ability: Ability::Unknown,
+            wants: false,
             program: Program::Idle,
             ip_id: 0,
             sequence: 0,
@@ -227,7 +242,7 @@ impl Vrrp {
             send_reported: false,
         };
         Self {
-            table: config.instances.iter().map(router).collect(),
+            table: config.instances.iter().enumerate().map(router).collect(),
             outgoing: DirtySet::new(config.instances.len()),
             stopping: false,
             held_until: Instant::ZERO,
@@ -282,12 +297,14 @@ impl Vrrp {
         }
         self.weigh(now, id, instance, around.tracks.get(id).delta, bus);
         let Some(state) = self.get(id).map(|router| router.state) else { return };
-        match (state, condition(id, instance, around)) {
+        let condition = self.join_group(id, condition(id, instance, around), around.groups, bus);
+        match (state, condition) {
             (_, Condition::Pending) => {}
             (State::Init, Condition::Good) => self.begin(now, id, instance, Entry::Initial, bus),
             (State::Fault(_), Condition::Good) => self.begin(now, id, instance, Entry::Recovered, bus),
             (State::Backup | State::Master, Condition::Good) => {}
             (State::Fault(before), Condition::Bad(fault)) if before == fault => {}
+            (State::Fault(_), Condition::Bad(fault @ Fault::Group(_))) => self.blame(id, fault),
             (State::Init | State::Backup | State::Fault(_), Condition::Bad(fault)) => {
                 self.fail(now, id, fault, bus);
             }
@@ -297,6 +314,7 @@ impl Vrrp {
                 self.release(now, id, bus);
             }
         }
+        self.stand(id, state, around.groups, bus);
     }
 
     /// The protocol timer of an instance fired.
@@ -307,6 +325,7 @@ impl Vrrp {
                 self.send(id, AdvertKind::Present);
                 bus.set(Timer::Protocol(id), now + instance.advert_interval);
             }
+            Some(State::Backup) if self.waits_for_group(now, id, instance, bus) => {}
             Some(State::Backup) => {
                 bus.record(now, Reason::MasterSilent(id));
                 self.become_master(now, id, instance, Reason::MasterSilent(id), bus);
@@ -319,7 +338,7 @@ impl Vrrp {
     fn begin(&mut self, now: Instant, id: InstanceId, instance: &Instance, entry: Entry, bus: &mut Bus) {
         let Some(router) = self.table.get_mut(id.index()) else { return };
         router.master_interval = instance.advert_interval;
-        if router.priority == OWNER {
+        if router.priority == OWNER && router.group.is_none() {
             self.become_master(now, id, instance, Reason::EnteredMaster(id), bus);
         } else {
             self.become_backup(now, id, instance, (entry, Reason::EnteredBackup(id, entry)), bus);
@@ -392,6 +411,10 @@ impl Vrrp {
         router.answered_at = None;
         router.farewell_at = None;
         router.preempt_at = None;
+        router.wants = false;
+        if let Some(group) = router.group {
+            bus.group_changed(group);
+        }
         // Only a MASTER shows itself.
         if state != State::Master && matches!(router.program, Program::Send { kind: AdvertKind::Present, .. })
         {

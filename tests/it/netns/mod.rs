@@ -10,6 +10,7 @@ mod drift;
 mod duplicate;
 mod echo;
 mod election;
+mod groups;
 mod hostile;
 mod large;
 mod sealed;

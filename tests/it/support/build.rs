@@ -9,7 +9,7 @@ use lvsbox::check::tcp_check::TcpCheck;
 use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use lvsbox::config::model::{
-    Announce, Assumption, Authentication, Destination, Global, Instance, Manners, OnFailure, Peer,
+    Announce, Assumption, Authentication, Destination, Global, Group, Instance, Manners, OnFailure, Peer,
     Preemption, Probe, Service, SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
 };
 use lvsbox::time::Duration;
@@ -121,6 +121,8 @@ impl Vs {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Builder {
     pub(crate) instances: Vec<Vr>,
+    /// Sync groups: name, and the numbers of their instances.
+    pub(crate) groups: Vec<(&'static str, Vec<u32>)>,
     pub(crate) services: Vec<Vs>,
     pub(crate) flush: bool,
     pub(crate) timeouts: Timeouts,
@@ -136,6 +138,11 @@ impl Builder {
         self
     }
 
+    pub(crate) fn group(mut self, name: &'static str, members: &[u32]) -> Self {
+        self.groups.push((name, members.to_vec()));
+        self
+    }
+
     pub(crate) fn service(mut self, service: Vs) -> Self {
         self.services.push(service);
         self
@@ -145,12 +152,15 @@ impl Builder {
         let mut rows = Rows::default();
         self.instances.iter().for_each(|instance| rows.instance(instance));
         self.services.iter().for_each(|service| rows.service(service));
+        self.groups.iter().for_each(|(name, members)| rows.group(name, members));
         Config {
             global: Global { flush_at_start: self.flush, timeouts: self.timeouts, ..Global::default() },
             texts: rows.texts.finish(),
             links: rows.links.into(),
             link_rules: Box::default(),
             instances: rows.instances.into(),
+            groups: rows.groups.into(),
+            members: rows.members.into(),
             addresses: rows.addresses.into(),
             peers: rows.peers.into(),
             trackers: rows.trackers.into(),
@@ -169,6 +179,8 @@ struct Rows {
     texts: TextsBuilder,
     links: Vec<LinkName>,
     instances: Vec<Instance>,
+    groups: Vec<Group>,
+    members: Vec<InstanceId>,
     addresses: Vec<VirtualAddress>,
     peers: Vec<Peer>,
     trackers: Vec<Tracker>,
@@ -250,6 +262,13 @@ impl Rows {
             announce: vr.announce,
             manners: vr.manners,
         });
+    }
+
+    fn group(&mut self, name: &str, members: &[u32]) {
+        let first = row(self.members.len());
+        self.members.extend(members.iter().map(|id| InstanceId(*id)));
+        let name = self.texts.intern(name);
+        self.groups.push(Group { name, members: first..row(self.members.len()), weighted: false });
     }
 
     fn service(&mut self, vs: &Vs) {

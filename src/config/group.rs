@@ -1,0 +1,131 @@
+//! `vrrp_sync_group`: instances that change their states together. Its trackers are those of every member.
+//!
+//! Groups are finished after the instances, whose names they hold; an instance asks for its group's trackers before
+//! ([`of`]).
+
+use super::build::{Tables, row};
+use super::codes::GROUP;
+use super::ids::{Id, InstanceId};
+use super::instance::{TrackerDraft, tracker};
+use super::model::Group;
+use super::rows::{block, flag, ignored, list, old, unsupported};
+use crate::syntax::diagnostic::Quoted;
+use crate::syntax::{Context, Given, Keyword, Line, NodeId, Position, Table, Walk};
+
+/// A group as written.
+#[derive(Debug, Default)]
+pub(super) struct GroupDraft {
+    name: String,
+    at: Position,
+    members: Vec<Given<String>>,
+    pub(super) trackers: Vec<TrackerDraft>,
+    pub(super) weighted: bool,
+}
+
+pub(super) static SYNC_GROUP: Table<GroupDraft> = Table { name: "vrrp_sync_group", rows: &[ROWS] };
+
+const SCRIPTS: &str = "no scripts run, see the event log";
+/// What to use instead of a program that says whether something works.
+pub(super) const NO_PROGRAMS: &str =
+    "no programs run here: track hosts by `track_ping_group` or a service by `track_service`";
+
+const ROWS: &[Keyword<GroupDraft>] = &[
+    block("group|none|instances that change their states together", |b, cx, node| {
+        Walk::items(cx, node, member, b);
+    }),
+    flag("sync_group_tracking_weight|off|members may have trackers with a weight", |b, _| b.weighted = true),
+    old("global_tracking", "sync_group_tracking_weight"),
+    list("track_interface|none|interfaces that must be up, for every member", |b, line| {
+        b.trackers.extend(tracker(line));
+    }),
+    ignored("notify|none|command at every change of state", 0, SCRIPTS),
+    ignored("notify_master|none|command on becoming MASTER", 0, SCRIPTS),
+    ignored("notify_backup|none|command on becoming BACKUP", 0, SCRIPTS),
+    ignored("notify_fault|none|command on becoming FAULT", 0, SCRIPTS),
+    ignored("notify_stop|none|command at the stop", 0, SCRIPTS),
+    ignored("notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
+    ignored("smtp_alert|off|mail about changes of state", 0, "no mail is sent, see the log"),
+    unsupported("track_script|none|scripts that must succeed", NO_PROGRAMS),
+    unsupported("track_file|none|files whose number counts", NO_PROGRAMS),
+    unsupported("track_process|none|processes that must run", NO_PROGRAMS),
+    unsupported("track_bfd|none|BFD sessions that must be up", NO_PROGRAMS),
+];
+
+/// One name on each line, or several.
+fn member(draft: &mut GroupDraft, line: &mut Line<'_, '_>) {
+    while let Some(word) = line.word() {
+        draft.members.push(Given { value: word.text.into_owned(), at: word.at });
+    }
+}
+
+/// Reads a `vrrp_sync_group` block.
+pub(super) fn read(cx: &mut Context<'_>, node: NodeId) -> Option<GroupDraft> {
+    let at = cx.tree.position(node);
+    let mut line = cx.line(node);
+    let name = line.need("the name of the group")?;
+    line.end();
+    let mut draft = GroupDraft { name: name.text.into_owned(), at, ..GroupDraft::default() };
+    Walk::block(cx, node, &SYNC_GROUP, &mut draft);
+    Some(draft)
+}
+
+/// The group that names an instance first.
+pub(super) fn of<'a>(groups: &'a [GroupDraft], instance: &str) -> Option<&'a GroupDraft> {
+    groups.iter().find(|group| group.members.iter().any(|member| member.value == instance))
+}
+
+/// Adds the groups to the tables; whoever is no instance, or in another group, is reported and left out.
+pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Context<'_>) {
+    for draft in drafts {
+        let name = tables.texts.intern(&draft.name);
+        if tables.groups.iter().any(|group| group.name == name) {
+            cx.error(
+                GROUP,
+                draft.at,
+                format_args!("there is a group {} already; this one is left out", Quoted(&draft.name)),
+                format_args!("give every group a name of its own"),
+            );
+            continue;
+        }
+        let start = tables.members.len();
+        for member in &draft.members {
+            add(member, tables, cx);
+        }
+        match tables.members.len() - start {
+            0 => cx.error(
+                GROUP,
+                draft.at,
+                format_args!("group {} has no members and is left out", Quoted(&draft.name)),
+                format_args!("write the names of instances in its `group` block, one on each line"),
+            ),
+            count => {
+                if count == 1 {
+                    cx.warn(
+                        GROUP,
+                        draft.at,
+                        format_args!("group {} has one member only", Quoted(&draft.name)),
+                        format_args!("name the instances that go with it, or remove the group"),
+                    );
+                }
+                let members = row(start)..row(tables.members.len());
+                tables.groups.push(Group { name, members, weighted: draft.weighted });
+            }
+        }
+    }
+}
+
+fn add(member: &Given<String>, tables: &mut Tables, cx: &mut Context<'_>) {
+    let name = tables.texts.intern(&member.value);
+    let id = tables.instances.iter().position(|one| one.name == name).map(InstanceId::from_index);
+    let (why, write) = match id {
+        Some(id) if !tables.members.contains(&id) => return tables.members.push(id),
+        Some(_) => ("is in a group already", "an instance belongs to one group: remove one of the lines"),
+        None => ("is no instance", "write the name of a vrrp_instance of this file"),
+    };
+    cx.error(
+        GROUP,
+        member.at,
+        format_args!("{} {why} and is left out of this group", Quoted(&member.value)),
+        format_args!("{write}"),
+    );
+}
