@@ -114,6 +114,12 @@ impl Director {
         Self { config, parts }
     }
 
+    /// A former process of ours left its addresses on purpose: those that are found are not removed before it is known
+    /// whose they are. To be called before the first event.
+    pub fn expect_leftovers(&mut self) {
+        self.parts.vrrp.expect_leftovers();
+    }
+
     /// Takes note of what happened. Timers that are due at `now` fire.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
         let (config, Parts { bus, links, vrrp, duplicates, garp, health, net_plan, ipvs_plan, .. }) =
@@ -151,7 +157,7 @@ impl Director {
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {
                 bus.record(now, Reason::Stopping);
-                vrrp.stop(now, bus);
+                vrrp.stop(now, keep, bus);
                 net_plan.stop(keep.addresses);
                 ipvs_plan.stop(keep.services);
             }
@@ -194,7 +200,7 @@ impl Director {
                 net_plan.link_changed(link, config, links);
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
-                vrrp.evaluate(now, id, Surroundings { config, links, tracks }, bus);
+                vrrp.evaluate(now, id, Surroundings { config, links, tracks, net_plan }, bus);
             }
             while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
                 net_plan.instance_changed(id, config, vrrp);

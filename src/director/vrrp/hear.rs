@@ -24,6 +24,10 @@ impl Vrrp {
         match router.state {
             State::Init | State::Fault(_) => {}
             State::Backup => {
+                if rival.theirs > 0 {
+                    self.give_up_leftovers(now, id, instance, bus);
+                }
+                let Some(router) = self.table.get_mut(id.index()) else { return };
                 let stays = instance.preemption == Preemption::Stay;
                 // A flood of adverts is not to become a flood of records.
                 let gap = instance.advert_interval.divided_by(2).max(LEAST_GAP);

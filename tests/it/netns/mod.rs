@@ -12,6 +12,7 @@ mod echo;
 mod election;
 mod hostile;
 mod large;
+mod restart;
 mod sealed;
 mod tables;
 mod version3;
