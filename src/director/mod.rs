@@ -36,7 +36,7 @@ pub mod track;
 mod view;
 pub mod vrrp;
 
-use action::{Action, Actions, Budget, Dump, Epoch};
+use action::{Action, Actions, Budget, Dump, Epoch, fill};
 use bus::{Bus, Timer};
 use duplicate::Duplicates;
 use event::Event;
@@ -112,12 +112,6 @@ impl Director {
         services.begin(now, &config, health, bus);
         health.begin(now, &config, bus);
         Self { config, parts }
-    }
-
-    /// A former process of ours left its addresses on purpose: those that are found are not removed before it is known
-    /// whose they are. To be called before the first event.
-    pub fn expect_leftovers(&mut self) {
-        self.parts.vrrp.expect_leftovers();
     }
 
     /// Takes note of what happened. Timers that are due at `now` fire.
@@ -249,17 +243,5 @@ impl Director {
     /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
     pub fn next_deadline(&self) -> Instant {
         if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
-    }
-}
-
-/// Takes up to `budget` actions from `next`, as long as there is room.
-fn fill(out: &mut Actions, budget: usize, mut next: impl FnMut() -> Option<Action>) {
-    for _ in 0..budget.min(out.capacity() - out.len()) {
-        match next() {
-            Some(action) => {
-                let _ = out.push(action);
-            }
-            None => break,
-        }
     }
 }
