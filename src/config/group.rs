@@ -77,8 +77,8 @@ pub(super) fn of<'a>(groups: &'a [GroupDraft], instance: &str) -> Option<&'a Gro
 /// Adds the groups to the tables; whoever is no instance, or in another group, is reported and left out.
 pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Context<'_>) {
     for draft in drafts {
-        let name = tables.texts.intern(&draft.name);
-        if tables.groups.iter().any(|group| group.name == name) {
+        let taken = |name| tables.groups.iter().any(|group| group.name == name);
+        if tables.texts.find(&draft.name).is_some_and(taken) {
             cx.error(
                 GROUP,
                 draft.at,
@@ -107,6 +107,7 @@ pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Contex
                         format_args!("name the instances that go with it, or remove the group"),
                     );
                 }
+                let name = tables.texts.intern(&draft.name);
                 let members = row(start)..row(tables.members.len());
                 tables.groups.push(Group { name, members, weighted: draft.weighted });
             }
@@ -115,8 +116,8 @@ pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Contex
 }
 
 fn add(member: &Given<String>, tables: &mut Tables, cx: &mut Context<'_>) {
-    let name = tables.texts.intern(&member.value);
-    let id = tables.instances.iter().position(|one| one.name == name).map(InstanceId::from_index);
+    let name = tables.texts.find(&member.value);
+    let id = tables.instances.iter().position(|one| Some(one.name) == name).map(InstanceId::from_index);
     let (why, write) = match id {
         Some(id) if !tables.members.contains(&id) => return tables.members.push(id),
         Some(_) => ("is in a group already", "an instance belongs to one group: remove one of the lines"),

@@ -85,6 +85,8 @@ impl<'a> Teller<'a> {
             Reason::MasterSilent(id) => self.about(Info, id, format_args!("Receive advertisement timeout")),
             Reason::SettingAddresses(id) => self.about(Info, id, format_args!("setting VIPs.")),
             Reason::RemovingAddresses(id) => self.about(Info, id, format_args!("removing VIPs.")),
+            Reason::LeavingAddresses(id) => self.about(Info, id, format_args!("leaving VIPs for the next start.")),
+            Reason::Resuming(id) => self.about(Info, id, format_args!("VIPs are still here: going on as MASTER unless another one is heard")),
             Reason::SentFarewell(id) => self.about(Info, id, format_args!("sent 0 priority")),
             Reason::ReceivedFarewell(id, _) => self.about(Info, id, format_args!("Backup received priority 0 advertisement")),
             Reason::HigherAdvert(id, rival) => self.higher(id, rival),

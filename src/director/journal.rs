@@ -51,6 +51,10 @@ pub enum Reason {
     SettingAddresses(InstanceId),
     /// An instance is about to have its addresses removed.
     RemovingAddresses(InstanceId),
+    /// An instance stops and leaves its addresses for the next start.
+    LeavingAddresses(InstanceId),
+    /// An instance found the addresses that it left, and listens for an interval before it goes on as MASTER.
+    Resuming(InstanceId),
     /// A MASTER said that it leaves.
     SentFarewell(InstanceId),
     /// The active router said that it leaves.

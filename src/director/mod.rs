@@ -37,7 +37,7 @@ pub mod track;
 mod view;
 pub mod vrrp;
 
-use action::{Action, Actions, Budget, Dump, Epoch};
+use action::{Action, Actions, Budget, Dump, Epoch, fill};
 use bus::{Bus, Timer};
 use duplicate::Duplicates;
 use event::Event;
@@ -156,7 +156,7 @@ impl Director {
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {
                 bus.record(now, Reason::Stopping);
-                vrrp.stop(now, bus);
+                vrrp.stop(now, keep, bus);
                 net_plan.stop(keep.addresses);
                 ipvs_plan.stop(keep.services);
             }
@@ -212,7 +212,7 @@ impl Director {
                 net_plan.link_changed(link, config, links);
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
-                vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups }, bus);
+                vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups, net_plan }, bus);
             }
             while let Some(id) = bus.groups.pop().map(GroupId::from_index) {
                 groups.member_changed(now, id, (config, vrrp), bus);
@@ -267,17 +267,5 @@ impl Director {
     /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
     pub fn next_deadline(&self) -> Instant {
         if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
-    }
-}
-
-/// Takes up to `budget` actions from `next`, as long as there is room.
-fn fill(out: &mut Actions, budget: usize, mut next: impl FnMut() -> Option<Action>) {
-    for _ in 0..budget.min(out.capacity() - out.len()) {
-        match next() {
-            Some(action) => {
-                let _ = out.push(action);
-            }
-            None => break,
-        }
     }
 }

@@ -12,10 +12,10 @@ use super::index::Index;
 use super::journal::{Family, Reason};
 use super::ledger::{Gravity, Ledger, Permit, RepairLimit, Settled, Stage, rung_delay};
 use super::links::Links;
-use super::vrrp::{Predecessor, Vrrp};
+use super::vrrp::{Holding, Predecessor, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId};
-use crate::config::model::VirtualAddress;
+use crate::config::model::{Instance, VirtualAddress};
 use crate::time::{Duration, Instant};
 use crate::wire::link::LinkIndex;
 use crate::wire::rtnetlink::{AddressEntry, AddressSpec, LabelName, Request};
@@ -33,8 +33,8 @@ pub struct NetPlan {
     unsure: Box<[bool]>,
     /// On which interface `present` and the request under way are meant: an index is never another interface's.
     place: Box<[LinkIndex]>,
-    /// Which instances were MASTER when they were last looked at.
-    masters: Box<[bool]>,
+    /// What each instance wanted when it was last looked at.
+    wanted: Box<[Option<Holding>]>,
     /// Addresses that are no longer configured and still present.
     retired: Box<[AddressSpec]>,
     index: Index,
@@ -56,7 +56,7 @@ impl NetPlan {
             present: vec![false; configured].into_boxed_slice(),
             unsure: vec![false; configured].into_boxed_slice(),
             place: vec![LinkIndex::default(); configured].into_boxed_slice(),
-            masters: vec![false; config.instances.len()].into_boxed_slice(),
+            wanted: vec![None; config.instances.len()].into_boxed_slice(),
             retired: Box::default(),
             index,
             limit: RepairLimit::new(configured),
@@ -68,6 +68,11 @@ impl NetPlan {
     /// True if the kernel has the address, as far as we know.
     pub fn is_present(&self, id: AddressId) -> bool {
         self.present.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// True if the kernel has one of the instance's addresses, as far as we know.
+    pub(crate) fn has_any(&self, instance: &Instance) -> bool {
+        self.present.get(instance.addresses.rows()).is_some_and(|rows| rows.contains(&true))
     }
 
     /// The kernel's last error for the address.
@@ -111,9 +116,9 @@ impl NetPlan {
 
     /// An instance's state changed, or only its wish to announce, which is no reason to try again what failed.
     pub(crate) fn instance_changed(&mut self, id: InstanceId, config: &Config, vrrp: &Vrrp) {
-        let is_master = vrrp.is_master(id);
-        let Some(known) = self.masters.get_mut(id.index()) else { return };
-        if core::mem::replace(known, is_master) == is_master {
+        let wanted = Some(vrrp.holding(id));
+        let Some(known) = self.wanted.get_mut(id.index()) else { return };
+        if core::mem::replace(known, wanted) == wanted {
             return;
         }
         for row in config.instances.get(id.index()).map(|one| one.addresses.rows()).unwrap_or_default() {
@@ -243,7 +248,11 @@ impl NetPlan {
         if !links.get(address.link).exists() {
             return self.present.get(row).filter(|present| **present).map(|_| false);
         }
-        Some(!self.stopping && vrrp.is_master(address.instance))
+        match vrrp.holding(address.instance) {
+            Holding::AsTheyAre if !self.stopping => None,
+            Holding::All => Some(!self.stopping),
+            Holding::AsTheyAre | Holding::Nothing => Some(false),
+        }
     }
 
     /// The next request to the kernel.

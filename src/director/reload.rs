@@ -162,6 +162,12 @@ impl Reload {
 }
 
 impl Director {
+    /// A former process of ours left its addresses on purpose: those that are found are not removed before it is known
+    /// whose they are. To be called before the first event.
+    pub fn expect_leftovers(&mut self) {
+        self.parts.vrrp.expect_leftovers();
+    }
+
     /// The moment before a reload is put in force: a MASTER that the new configuration does not have says farewell.
     /// Poll and send, then call [`Self::adopt`].
     pub fn announce_departures(&mut self, now: Instant, reload: &Reload) {

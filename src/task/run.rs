@@ -71,9 +71,13 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
     tell(opened);
     let frames = PacketSocket::open();
     tell(frames.as_ref().map(|_| ()).map_err(|error| *error));
+    let mut director = Director::new(config, clock::now());
+    if options.keep.addresses {
+        director.expect_leftovers();
+    }
     Ok(Shell::new(Parts {
         reactor,
-        director: Director::new(config, clock::now()),
+        director,
         options,
         frames: frames.ok(),
         route,

@@ -62,6 +62,11 @@ fn elections_are_told_in_keepalived_s_words() {
             &["(VI_1) Received advert from 10.9.0.66 with lower priority 50, ours 100, forcing new election"],
         ),
         (Reason::RemovingAddresses(VI), &["(VI_1) removing VIPs."]),
+        (Reason::LeavingAddresses(VI), &["(VI_1) leaving VIPs for the next start."]),
+        (
+            Reason::Resuming(VI),
+            &["(VI_1) VIPs are still here: going on as MASTER unless another one is heard"],
+        ),
         (Reason::SentFarewell(VI), &["(VI_1) sent 0 priority"]),
         (Reason::PriorityChanged(VI, 100, 90), &["(VI_1) Changing effective priority from 100 to 90"]),
         (

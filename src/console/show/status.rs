@@ -243,10 +243,7 @@ fn duplicate_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> 
         let Some(one) = config.addresses.get(row.address.index()) else { continue };
         let (link, ago) = (config.link_name(one.link), Ago { now: view.now, at: row.at });
         let (address, mac) = (one.address, row.mac);
-        say(format_args!(
-            "{address} on {link} is used by {mac}, too: heard {} times, last {ago}",
-            row.total
-        ))?;
+        say(format_args!("{address} on {link} is used by {mac}, too ({} times, {ago})", row.total))?;
     }
     match duplicates.unlisted_total() {
         0 => Ok(()),

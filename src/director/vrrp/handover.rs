@@ -6,20 +6,25 @@ use crate::config::ids::{Id, InstanceId};
 use crate::config::model::Instance;
 use crate::director::action::AdvertKind;
 use crate::director::bus::{Bus, Timer};
+use crate::director::event::Keep;
 use crate::director::journal::Reason;
 use crate::time::{Duration, Instant};
 
 impl Vrrp {
-    /// The box stops: every MASTER says farewell, and nothing is heard any more.
-    pub(crate) fn stop(&mut self, now: Instant, bus: &mut Bus) {
+    /// The box stops: every MASTER says farewell, and nothing is heard any more. If the addresses stay for the next
+    /// start, it shows itself once more instead: the others wait for their whole master-down time.
+    pub(crate) fn stop(&mut self, now: Instant, keep: Keep, bus: &mut Bus) {
         self.stopping = true;
         for id in (0..self.table.len()).map(InstanceId::from_index) {
             let was_master = self.is_master(id);
-            if was_master {
+            if was_master && !keep.addresses {
                 self.farewell(now, id, bus);
             }
             self.enter(now, id, State::Init, Reason::Stopping, bus);
-            if was_master {
+            if was_master && keep.addresses {
+                self.send(id, AdvertKind::Present);
+                bus.record(now, Reason::LeavingAddresses(id));
+            } else if was_master {
                 self.release(now, id, bus);
             }
             bus.cancel(Timer::Protocol(id));

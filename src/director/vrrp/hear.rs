@@ -51,6 +51,9 @@ impl Vrrp {
         (rival, interval): (Rival, Duration),
         bus: &mut Bus,
     ) {
+        if rival.theirs > 0 {
+            self.give_up_leftovers(now, id, instance, bus);
+        }
         let Some(router) = self.table.get_mut(id.index()) else { return };
         // A flood of adverts is not to become a flood of records.
         let gap = instance.advert_interval.divided_by(2).max(LEAST_GAP);

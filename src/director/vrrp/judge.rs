@@ -203,7 +203,7 @@ impl Vrrp {
         } else {
             Noted::Full
         };
-        if noted == Noted::New || (noted == Noted::Full && first) {
+        if (noted == Noted::New && router.misfits.is_due(now)) || (noted == Noted::Full && first) {
             bus.record(now, Reason::Rejected(id, reject, from, seen));
         }
     }
@@ -230,14 +230,14 @@ impl Vrrp {
         let field = (!same).then(|| if common() { Field::List } else { Field::Vrid });
         let from = received.source;
         let Some(router) = self.table.get_mut(id.index()) else { return };
-        if router.misfits.mend(from, field) && same {
+        if router.misfits.mend(from, field) && same && router.misfits.is_due(now) {
             bus.record(now, Reason::PeerMended(id, from));
         }
         let Some(field) = field else { return };
         router.counters.list_differs_total += 1;
         let count = u8::try_from(received.advert.addresses.len()).unwrap_or(u8::MAX);
         let is_news = match router.misfits.note(now, (from, field), count) {
-            Noted::New => true,
+            Noted::New => router.misfits.is_due(now),
             Noted::Known => false,
             Noted::Full => !core::mem::replace(&mut router.list_reported, true),
         };

@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 
 use super::Reject;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// Misfits remembered for one instance; a network has two or three directors.
 const MOST: usize = 4;
@@ -37,9 +37,15 @@ pub struct Misfit {
     pub total: u64,
 }
 
+/// The log hears of an instance's misfits no more often, whatever comes and goes.
+const LEAST_GAP: Duration = Duration::from_secs(1);
+
 /// The misfits of one instance.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Misfits([Option<Misfit>; MOST]);
+pub struct Misfits {
+    table: [Option<Misfit>; MOST],
+    said_at: Option<Instant>,
+}
 
 /// What became of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,16 +59,16 @@ pub(super) enum Noted {
 impl Misfits {
     /// In no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Misfit> {
-        self.0.iter().flatten()
+        self.table.iter().flatten()
     }
 
     pub(super) fn note(&mut self, now: Instant, (from, field): (IpAddr, Field), seen: u8) -> Noted {
-        let known = self.0.iter_mut().flatten().find(|one| one.from == from && one.field == field);
+        let known = self.table.iter_mut().flatten().find(|one| one.from == from && one.field == field);
         if let Some(known) = known {
             (known.last, known.seen, known.total) = (now, seen, known.total.saturating_add(1));
             return Noted::Known;
         }
-        match self.0.iter_mut().find(|place| place.is_none()) {
+        match self.table.iter_mut().find(|place| place.is_none()) {
             Some(place) => {
                 *place = Some(Misfit { from, field, seen, since: now, last: now, total: 1 });
                 Noted::New
@@ -74,12 +80,21 @@ impl Misfits {
     /// Adverts of `from` fit, but for the field `still`; true if something is over by that.
     pub(super) fn mend(&mut self, from: IpAddr, still: Option<Field>) -> bool {
         let mut mended = false;
-        for place in &mut self.0 {
+        for place in &mut self.table {
             if place.is_some_and(|one| one.from == from && Some(one.field) != still) {
                 (*place, mended) = (None, true);
             }
         }
         mended
+    }
+
+    /// Whether a change is worth a line of the log, which is then written.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.said_at.is_none_or(|at| now.since(at) >= LEAST_GAP);
+        if due {
+            self.said_at = Some(now);
+        }
+        due
     }
 }
 
@@ -104,7 +119,6 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::time::Duration;
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 12));
 

@@ -10,6 +10,7 @@ mod handover;
 mod hear;
 mod interval;
 mod judge;
+mod leftovers;
 mod misfits;
 pub mod packet;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use super::event::Errno;
 use super::groups::Groups;
 use super::journal::{Entry, Reason, Rival};
 use super::links::Links;
+use super::net_plan::NetPlan;
 use super::track::Tracks;
 use crate::config::Config;
 use crate::config::ids::{GroupId, Id, InstanceId, LinkId};
@@ -179,6 +181,8 @@ pub struct VirtualRouter {
     interval_reported: bool,
     /// Sending failed and was reported.
     send_reported: bool,
+    /// A BACKUP that was MASTER before a restart, as far as we know, and still has its addresses.
+    resuming: bool,
 }
 
 /// All virtual routers.
@@ -189,6 +193,8 @@ pub struct Vrrp {
     stopping: bool,
     /// No VRRP before that (`vrrp_startup_delay`, `vrrp_delay_after_boot`).
     held_until: Instant,
+    /// What a former process left is looked at before it is removed.
+    resumes: bool,
     /// Packets refused that belong to no instance of ours.
     pub strays: Rejects,
 }
@@ -200,6 +206,18 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) links: &'a Links,
     pub(crate) tracks: &'a Tracks,
     pub(crate) groups: &'a Groups,
+    pub(crate) net_plan: &'a NetPlan,
+}
+
+/// What an instance wants of its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// None of them may be here.
+    Nothing,
+    /// Those that are here stay until it is known whose they are.
+    AsTheyAre,
+    /// All shall be here.
+    All,
 }
 
 /// An advert that was found acceptable.
@@ -240,12 +258,14 @@ impl Vrrp {
             list_reported: false,
             interval_reported: false,
             send_reported: false,
+            resuming: false,
         };
         Self {
             table: config.instances.iter().enumerate().map(router).collect(),
             outgoing: DirtySet::new(config.instances.len()),
             stopping: false,
             held_until: Instant::ZERO,
+            resumes: false,
             strays: Rejects::default(),
         }
     }
@@ -287,6 +307,16 @@ impl Vrrp {
         self.get(id).is_some_and(|router| router.state == State::Master)
     }
 
+    /// What an instance wants of its addresses.
+    pub(crate) fn holding(&self, id: InstanceId) -> Holding {
+        match self.get(id) {
+            Some(router) if router.state == State::Master => Holding::All,
+            Some(router) if router.state == State::Init && self.resumes => Holding::AsTheyAre,
+            Some(router) if router.state == State::Backup && router.resuming => Holding::AsTheyAre,
+            Some(_) | None => Holding::Nothing,
+        }
+    }
+
     /// What an instance depends on changed: its interface, its socket, its tracked interfaces.
     pub(crate) fn evaluate(&mut self, now: Instant, id: InstanceId, around: Surroundings<'_>, bus: &mut Bus) {
         let Some(instance) = around.config.instances.get(id.index()).filter(|_| !self.stopping) else {
@@ -300,7 +330,12 @@ impl Vrrp {
         let condition = self.join_group(id, condition(id, instance, around), around.groups, bus);
         match (state, condition) {
             (_, Condition::Pending) => {}
-            (State::Init, Condition::Good) => self.begin(now, id, instance, Entry::Initial, bus),
+            (State::Init, Condition::Good) => {
+                self.begin(now, id, instance, Entry::Initial, bus);
+                if self.resumes && around.net_plan.has_any(instance) {
+                    self.resume(now, id, instance, bus);
+                }
+            }
             (State::Fault(_), Condition::Good) => self.begin(now, id, instance, Entry::Recovered, bus),
             (State::Backup | State::Master, Condition::Good) => {}
             (State::Fault(before), Condition::Bad(fault)) if before == fault => {}
@@ -420,6 +455,7 @@ impl Vrrp {
         {
             router.program = Program::Idle;
         }
+        router.resuming = false;
         router.list_reported = false;
         router.interval_reported = false;
         router.send_reported = false;

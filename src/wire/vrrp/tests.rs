@@ -304,7 +304,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 fn sealed_adverts_are_keepalived_s_byte_for_byte_and_understood() {
     let sealing = Some(Sealing { key: *b"s3cret\0\0", sequence: 1 });
     let dialect = Dialect::V2 { auth_type: 2, auth_data: [0; 8], interval: 1 };
-    let group = Outgoing { sealing, dialect, ..OUTGOING };
+    let group = Outgoing { sealing, dialect, vrid: 53, ..OUTGOING };
     let peer = Outgoing { destination: IpAddr::from([10, 9, 0, 2]), vrid: 54, ..group };
     for (hex, outgoing, last) in [(SEALED[0], group, 103), (SEALED[1], peer, 104)] {
         let captured = bytes_of(hex);

@@ -296,22 +296,6 @@ fn four_thousand_and_ninety_six_addresses_are_added_and_removed() {
     assert_eq!(count(), 0);
 }
 
-/// For a restart without an outage: what `--keep-vips` leaves is taken over by the next start.
-#[test]
-fn stop_with_keep_vips_says_farewell_and_leaves_the_address() {
-    let pair = Pair::new();
-    let scratch = Scratch::new("keep");
-    let mut command = lvsbox_run(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
-    command.arg("--keep-vips");
-    let mut director = Process::spawn(command, "lvsbox", &scratch.join("keep.log"));
-    director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
-    let holds = || pair.first.has_address("eth0", "10.9.0.100").then_some(());
-    wait::until("the address", secs(2), holds);
-    assert!(director.stop(secs(10)).success());
-    pair.capture.wait_advert("a farewell", secs(2), |advert| advert.priority == 0);
-    assert!(holds().is_some(), "the address stays");
-}
-
 #[test]
 fn strict_refuses_a_file_with_an_error_and_names_it() {
     let pair = Pair::new();

@@ -13,6 +13,7 @@ mod election;
 mod groups;
 mod hostile;
 mod large;
+mod restart;
 mod sealed;
 mod tables;
 mod version3;
