@@ -195,3 +195,15 @@ pub struct Budget {
     /// Probes.
     pub probes: usize,
 }
+
+/// Takes up to `budget` actions from `next`, as long as there is room.
+pub(super) fn fill(out: &mut Actions, budget: usize, mut next: impl FnMut() -> Option<Action>) {
+    for _ in 0..budget.min(out.capacity() - out.len()) {
+        match next() {
+            Some(action) => {
+                let _ = out.push(action);
+            }
+            None => break,
+        }
+    }
+}

@@ -9,8 +9,8 @@
 //! in [`garp`]), which may be superseded but never queue; *records* ([`journal`]) of what happened and why.
 //!
 //! Each subsystem owns its tables and never changes another's: it leaves a fact on the [`bus`], and whoever cares
-//! reads the level from its owner. This file only routes: a new subsystem is a file, a field of [`Parts`] and its
-//! lines in `handle`, `fire`, `settle` and `poll_actions`. Read `event.rs`, `action.rs` and `bus.rs` first.
+//! reads the level from its owner. This file only routes: a new subsystem is a file, a field of [`Parts`], and lines
+//! in `handle`, `fire`, `settle`, `poll_actions`. Read `event.rs`, `action.rs` and `bus.rs` first.
 
 pub mod action;
 mod answers;
@@ -35,10 +35,10 @@ pub mod track;
 mod view;
 pub mod vrrp;
 
-use action::{Action, Actions, Budget, Dump, Epoch};
+use action::{Action, Actions, Budget, Dump, Epoch, fill};
 use bus::{Bus, Timer};
 use event::Event;
-use garp::{Announcements, Pace};
+use garp::Announcements;
 use health::Health;
 use ipvs_plan::IpvsPlan;
 use journal::Reason;
@@ -170,8 +170,7 @@ impl Director {
                 Some(Timer::SocketRetry) => links.retry_sockets(),
                 Some(Timer::Startup) => vrrp.handle_startup(bus),
                 Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
-                Some(Timer::ArpPace(id)) => garp.handle_pace(id, Pace::Arp),
-                Some(Timer::NaPace(id)) => garp.handle_pace(id, Pace::Advertisement),
+                Some(Timer::Pace(id, pace)) => garp.handle_pace(id, pace),
                 Some(Timer::Protocol(id)) => vrrp.handle_timer(now, id, config, bus),
                 Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
                 Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),
@@ -238,17 +237,5 @@ impl Director {
     /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
     pub fn next_deadline(&self) -> Instant {
         if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
-    }
-}
-
-/// Takes up to `budget` actions from `next`, as long as there is room.
-fn fill(out: &mut Actions, budget: usize, mut next: impl FnMut() -> Option<Action>) {
-    for _ in 0..budget.min(out.capacity() - out.len()) {
-        match next() {
-            Some(action) => {
-                let _ = out.push(action);
-            }
-            None => break,
-        }
     }
 }
