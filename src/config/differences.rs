@@ -101,6 +101,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "a flood of forged adverts would become a larger one of ours",
     },
     Difference {
+        title: "a pause between announcements loses none",
+        keepalived: "with `vrrp_garp_interval` sends each address once more after a pause, whatever is configured",
+        lvsbox: "sends as many as are configured, in rounds over all addresses, with the pause between them",
+        reason: "one announcement that is lost must not cut an address off",
+    },
+    Difference {
         title: "a page of more than 8 MiB is not read to its end",
         keepalived: "reads a page to its end, however long",
         lvsbox: "judges by the status after 8 MiB; `digest` is another one then",

@@ -60,6 +60,7 @@ pub const CODES: &[(u16, &str)] = &[
     (209, "authentication lacks its type or its password"),
     (210, "peers that cannot be used"),
     (211, "a tracker that changes nothing"),
+    (212, "a delay or a pause that changes nothing or does harm"),
     (219, "`state MASTER` has no meaning with `auth_type AH`"),
     (301, "a scheduler that no kernel has"),
     (302, "a service or a real server exists already"),

@@ -3,6 +3,8 @@
 //! Every table is a boxed slice indexed by an id of [`super::ids`]; lists are ranges of ids; text is interned in one
 //! arena. A value that exists here is valid: ranges are within their tables, names are known, numbers in range.
 
+mod behaviour;
+
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroU8;
 use std::rc::Rc;
@@ -13,6 +15,7 @@ use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
 use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
+pub use behaviour::{LinkRules, Manners, Peer, Ttls};
 
 /// A whole configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,29 +52,6 @@ pub struct Config {
     pub appliance: Appliance,
     /// `interface` blocks in order of the file: what only PID 1 acts on.
     pub interfaces: Box<[Interface]>,
-}
-
-/// What is configured for an interface beyond its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinkRules {
-    /// Whose pace its announcements go by: the first interface of its `garp_group`, or itself.
-    pub pace: LinkId,
-    /// Pause between two gratuitous ARPs; zero: none.
-    pub arp_pause: Duration,
-    /// Pause between two unsolicited neighbour advertisements; zero: none.
-    pub na_pause: Duration,
-    /// How long it must be down before that counts.
-    pub down_delay: Duration,
-    /// How long it must be up again before that counts.
-    pub up_delay: Duration,
-}
-
-impl LinkRules {
-    /// Nothing is said of the interface.
-    pub const fn of(link: LinkId) -> Self {
-        let none = Duration::ZERO;
-        Self { pace: link, arp_pause: none, na_pause: none, down_delay: none, up_delay: none }
-    }
 }
 
 /// `appliance`: the box itself.
@@ -241,60 +221,6 @@ pub enum Transport {
         /// Rows of `Config::peers`.
         peers: core::ops::Range<u32>,
     },
-}
-
-/// Another router that gets adverts by unicast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
-    /// Which times to live its adverts may arrive with; `None`: any.
-    pub ttls: Option<Ttls>,
-}
-
-/// `min_ttl` and `max_ttl`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ttls {
-    /// The least one.
-    pub min: u8,
-    /// The greatest one.
-    pub max: u8,
-}
-
-/// How an instance behaves beyond what the protocol prescribes. The default is keepalived's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manners {
-    /// `preempt_delay`: adverts of a lesser router are followed for so long before it is preempted; zero: not at all.
-    pub preempt_delay: Duration,
-    /// `down_timer_adverts`: missed adverts after which a MASTER is given up, 1 to 100.
-    pub down_adverts: u8,
-    /// `unicast_ttl`: time to live or hop limit of adverts to peers.
-    pub unicast_ttl: u8,
-    /// A MASTER answers an advert of lower priority with one of its own (not `lower_prio_no_advert`).
-    pub answers_lesser: bool,
-    /// A MASTER that gives way sends one advert more (`higher_prio_send_advert`).
-    pub last_word: bool,
-    /// The address owner ignores adverts (`owner_ignore_adverts`).
-    pub owner_ignores: bool,
-    /// FAULT while the configured source address is not on the interface (`track_src_ip`).
-    pub track_source: bool,
-    /// FAULT while the interface of the adverts is down (not `dont_track_primary`).
-    pub track_primary: bool,
-}
-
-impl Default for Manners {
-    fn default() -> Self {
-        Self {
-            preempt_delay: Duration::ZERO,
-            down_adverts: 3,
-            unicast_ttl: 255,
-            answers_lesser: true,
-            last_word: false,
-            owner_ignores: false,
-            track_source: false,
-            track_primary: true,
-        }
-    }
 }
 
 /// Whether the sender of a unicast advert must be a configured peer.

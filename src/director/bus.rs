@@ -5,6 +5,7 @@
 
 use super::action::Epoch;
 use super::dirty::DirtySet;
+use super::garp::Pace;
 use super::journal::{Journal, Reason};
 use super::timers::Timers;
 use crate::config::Config;
@@ -67,10 +68,8 @@ pub(crate) enum Timer {
     Refresh(InstanceId),
     /// A change of an interface has lasted long enough to count.
     LinkSettled(LinkId),
-    /// The next gratuitous ARP may leave by the interfaces that share this one's pace.
-    ArpPace(LinkId),
-    /// The same for neighbour advertisements.
-    NaPace(LinkId),
+    /// The next announcement may leave by the interfaces that share this one's pace.
+    Pace(LinkId, Pace),
     /// A probe's next try.
     Probe(ProbeId),
 }
@@ -103,8 +102,7 @@ impl Layout {
             Timer::SecondBurst(id) => instance(id, 1),
             Timer::Refresh(id) => instance(id, 2),
             Timer::LinkSettled(id) => link(id, 0),
-            Timer::ArpPace(id) => link(id, 1),
-            Timer::NaPace(id) => link(id, 2),
+            Timer::Pace(id, pace) => link(id, 1 + pace as usize),
             Timer::Probe(id) => links + self.links * PER_LINK + id.index(),
         }
     }
@@ -140,8 +138,8 @@ impl Layout {
             let link = LinkId::from_index(rest / PER_LINK);
             return match rest % PER_LINK {
                 0 => Timer::LinkSettled(link),
-                1 => Timer::ArpPace(link),
-                _ => Timer::NaPace(link),
+                1 => Timer::Pace(link, Pace::Arp),
+                _ => Timer::Pace(link, Pace::Advertisement),
             };
         }
         Timer::Probe(ProbeId::from_index(rest - self.links * PER_LINK))

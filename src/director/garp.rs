@@ -172,16 +172,14 @@ impl Announcements {
     fn pause(&mut self, now: Instant, row: usize, config: &Config, bus: &mut Bus) {
         let Some(address) = config.addresses.get(row) else { return };
         let rules = config.link_rules(address.link);
-        let (pause, timer) = match pace_of(address) {
-            Pace::Arp => (rules.arp_pause, Timer::ArpPace(rules.pace)),
-            Pace::Advertisement => (rules.na_pause, Timer::NaPace(rules.pace)),
-        };
+        let pace = pace_of(address);
+        let pause = if pace == Pace::Arp { rules.arp_pause } else { rules.na_pause };
         if !pause.is_zero() {
             self.paused.insert(place(address, config));
             if let Some(last) = self.last.get_mut(place(address, config)) {
                 *last = row;
             }
-            bus.set(timer, now + pause);
+            bus.set(Timer::Pace(rules.pace, pace), now + pause);
         }
     }
 

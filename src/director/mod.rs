@@ -9,8 +9,8 @@
 //! in [`garp`]), which may be superseded but never queue; *records* ([`journal`]) of what happened and why.
 //!
 //! Each subsystem owns its tables and never changes another's: it leaves a fact on the [`bus`], and whoever cares
-//! reads the level from its owner. This file only routes: a new subsystem is a file, a field of [`Parts`] and its
-//! lines in `handle`, `fire`, `settle` and `poll_actions`. Read `event.rs`, `action.rs` and `bus.rs` first.
+//! reads the level from its owner. This file only routes: a new subsystem is a file, a field of [`Parts`], and lines
+//! in `handle`, `fire`, `settle`, `poll_actions`. Read `event.rs`, `action.rs` and `bus.rs` first.
 
 pub mod action;
 mod answers;
@@ -41,7 +41,7 @@ use action::{Action, Actions, Budget, Dump, Epoch, fill};
 use bus::{Bus, Timer};
 use duplicate::Duplicates;
 use event::Event;
-use garp::{Announcements, Pace};
+use garp::Announcements;
 use groups::Groups;
 use health::Health;
 use ipvs_plan::IpvsPlan;
@@ -179,8 +179,7 @@ impl Director {
                 Some(Timer::SocketRetry) => links.retry_sockets(),
                 Some(Timer::Startup) => vrrp.handle_startup(bus),
                 Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
-                Some(Timer::ArpPace(id)) => garp.handle_pace(id, Pace::Arp),
-                Some(Timer::NaPace(id)) => garp.handle_pace(id, Pace::Advertisement),
+                Some(Timer::Pace(id, pace)) => garp.handle_pace(id, pace),
                 Some(Timer::Protocol(id)) => vrrp.handle_timer(now, id, config, bus),
                 Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
                 Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),

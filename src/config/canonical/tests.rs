@@ -97,8 +97,7 @@ virtual_server 192.0.2.1 80 {\n lvs_method DR\n delay_loop 0.000001\n delay_loop
 # Effective values; what would be so without a line is a comment.
 global_defs {
     lvs_timeouts tcp 3 udp 7
-    # vrrp_startup_delay 0 (default)
-    # vrrp_delay_after_boot 0 (default)
+    # vrrp_startup_delay 0 (default)\n    # vrrp_delay_after_boot 0 (default)
 }
 
 vrrp_instance \"VI 1\" {

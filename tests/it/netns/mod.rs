@@ -2,6 +2,7 @@
 
 mod adverts;
 mod arp;
+mod behaviour;
 mod checks;
 mod compare;
 mod console;
