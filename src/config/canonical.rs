@@ -8,6 +8,7 @@
 mod machine;
 mod page;
 mod service;
+mod track;
 mod vrrp;
 
 #[cfg(test)]
@@ -72,6 +73,8 @@ mod phase {
     pub(super) const MODULE: u8 = 4;
     pub(super) const INTERFACE: u8 = 5;
     pub(super) const INTERFACE_ADDRESS: u8 = 6;
+    pub(super) const PING_GROUP: u8 = 19;
+    pub(super) const VARIABLE: u8 = 20;
     pub(super) const INSTANCE: u8 = 7;
     pub(super) const ELECTION: u8 = 8;
     pub(super) const ANNOUNCE: u8 = 9;
@@ -101,6 +104,7 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
     match place.phase {
         phase::HEAD => machine::head(config, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
+        phase::PING_GROUP | phase::VARIABLE => track::row(config, place, &mut page),
         phase::INSTANCE..=phase::GROUP => vrrp::row(config, place, &mut page),
         _ => service::row(config, place, &mut page),
     }

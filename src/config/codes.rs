@@ -28,6 +28,8 @@ pub const PEERS: Code = Code(210);
 pub const USELESS_TRACKER: Code = Code(211);
 /// A sync group of instances that do not exist, or are in another one.
 pub const GROUP: Code = Code(216);
+/// Something that is tracked and not defined, or defined twice.
+pub const TRACKED: Code = Code(217);
 /// A scheduler that no kernel has.
 pub const NO_SCHEDULER: Code = Code(301);
 /// A service or real server that exists already.

@@ -60,6 +60,8 @@ pub const CODES: &[(u16, &str)] = &[
     (209, "authentication lacks its type or its password"),
     (210, "peers that cannot be used"),
     (211, "a tracker that changes nothing"),
+    (216, "a sync group without members, or with members that are none"),
+    (217, "something that is tracked is not defined, or defined twice"),
     (301, "a scheduler that no kernel has"),
     (302, "a service or a real server exists already"),
     (303, "a service without real servers is left out"),

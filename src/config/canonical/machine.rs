@@ -91,7 +91,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
             Ok(Some(place.next_sub()))
         }
         phase::INTERFACE => {
-            let Some(interface) = config.interfaces.get(place.row) else { return next(phase::INSTANCE) };
+            let Some(interface) = config.interfaces.get(place.row) else { return next(phase::PING_GROUP) };
             open_interface(interface, page)?;
             Ok(Some(Place::at(phase::INTERFACE_ADDRESS, place.row)))
         }

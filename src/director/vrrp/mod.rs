@@ -65,6 +65,8 @@ pub enum Fault {
     NoAddress(LinkId, Family),
     /// The VRRP socket could not be opened.
     Socket(LinkId, Errno),
+    /// What this row of `Config::trackers` tracks is down, or up if it is reversed.
+    Tracked(u32),
     /// This member of its group cannot take part.
     Group(InstanceId),
 }
