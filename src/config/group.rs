@@ -111,11 +111,11 @@ pub(super) fn prepare(drafts: &mut Vec<GroupDraft>, cx: &mut Context<'_>) {
 /// Adds the groups to the tables; whoever is no instance is reported and left out.
 pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Context<'_>) {
     for draft in drafts {
-        let name = tables.texts.intern(&draft.name);
         let start = tables.members.len();
         for member in &draft.members {
-            let text = tables.texts.intern(&member.value);
-            match tables.instances.iter().position(|one| one.name == text) {
+            // What is left out leaves nothing behind in the texts.
+            let text = tables.texts.find(&member.value);
+            match tables.instances.iter().position(|one| Some(one.name) == text) {
                 Some(id) => tables.members.push(InstanceId::from_index(id)),
                 None => {
                     let hint = "write the name of a vrrp_instance of this file";
@@ -141,6 +141,7 @@ pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Contex
                 format_args!("name the instances that go with it, or remove the group"),
             );
         }
+        let name = tables.texts.intern(&draft.name);
         let members = row(start)..row(tables.members.len());
         tables.groups.push(Group { name, members, weighted: draft.weighted });
     }

@@ -382,6 +382,11 @@ impl TextsBuilder {
         text
     }
 
+    /// The id of `string` if it has one.
+    pub fn find(&self, string: &str) -> Option<Text> {
+        if string.is_empty() { Some(Text::default()) } else { self.known.get(string).copied() }
+    }
+
     /// The arena.
     pub fn finish(self) -> Texts {
         Texts(self.bytes.into_boxed_str())

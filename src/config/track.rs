@@ -235,8 +235,8 @@ pub(super) fn resolve(
     let (found, what, write) = match &draft.target {
         TargetDraft::Link(name) => return Some((TrackTarget::Link(tables.link(*name, draft.at)?), 0)),
         TargetDraft::Ping(name) => {
-            let text = tables.texts.intern(name);
-            let found = tables.ping_groups.iter().position(|one| one.name == text);
+            let text = tables.texts.find(name);
+            let found = tables.ping_groups.iter().position(|one| Some(one.name) == text);
             (
                 found.map(|id| (TrackTarget::Ping(PingGroupId::from_index(id)), 0)),
                 "ping_group",
@@ -244,8 +244,8 @@ pub(super) fn resolve(
             )
         }
         TargetDraft::Variable(name) => {
-            let text = tables.texts.intern(name);
-            let found = tables.variables.iter().position(|one| one.name == text);
+            let text = tables.texts.find(name);
+            let found = tables.variables.iter().position(|one| Some(one.name) == text);
             let found = found.and_then(|id| {
                 let target = TrackTarget::Variable(VariableId::from_index(id));
                 Some((target, tables.variables.get(id)?.weight))

@@ -191,7 +191,7 @@ pub(super) static TABLE: [Row; 24] = [
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["set", "track", NAME, VALUE], help: "a track_file's number, kept across a reload", command: Command::SetTrack,
           text: show::other::nothing, json: show::other::nothing },
-    Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
+    Row { words: &["reload"], help: "read the file again; an error changes nothing, but for `force`", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
     Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
           text: show::other::reload, json: show::other::reload_json },

@@ -25,15 +25,7 @@ fn direct_routing_with_vrrp() {
     let addresses: Vec<_> = config
         .addresses
         .iter()
-        .map(|it| {
-            format!(
-                "{}/{} {} {:?}",
-                it.address,
-                it.prefix,
-                config.link_name(it.link),
-                it.broadcast
-            )
-        })
+        .map(|it| format!("{}/{} {} {:?}", it.address, it.prefix, config.link_name(it.link), it.broadcast))
         .collect();
     assert_eq!(
         addresses,

@@ -6,14 +6,15 @@ use super::line;
 use crate::console::answer::{Next, Place};
 use crate::console::ipvs as table;
 use crate::console::json::{Object, Shown};
-use crate::console::table::TABLE;
+use crate::console::table::{Command, TABLE};
 use crate::console::text::{Ago, Line, clip_path};
 use crate::console::view::{Outcome, Reload, View};
 use crate::director::ipvs_plan::Availability;
 use crate::wire::errno;
 
 pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
-    for row in &TABLE {
+    // What is left out is told by the row above it: the list fits a screen.
+    for row in TABLE.iter().filter(|row| row.command != Command::ReloadForce) {
         let mut line = Line::new(out);
         row.words.iter().try_for_each(|word| write!(line, "{word} "))?;
         line.to(17)?;

@@ -1,5 +1,6 @@
 //! What trackers come to, in virtual time, from the text of a configuration.
 
+use super::Effect;
 use crate::config::ids::VariableId;
 use crate::config::{Config, load};
 use crate::director::event::Event;
@@ -68,9 +69,11 @@ fn a_ping_group_is_up_while_one_host_answers() {
 fn hosts_with_init_fail_are_down_until_they_answer() {
     for (word, first) in [("", false), ("init_fail", true)] {
         let mut node = node(&format!("ping_group up {{ 10.0.0.1 {word} }}"), "track_ping_group {\nup\n}");
-        node.servers.insert("10.0.0.1:0".parse().unwrap(), Server::Refuses);
-        node.run_until(at(5));
-        assert_eq!(matches!(node.state(0), State::Fault(_)), first, "{word}");
+        let tracker = node.director.config().trackers[1];
+        assert_eq!(node.director.effect(&tracker) == Effect::Fault, first, "{word}: nobody was asked yet");
+        node.run_until(at(2_000));
+        assert_eq!(node.director.effect(&tracker), Effect::Adds(0), "{word}");
+        assert_eq!(node.state(0), State::Backup);
     }
 }
 
