@@ -7,6 +7,7 @@ use super::codes::{INTERFACE as SAME, LIMIT, SETTING};
 use super::model::{Appliance, Interface, Vlan};
 use super::own;
 use super::rows::{integer, link, list, words};
+use super::track::VariableDraft;
 use crate::limits::{MAX_APPLIANCE_ROWS, MAX_INTERFACE_ADDRESSES, MAX_LINKS};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Keyword, Line, NodeId, Position, Table, Walk};
@@ -22,6 +23,10 @@ pub(super) struct ApplianceDraft {
     modules: Vec<Box<str>>,
     /// The block of `own.rs` that is being read; it shares this draft: every further type of draft is code for the walk again.
     pub(super) own: own::Draft,
+    /// `ping_group` blocks.
+    pub(super) pings: Vec<own::Draft>,
+    /// Top-level `track_file` blocks; the last one is being read.
+    pub(super) variables: Vec<VariableDraft>,
 }
 
 pub(super) static APPLIANCE: Table<ApplianceDraft> = Table { name: "appliance", rows: &[APPLIANCE_ROWS] };

@@ -11,8 +11,8 @@ use super::codes::LIMIT;
 use super::ids::{Id, InstanceId, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
-    Config, Destination, Global, Group, Instance, LinkRules, Peer, Probe, Service, TextsBuilder, Tracker,
-    VirtualAddress,
+    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
+    Tracker, Variable, VirtualAddress,
 };
 use crate::check::Checker;
 use crate::limits;
@@ -71,6 +71,8 @@ pub(super) struct Tables {
     pub(super) link_rules: Vec<LinkRules>,
     pub(super) peers: Vec<Peer>,
     pub(super) trackers: Vec<Tracker>,
+    pub(super) ping_groups: Vec<PingGroup>,
+    pub(super) variables: Vec<Variable>,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
@@ -103,6 +105,8 @@ impl Default for Tables {
             link_rules: Vec::new(),
             peers: Vec::new(),
             trackers: Vec::new(),
+            ping_groups: Vec::new(),
+            variables: Vec::new(),
             services: Vec::new(),
             destinations: Vec::new(),
             probes: Vec::new(),
@@ -223,6 +227,8 @@ impl Tables {
             addresses: self.addresses.into(),
             peers: self.peers.into(),
             trackers: self.trackers.into(),
+            ping_groups: self.ping_groups.into(),
+            variables: self.variables.into(),
             services: self.services.into(),
             destinations: self.destinations.into(),
             probes: self.probes.into(),

@@ -9,6 +9,7 @@ mod links;
 mod machine;
 mod page;
 mod service;
+mod track;
 mod vrrp;
 
 #[cfg(test)]
@@ -77,6 +78,8 @@ mod phase {
     pub(super) const GARP_GROUP: u8 = 7;
     pub(super) const GARP_MEMBER: u8 = 8;
     pub(super) const DELAY: u8 = 9;
+    pub(super) const PING_GROUP: u8 = 22;
+    pub(super) const VARIABLE: u8 = 23;
     pub(super) const INSTANCE: u8 = 10;
     pub(super) const ELECTION: u8 = 11;
     pub(super) const ANNOUNCE: u8 = 12;
@@ -107,6 +110,7 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
         phase::HEAD => machine::head(config, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
         phase::GARP_GROUP..=phase::DELAY => links::row(config, place, &mut page),
+        phase::PING_GROUP | phase::VARIABLE => track::row(config, place, &mut page),
         phase::INSTANCE..=phase::GROUP => vrrp::row(config, place, &mut page),
         _ => service::row(config, place, &mut page),
     }

@@ -30,6 +30,8 @@ pub const USELESS_TRACKER: Code = Code(211);
 pub const MANNERS: Code = Code(212);
 /// A sync group of instances that do not exist, or are in another one.
 pub const GROUP: Code = Code(216);
+/// Something that is tracked and not defined, or defined twice.
+pub const TRACKED: Code = Code(217);
 /// `state MASTER` with `auth_type AH`.
 pub const AH_STARTS_AS_BACKUP: Code = Code(219);
 /// A scheduler that no kernel has.

@@ -29,6 +29,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "the box has no shell, and the loop waits for nobody; `log changes` says what happens",
     },
     Difference {
+        title: "a track_file is set on the console",
+        keepalived: "reads the number from the file, whenever it is written",
+        lvsbox: "reads no file: `set track NAME VALUE` sets the number, a reload keeps it",
+        reason: "the box has no shell that could write a file",
+    },
+    Difference {
         title: "the first check is made at once",
         keepalived: "checks a real server for the first time up to a whole delay_loop after the start",
         lvsbox: "spreads first checks over delay_loop or one second, whichever is shorter, unless `warmup` is given",

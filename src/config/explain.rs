@@ -61,6 +61,8 @@ pub const CODES: &[(u16, &str)] = &[
     (210, "peers that cannot be used"),
     (211, "a tracker that changes nothing"),
     (212, "a delay or a pause that changes nothing or does harm"),
+    (216, "a sync group without members, or with members that are none"),
+    (217, "something that is tracked is not defined, or defined twice"),
     (219, "`state MASTER` has no meaning with `auth_type AH`"),
     (301, "a scheduler that no kernel has"),
     (302, "a service or a real server exists already"),

@@ -38,6 +38,10 @@ ids! {
     InstanceId;
     /// A group of instances that change their states together.
     GroupId;
+    /// A group of hosts that are pinged.
+    PingGroupId;
+    /// A variable of the console that instances track.
+    VariableId;
     /// A virtual address of an instance.
     AddressId;
     /// A virtual service.

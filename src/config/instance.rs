@@ -9,10 +9,11 @@ use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
 use super::rows::{
     Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, old,
-    unsupported, weight, words,
+    unsupported, words,
 };
+use super::track::{self, TrackerDraft};
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNKNOWN, UNSUPPORTED};
+use crate::syntax::keyword::{INVALID, UNKNOWN};
 use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
@@ -34,13 +35,6 @@ impl core::fmt::Debug for Secret {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("***")
     }
-}
-
-/// A tracked interface as written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TrackerDraft {
-    pub(super) link: Given<LinkName>,
-    pub(super) weight: i16,
 }
 
 /// `auth_type`.
@@ -152,7 +146,16 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     flag("nopreempt|off|do not take over from a MASTER of lower priority", |b, at| b.nopreempt = Some(at)),
     flag("preempt|on|take over from a MASTER of lower priority", |b, _| b.nopreempt = None),
     list("track_interface|none|interfaces that must be up, or that change the priority", |b, line| {
-        b.trackers.extend(tracker(line));
+        b.trackers.extend(track::of_link(line));
+    }),
+    list("track_ping_group|none|hosts of which one must answer, or that change the priority", |b, line| {
+        b.trackers.extend(track::of_ping(line));
+    }),
+    list("track_service|none|virtual services that need their quorum, or change the priority", |b, line| {
+        b.trackers.extend(track::of_service(line));
+    }),
+    list("track_file|none|variables of the console that change the priority", |b, line| {
+        b.trackers.extend(track::of_variable(line));
     }),
     // The active router answers for its addresses; no_accept is what would need work.
     flag("accept|on|the MASTER answers for its addresses", |_, _| {}),
@@ -207,7 +210,8 @@ const IGNORED: &[Keyword<InstanceDraft>] = &[
     ),
 ];
 
-const TRACK: &str = "the instance does not depend on it; track an interface with `track_interface`";
+/// What to use instead of a program that says whether something works.
+pub(super) const TRACK: &str = "no programs run here: use `track_ping_group`, `track_service`, or `track_file` and `set track NAME VALUE`";
 const NO_VMAC: &str = "adverts and addresses use the interface's own hardware address";
 
 const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
@@ -229,7 +233,6 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
         "a late event loop is reported, see `show loop`",
     ),
     old("thread_timer_expired", "timer_expired_backup"),
-    unsupported("track_file|none|files whose number changes the priority", TRACK),
     unsupported("track_process|none|processes that must run, or that change the priority", TRACK),
     unsupported("track_bfd|none|BFD sessions that must be up, or change the priority", TRACK),
     unsupported("track_script|none|scripts that must succeed, or that change the priority", TRACK),
@@ -376,41 +379,6 @@ fn peer(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     let address = ip(line);
     let ttls = behaviour::ttls(line);
     draft.peers.extend(address.map(|address| PeerDraft { address, ttls }));
-}
-
-/// A line of `track_interface`.
-pub(super) fn tracker(line: &mut Line<'_, '_>) -> Option<TrackerDraft> {
-    let Some(name) = link(line) else {
-        line.rest();
-        return None;
-    };
-    let mut tracker = TrackerDraft { link: name, weight: 0 };
-    while let Some(word) = line.word() {
-        match &*word.text {
-            "weight" => tracker.weight = weight(line).map_or(0, |given| given.value),
-            "reverse" => {
-                line.cx.error(
-                    UNSUPPORTED,
-                    word.at,
-                    format_args!("`reverse` is not supported by this version; the tracker is left out"),
-                    format_args!("write a weight of the other sign without `reverse`"),
-                );
-                line.rest();
-                return None;
-            }
-            _ => {
-                line.cx.error(
-                    INVALID,
-                    word.at,
-                    format_args!("{} is no option of a tracked interface", Quoted(&word.text)),
-                    format_args!(
-                        "write one interface on each line, such as `eth1 weight -20`; it is left out"
-                    ),
-                );
-            }
-        }
-    }
-    Some(tracker)
 }
 
 /// Reads a `vrrp_instance` block.

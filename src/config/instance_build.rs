@@ -17,8 +17,10 @@ use super::group::{self, GroupDraft};
 use super::ids::{AddressId, Id, InstanceId, LinkId, Range};
 use super::instance::{AuthType, InstanceDraft, State};
 use super::model::{
-    Announce, Authentication, Instance, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
+    Announce, Authentication, Instance, Preemption, SourceCheck, TrackTarget, Tracker, Transport,
+    VirtualAddress,
 };
+use super::track;
 use crate::limits;
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Given, Position};
@@ -421,7 +423,7 @@ fn add_trackers(
     cx: &mut Context<'_>,
 ) -> core::ops::Range<u32> {
     let start = tables.trackers.len();
-    tables.trackers.push(Tracker { link: own, weight: 0 });
+    tables.trackers.push(Tracker::of_link(own, 0));
     let quiet: Vec<_> =
         draft.addresses.iter().chain(&draft.excluded).filter(|address| address.no_track).collect();
     let devices: Vec<LinkId> = tables
@@ -433,33 +435,30 @@ fn add_trackers(
         .map(|address| address.link)
         .collect();
     for link in devices {
-        add_tracker(Tracker { link, weight: 0 }, start, tables);
+        add_tracker(Tracker::of_link(link, 0), start, tables);
     }
     let shared = group.map(|group| group.trackers.as_slice()).unwrap_or_default();
-    for tracker in draft.trackers.iter().chain(shared) {
-        let Some(link) = tables.link(tracker.link.value, tracker.link.at) else { continue };
-        let mut weight = tracker.weight;
-        let useless = if tracker.weight == 0 {
-            None
-        } else if group.is_some_and(|group| !group.weighted) {
+    for draft in draft.trackers.iter().chain(shared) {
+        let Some((target, usual)) = track::resolve(draft, tables, cx) else { continue };
+        let given = draft.weight.unwrap_or(usual);
+        let (mut weight, mut useless) = (given, None);
+        if given != 0 && group.is_some_and(|group| !group.weighted) {
             weight = 0;
-            Some("in a sync group down means FAULT, unless it has `sync_group_tracking_weight`")
-        } else if priority == u8::MAX {
-            Some("the priority of an owner (255) never changes")
-        } else if link == own {
-            Some("the interface of the adverts means FAULT when it is down")
-        } else {
-            None
-        };
+            useless = Some("in a sync group down means FAULT, unless it has `sync_group_tracking_weight`");
+        } else if given != 0 && priority == u8::MAX {
+            useless = Some("the priority of an owner (255) never changes");
+        } else if given != 0 && target == TrackTarget::Link(own) {
+            useless = Some("the interface of the adverts means FAULT when it is down");
+        }
         if let Some(why) = useless {
             cx.warn(
                 USELESS_TRACKER,
-                tracker.link.at,
-                format_args!("the weight of {} changes nothing", tracker.link.value),
-                format_args!("{why}; remove the line"),
+                draft.at,
+                format_args!("the weight of {} changes nothing", draft.target),
+                format_args!("{why}; remove it"),
             );
         }
-        add_tracker(Tracker { link, weight }, start, tables);
+        add_tracker(Tracker { target, weight, reverse: draft.reverse }, start, tables);
     }
     row(start)..row(tables.trackers.len())
 }

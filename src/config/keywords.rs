@@ -3,13 +3,14 @@
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::group::{self, GroupDraft, SYNC_GROUP};
-use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
+use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, TRACK, read};
 use super::link_rules::{self, DelayDraft, GarpGroupDraft};
 use super::model::Interface;
 use super::own;
 use super::refused;
 use super::rows::{block, ignored, list, old, unsupported};
 use super::service::{SERVER, SERVICE};
+use super::track::{self, TRACK_FILE};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
 use crate::syntax::{Keyword, NodeId, Row, Rows, Shape, Table, Walk};
@@ -33,7 +34,6 @@ pub(super) static ROOT: Table<RootDraft> = Table { name: "the top level", rows: 
 
 const NAMESPACE: &str = "start lvsbox inside the network namespace";
 const PROCESSES: &str = "there is one process, and it writes no pid file";
-const SCRIPTS: &str = "no scripts run here; track an interface with `track_interface`";
 const STATIC: &str = "set it up with the other addresses and routes of the machine";
 
 const ROWS: &[Keyword<RootDraft>] = &[
@@ -48,6 +48,9 @@ const ROWS: &[Keyword<RootDraft>] = &[
     }),
     block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
         b.service = Some(node)
+    }),
+    block("track_file|none|a number that instances track, set by `set track NAME VALUE`", |b, cx, node| {
+        track::variable(&mut b.appliance, cx, node)
     }),
     block("appliance|none|the box itself, where lvsbox is all there is", |b, cx, node| {
         appliance::read(cx, node, &mut b.appliance)
@@ -80,11 +83,10 @@ const ROWS: &[Keyword<RootDraft>] = &[
     unsupported("static_ipaddress|none|addresses that are always there", STATIC),
     unsupported("static_routes|none|routes that are always there", STATIC),
     unsupported("static_rules|none|routing rules that are always there", STATIC),
-    unsupported("vrrp_script|none|a script that instances can track", SCRIPTS),
-    unsupported("vrrp_track_process|none|a process that instances can track", SCRIPTS),
-    unsupported("track_file|none|a file with a number that instances can track", SCRIPTS),
+    unsupported("vrrp_script|none|a script that instances can track", TRACK),
+    unsupported("vrrp_track_process|none|a process that instances can track", TRACK),
     old("vrrp_track_file", "track_file"),
-    unsupported("bfd_instance|none|a BFD session", "track an interface with `track_interface`"),
+    unsupported("bfd_instance|none|a BFD session", TRACK),
     list("interface_up_down_delays|none|how long a change of an interface must last", link_rules::delay),
     unsupported(
         "SSL|none|keys and certificates of checks over TLS",
@@ -100,7 +102,7 @@ const ROWS: &[Keyword<RootDraft>] = &[
     block("real_server_role|none|this box as a DR or TUN real server|later", |b, cx, node| {
         own::role(&mut b.appliance, cx, node)
     }),
-    block("ping_group|none|hosts outside whose answers show that the net works|later", |b, cx, node| {
+    block("ping_group|none|hosts outside whose answers show that the net works", |b, cx, node| {
         own::ping(&mut b.appliance, cx, node)
     }),
     block("serial_link|none|heartbeat over a serial line|later", |b, cx, node| {
@@ -109,13 +111,14 @@ const ROWS: &[Keyword<RootDraft>] = &[
 ];
 
 /// Tables of all blocks that are read.
-static TABLES: [&(dyn Rows + Sync); 15] = [
+static TABLES: [&(dyn Rows + Sync); 16] = [
     &ROOT,
     &GLOBAL,
     &INSTANCE,
     &AUTHENTICATION,
     &link_rules::GARP_GROUP,
     &SYNC_GROUP,
+    &TRACK_FILE,
     &SERVICE,
     &SERVER,
     &URL,

@@ -12,6 +12,7 @@ use super::keywords::{ROOT, RootDraft, home};
 use super::link_rules;
 use super::model::Config;
 use super::service_build::ServiceBuild;
+use super::track;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
     Context, Diagnostics, Facts, NodeId, Position, Progress, Reader, Severity, Tree, Walk, Want,
@@ -185,6 +186,8 @@ impl Loader {
             let before = walk.peek(cx.tree);
             budget = budget.saturating_sub(before.map_or(1, |node| cx.tree.weight(node)));
             if !walk.step(&mut cx, &ROOT, &mut self.root) {
+                group::prepare(&mut self.root.groups, &mut cx);
+                track::prepare(&self.root.appliance, &mut self.tables, &mut cx);
                 let drafts = core::mem::take(&mut self.root.instances);
                 return Stage::Instances(drafts.into_iter());
             }

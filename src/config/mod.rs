@@ -30,6 +30,7 @@ mod refused;
 mod rows;
 mod service;
 mod service_build;
+mod track;
 
 #[cfg(test)]
 mod tests;

@@ -35,12 +35,6 @@ pub(super) const BLOCKS: &[(&str, &str)] = &[
          mode|enforce|what becomes of adverts that are not signed",
     ),
     (
-        "track_file",
-        "file|none|path of the file\n\
-         weight|1|what its number is multiplied by, -254 to 254\n\
-         init_file|none|number to begin with",
-    ),
-    (
         "bfd_instance",
         "neighbor_ip|none|address of the other end\n\
          neighbour_ip|none|address of the other end\n\

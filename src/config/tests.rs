@@ -23,6 +23,7 @@ mod golden;
 mod groups;
 mod help;
 mod own;
+mod tracked;
 
 /// The configuration and its messages in one line each, without file and column.
 fn loaded(text: &str) -> (Config, Vec<String>) {
@@ -294,11 +295,15 @@ fn assert_sound(config: &Config) {
         assert!(instance.advertised > 0);
         assert!(config.addresses[instance.addresses.rows()].iter().all(|it| it.instance.index() == index));
         let trackers = config.trackers_of(instance);
-        assert_eq!(trackers[0].link, instance.link);
-        assert!(trackers.iter().all(|tracker| tracker.link.index() < config.links.len()));
+        assert_eq!(trackers[0].link(), Some(instance.link));
+        assert!(trackers.iter().filter_map(|it| it.link()).all(|link| link.index() < config.links.len()));
     }
     for probe in &config.probes {
-        assert!(probe.target.port() > 0 && !probe.interval.is_zero() && !probe.timeout.is_zero());
+        assert!(
+            (probe.target.port() > 0 || matches!(probe.checker, Checker::Ping(_)))
+                && !probe.interval.is_zero()
+                && !probe.timeout.is_zero()
+        );
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn config(size: Size) -> Config {
     let mut texts = TextsBuilder::default();
     let mut config = Config { links: Box::new([LinkName::new("eth0").unwrap()]), ..Config::default() };
     config.instances = (0..size.instances).map(|id| instance(id, &mut texts)).collect();
-    config.trackers = (0..size.instances).map(|_| Tracker { link: LinkId(0), weight: 0 }).collect();
+    config.trackers = (0..size.instances).map(|_| Tracker::of_link(LinkId(0), 0)).collect();
     config.addresses = (0..u32::from(size.instances) * 2).map(address).collect();
     let each = u32::from(size.servers) + 1;
     config.services = (0..size.services).map(|id| service(id, each)).collect();

@@ -93,6 +93,7 @@ impl<'a> Teller<'a> {
             Reason::EqualAdvert(id, rival) => self.equal(id, rival),
             Reason::LowerDiscarded(id, Rival { from, theirs, .. }) => self.about(Info, id, format_args!("received lower priority ({theirs}) advert from {from} - discarding")),
             Reason::LowerAnswered(id, rival) => self.lower(id, rival),
+            Reason::VariableSet(id, value) => self.say(Info, format_args!("track_file {} set to {value} by the operator", names.variable(id))),
             Reason::PriorityChanged(id, from, to) => self.about(Info, id, format_args!("Changing effective priority from {from} to {to}")),
             Reason::Rejected(id, reject, from, seen) => refusals::tell(self, id, (reject, seen), from),
             Reason::PeerMended(id, from) => {

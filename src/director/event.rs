@@ -3,7 +3,7 @@
 use super::action::{Action, Epoch, SlotId};
 use super::duplicate::Claim;
 use crate::check::Verdict;
-use crate::config::ids::LinkId;
+use crate::config::ids::{LinkId, VariableId};
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
 use crate::wire::vrrp::{Channel, Malformed, Received};
@@ -76,6 +76,13 @@ pub enum Event<'a> {
         epoch: Epoch,
         /// How.
         verdict: Verdict,
+    },
+    /// The operator sets a variable that instances track.
+    SetVariable {
+        /// Which.
+        variable: VariableId,
+        /// Its new value.
+        value: i16,
     },
     /// The monitoring socket overran: what the kernel holds is unknown until it is dumped.
     Overrun,

@@ -8,7 +8,9 @@ use super::event::{DumpError, Errno};
 use super::groups::Standing;
 use super::vrrp::{Fault, Reject};
 use crate::check::Failure;
-use crate::config::ids::{AddressId, DestinationId, GroupId, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{
+    AddressId, DestinationId, GroupId, InstanceId, LinkId, ProbeId, ServiceId, VariableId,
+};
 use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::DestinationKey;
@@ -67,7 +69,9 @@ pub enum Reason {
     LowerDiscarded(InstanceId, Rival),
     /// A MASTER heard a lesser router and answers.
     LowerAnswered(InstanceId, Rival),
-    /// Tracked interfaces changed the priority.
+    /// The operator set a variable.
+    VariableSet(VariableId, i16),
+    /// What is tracked changed the priority.
     PriorityChanged(InstanceId, u8, u8),
     /// An advert was refused; said once per state and reason, counted always. The last value is what stood in the field
     /// that was found wrong (TTL, version, type, interval, authentication type), 0 for the other reasons.

@@ -50,13 +50,14 @@ use links::Links;
 use net_plan::NetPlan;
 use services::Services;
 use survey::Survey;
-use track::Tracks;
+use track::{Tracks, Watched};
 pub use view::{Frame, MAX_GROUPS, SocketSpec};
 pub use vrrp::packet::Datagram;
 use vrrp::{Surroundings, Vrrp};
 
 use crate::config::Config;
 use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::model::TrackTarget;
 use crate::time::Instant;
 
 /// Rounds of facts, and timers fired, in one turn; what is left is for the next.
@@ -121,8 +122,10 @@ impl Director {
 
     /// Takes note of what happened. Timers that are due at `now` fire.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
-        let (config, Parts { bus, links, vrrp, duplicates, garp, health, net_plan, ipvs_plan, .. }) =
-            (&self.config, &mut self.parts);
+        let config = &self.config;
+        let Parts {
+            bus, links, tracks, vrrp, duplicates, garp, health, services, net_plan, ipvs_plan, ..
+        } = &mut self.parts;
         match event {
             Event::Tick => {}
             Event::Claim(claim) => duplicates.handle_claim(now, claim, (config, links, vrrp), bus),
@@ -152,6 +155,9 @@ impl Director {
             Event::SendFailed { .. } => debug_assert!(false, "only adverts and announcements are sent"),
             Event::Probed { slot, epoch, verdict } => {
                 health.handle_result(now, (slot, epoch), verdict, config, bus);
+            }
+            Event::SetVariable { variable, value } => {
+                tracks.set(now, (variable, value), Watched { config, links, health, services }, bus);
             }
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {
@@ -207,7 +213,7 @@ impl Director {
         } = &mut self.parts;
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
-                tracks.link_changed(link, config, links, bus);
+                tracks.changed(TrackTarget::Link(link), Watched { config, links, health, services }, bus);
                 net_plan.link_changed(link, config, links);
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
@@ -229,9 +235,11 @@ impl Director {
             }
             while let Some(id) = bus.verdicts.pop().map(ProbeId::from_index) {
                 services.verdict_changed(now, id, config, health, bus);
+                tracks.verdict_changed(id, Watched { config, links, health, services }, bus);
             }
             while let Some(id) = bus.services.pop().map(ServiceId::from_index) {
                 ipvs_plan.service_changed(id, config);
+                tracks.service_changed(id, Watched { config, links, health, services }, bus);
             }
             if !bus.has_facts() {
                 break;

@@ -2,7 +2,6 @@
 
 use core::net::IpAddr;
 
-use super::Director;
 use super::action::{Action, AdvertKind, Epoch};
 use super::duplicate::Duplicates;
 use super::garp::Announcements;
@@ -13,12 +12,13 @@ use super::journal::Journal;
 use super::links::{Links, groups_of};
 use super::net_plan::NetPlan;
 use super::services::Services;
-use super::track::Tracks;
+use super::track::{Effect, Tracks, Watched};
 use super::vrrp::Vrrp;
 use super::vrrp::packet::Datagram;
+use super::{Director, Parts};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
-use crate::config::model::Probe;
+use crate::config::model::{Probe, Tracker};
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::vrrp::Channel;
@@ -138,7 +138,13 @@ impl Director {
         &self.parts.links
     }
 
-    /// Tracked interfaces.
+    /// What a tracker comes to now.
+    pub fn effect(&self, tracker: &Tracker) -> Effect {
+        let Parts { links, health, services, tracks, .. } = &self.parts;
+        tracks.effect(tracker, Watched { config: &self.config, links, health, services })
+    }
+
+    /// What instances track.
     pub fn tracks(&self) -> &Tracks {
         &self.parts.tracks
     }

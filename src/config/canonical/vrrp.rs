@@ -4,7 +4,7 @@ use core::fmt::{self, Display};
 use core::net::IpAddr;
 
 use super::page::{Page, Word};
-use super::{Next, Passwords, Place, phase};
+use super::{Next, Passwords, Place, phase, track};
 use crate::config::Config;
 use crate::config::ids::Id;
 use crate::config::model::{
@@ -62,7 +62,6 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
             // The first one is the interface of the adverts.
             let sub = implied(config, instance).unwrap_or(0) + 1;
             if config.trackers_of(instance).len() > sub {
-                page.open(1, "track_interface", &"")?;
                 return Ok(Some(Place { sub, ..Place::at(phase::TRACKER, place.row) }));
             }
             page.close(0)?;
@@ -70,15 +69,19 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
         _ => match config.trackers_of(instance).get(place.sub) {
             Some(tracker) => {
-                let link = page.word(config.link_name(tracker.link));
-                match tracker.weight {
-                    0 => page.line(2, "", &link)?,
-                    weight => page.line(2, "", &format_args!("{link} weight {weight}"))?,
+                // One block for what follows each other; `leaf` counts the lines of this one.
+                if place.leaf == 0 {
+                    page.open(1, track::block(tracker), &"")?;
                 }
+                track::line(config, tracker, page)?;
+                let next = config.trackers_of(instance).get(place.sub + 1);
+                if next.is_some_and(|next| track::block(next) == track::block(tracker)) {
+                    return Ok(Some(Place { leaf: place.leaf + 1, sub: place.sub + 1, ..place }));
+                }
+                page.close(1)?;
                 Ok(Some(place.next_sub()))
             }
             None => {
-                page.close(1)?;
                 page.close(0)?;
                 Ok(Some(Place::at(phase::INSTANCE, place.row + 1)))
             }
@@ -227,7 +230,7 @@ fn implied(config: &Config, instance: &Instance) -> Option<usize> {
     let trackers = config.trackers_of(instance);
     let mut found = 0;
     for address in config.addresses.get(instance.addresses.rows()).unwrap_or(&[]) {
-        let wanted = Tracker { link: address.link, weight: 0 };
+        let wanted = Tracker::of_link(address.link, 0);
         if trackers.get(..=found).is_some_and(|known| known.contains(&wanted)) {
             continue;
         }

@@ -14,6 +14,8 @@ use crate::console::lines::Names;
 use crate::console::lines::why::Why;
 use crate::console::text::{Ago, Line, Span};
 use crate::console::view::View;
+use crate::director::groups::Standing;
+use crate::director::track::Effect;
 use crate::director::vrrp::{Reject, Rejects, State, VirtualRouter};
 use crate::time::Instant;
 use crate::wire::errno::Text;
@@ -78,6 +80,16 @@ pub(super) fn head(
     labelled(out, "why", format_args!("{}", Why::of_state(names, router.why)))?;
     let base = instance.priority;
     labelled(out, "priority", format_args!("{} (base {base})", router.priority))?;
+    trackers(view, instance, out)?;
+    if let Some(group) = view.director.config().group_of(id) {
+        let state = view.director.groups().get(group);
+        let span = Span(view.now.since(state.since));
+        labelled(
+            out,
+            "group",
+            format_args!("{}, {} for {span}", names.group(group), standing(state.standing)),
+        )?;
+    }
     election::active(view, router, out)?;
     if explain {
         election::why_not(view, router, instance, out)?;
@@ -102,6 +114,30 @@ pub(super) fn head(
     labelled(out, "announced", format_args!("{announced} gratuitous ARPs or neighbour advertisements"))?;
     let present = instance.addresses.iter().filter(|id| view.director.net_plan().is_present(*id)).count();
     labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))
+}
+
+/// The word for what a group has come to.
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Init => "INIT",
+        Standing::Backup => "BACKUP",
+        Standing::Master => "MASTER",
+        Standing::Fault(_) => "FAULT",
+    }
+}
+
+/// The trackers that count: those that mean FAULT, and those that change the priority.
+fn trackers(view: &View<'_>, instance: &Instance, out: &mut dyn Write) -> fmt::Result {
+    let names = Names(view.director.config());
+    for tracker in view.director.config().trackers_of(instance) {
+        let what = names.tracked(tracker.target);
+        match view.director.effect(tracker) {
+            Effect::Fault => labelled(out, "tracks", format_args!("{what}: FAULT"))?,
+            Effect::Adds(0) if tracker.weight == 0 => {}
+            Effect::Adds(share) => labelled(out, "tracks", format_args!("{what} adds {share}"))?,
+        }
+    }
+    Ok(())
 }
 
 fn address_line(
@@ -236,6 +272,8 @@ fn open_json(
     object.field("why", Shown(Why::of_state(names, router.why)))?;
     object.field("base_priority", instance.priority)?;
     object.field("effective_priority", router.priority)?;
+    let group = view.director.config().group_of(id);
+    object.field("group", group.map(|group| names.group(group)))?;
     object.field("version", instance.version.number())?;
     object.field("family", instance.family.name())?;
     object.field("advert_interval", instance.advert_interval)?;

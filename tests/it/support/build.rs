@@ -164,6 +164,8 @@ impl Builder {
             addresses: rows.addresses.into(),
             peers: rows.peers.into(),
             trackers: rows.trackers.into(),
+            ping_groups: Box::default(),
+            variables: Box::default(),
             services: rows.services.into(),
             destinations: rows.destinations.into(),
             probes: rows.probes.into(),
@@ -224,10 +226,10 @@ impl Rows {
         }
         let (first_peer, first_tracker) = (row(self.peers.len()), row(self.trackers.len()));
         self.peers.extend(vr.peers.iter().map(|address| Peer { address: *address, ttls: None }));
-        self.trackers.push(Tracker { link, weight: 0 });
+        self.trackers.push(Tracker::of_link(link, 0));
         for (name, weight) in &vr.track {
             let link = self.link(name);
-            self.trackers.push(Tracker { link, weight: *weight });
+            self.trackers.push(Tracker::of_link(link, *weight));
         }
         let family = self.addresses.get(first_address).map_or(Family::Ipv4, |one| Family::of(one.address));
         let authentication = vr.password.map_or(Authentication::None, |password| {
