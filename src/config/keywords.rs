@@ -6,7 +6,7 @@ use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
 use super::model::Interface;
 use super::own;
 use super::refused;
-use super::rows::{block, ignored, old, unsupported};
+use super::rows::{COUNT, block, idle, ignored, old, unsupported};
 use super::service::{SERVER, SERVICE};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
@@ -64,8 +64,8 @@ const ROWS: &[Keyword<RootDraft>] = &[
         "no sets of addresses are used",
     ),
     ignored("use_pid_dir|off|write pid files to a directory of their own", 0, PROCESSES),
-    ignored("instance|none|name of this daemon among several", 0, PROCESSES),
-    ignored("child_wait_time|5 s|how long children may take to stop", 0, PROCESSES),
+    ignored("instance|none|name of this daemon among several", 1, PROCESSES),
+    idle("child_wait_time|5 s|how long children may take to stop", COUNT, PROCESSES),
     ignored(
         "garp_group|none|pauses between announcements of some interfaces",
         0,

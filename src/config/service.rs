@@ -4,10 +4,10 @@ use core::net::IpAddr;
 use core::num::NonZeroU32;
 
 use super::codes::NO_SCHEDULER;
-use super::rows::{block, boolean, flag, ignored, integer, unsupported, words};
+use super::rows::{block, boolean, flag, idle, ignored, integer, unsupported, words};
 use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNSUPPORTED};
+use crate::syntax::keyword::{INVALID, UNSUPPORTED, Value};
 use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::wire::genl_ipvs::{Family, ForwardingMethod, PersistenceEngine, Protocol, Scheduler, Tunnel};
@@ -182,10 +182,10 @@ const OTHER: &[Keyword<ServiceDraft>] = &[
         0,
         "it is about scripts at the stop, and no scripts run here",
     ),
-    ignored("quorum_up|none|command when the quorum is gained", 0, SCRIPTS),
-    ignored("quorum_down|none|command when the quorum is lost", 0, SCRIPTS),
-    ignored("smtp_alert|off|mail about the service", 0, MAIL),
-    ignored("snmp_name|none|name in SNMP", 0, SNMP),
+    ignored("quorum_up|none|command when the quorum is gained", 1, SCRIPTS),
+    ignored("quorum_down|none|command when the quorum is lost", 1, SCRIPTS),
+    idle("smtp_alert|off|mail about the service", Value::Bool, MAIL),
+    ignored("snmp_name|none|name in SNMP", 1, SNMP),
     unsupported(
         "ha_suspend|off|check only while the virtual address is here",
         "the servers are checked whether the virtual address is here or not",
@@ -206,25 +206,19 @@ const SERVER_ROWS: &[Keyword<ServerDraft>] = &[
     words("lvs_method|the service's|forwarding method (also `lb_kind`)", METHOD, |b, line| {
         b.method = method(line).or(b.method)
     }),
-    integer(
-        "uthreshold|0|connections above which it gets no more; 0: no limit",
-        0,
-        i32::MAX.unsigned_abs(),
-        |b, given| b.upper = Some(given),
-    ),
-    integer(
-        "lthreshold|0|connections below which it gets new ones again",
-        0,
-        i32::MAX.unsigned_abs(),
-        |b, given| b.lower = Some(given),
-    ),
+    integer("uthreshold|0|connections above which it gets no more; 0: no limit", 0, u32::MAX, |b, given| {
+        b.upper = Some(given)
+    }),
+    integer("lthreshold|0|connections below which it gets new ones again", 0, u32::MAX, |b, given| {
+        b.lower = Some(given)
+    }),
     words("virtualhost|the service's|Host of HTTP requests of its checks", "a host name", |b, line| {
         b.host = host(line).or(b.host.take())
     }),
-    ignored("notify_up|none|command when it comes up", 0, SCRIPTS),
-    ignored("notify_down|none|command when it goes down", 0, SCRIPTS),
-    ignored("smtp_alert|off|mail about this server", 0, MAIL),
-    ignored("snmp_name|none|name in SNMP", 0, SNMP),
+    ignored("notify_up|none|command when it comes up", 1, SCRIPTS),
+    ignored("notify_down|none|command when it goes down", 1, SCRIPTS),
+    idle("smtp_alert|off|mail about this server", Value::Bool, MAIL),
+    ignored("snmp_name|none|name in SNMP", 1, SNMP),
 ];
 
 fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
