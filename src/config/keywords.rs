@@ -1,7 +1,10 @@
 //! The table of the top level, and the register of all tables: which block a word belongs to, which words there are.
 
+use std::collections::VecDeque;
+
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
+use super::group::Groups;
 use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
 use super::model::Interface;
 use super::own;
@@ -20,6 +23,9 @@ pub(super) struct RootDraft {
     pub(super) instances: Vec<InstanceDraft>,
     /// The service to be read next.
     pub(super) service: Option<NodeId>,
+    pub(super) groups: Groups,
+    /// Services whose groups were not there when they were met.
+    pub(super) waiting: VecDeque<NodeId>,
     pub(super) appliance: ApplianceDraft,
     pub(super) interfaces: Vec<Interface>,
 }
@@ -39,7 +45,7 @@ const ROWS: &[Keyword<RootDraft>] = &[
     block("vrrp_instance|none|a virtual router: name and block", |b, cx, node| {
         b.instances.extend(read(cx, node))
     }),
-    block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
+    block("virtual_server|none|a service: address and port, `fwmark N` or `group NAME`", |b, _, node| {
         b.service = Some(node)
     }),
     block("appliance|none|the box itself, where lvsbox is all there is", |b, cx, node| {
@@ -91,10 +97,9 @@ const ROWS: &[Keyword<RootDraft>] = &[
         "SSL|none|keys and certificates of checks over TLS",
         "checks over TLS are not supported; use TCP_CHECK or HTTP_GET",
     ),
-    unsupported(
-        "virtual_server_group|none|addresses and marks that are one service",
-        "write one virtual_server block for each address",
-    ),
+    block("virtual_server_group|none|addresses and marks that are one service", |b, cx, node| {
+        b.groups.read(cx, node)
+    }),
     block("firewall|none|packet filter rules: marks, masquerading, redirection|later", |b, cx, node| {
         own::firewall(&mut b.appliance, cx, node)
     }),

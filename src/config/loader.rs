@@ -9,6 +9,7 @@ use super::codes::TOO_LARGE;
 use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
 use super::model::Config;
+use super::service::waits;
 use super::service_build::ServiceBuild;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
@@ -143,6 +144,8 @@ impl Loader {
                         Stage::Instances(drafts)
                     }
                     None => {
+                        let groups = &self.root.groups;
+                        self.tables.entry_count.admit_all(groups.lines, groups.over.unwrap_or_default());
                         self.tables.report_limits(&mut cx);
                         Stage::Done { usable: true }
                     }
@@ -180,6 +183,9 @@ impl Loader {
             let before = walk.peek(cx.tree);
             budget = budget.saturating_sub(before.map_or(1, |node| cx.tree.weight(node)));
             if !walk.step(&mut cx, &ROOT, &mut self.root) {
+                if let Some(node) = self.root.waiting.pop_front() {
+                    return self.start_service(node, walk);
+                }
                 let drafts = core::mem::take(&mut self.root.instances);
                 return Stage::Instances(drafts.into_iter());
             }
@@ -190,6 +196,10 @@ impl Loader {
                 self.tables.instance_count.admit(draft.at);
             }
             if let Some(node) = self.root.service.take() {
+                if waits(cx.tree, node, &self.root.groups) {
+                    self.root.waiting.push_back(node);
+                    continue;
+                }
                 return self.start_service(node, walk);
             }
         }
@@ -198,7 +208,7 @@ impl Loader {
 
     fn start_service(&mut self, node: NodeId, walk: Walk) -> Stage {
         let mut cx = context(&self.tree, &mut self.diagnostics);
-        match ServiceBuild::new(&mut cx, node, &self.tables) {
+        match ServiceBuild::new(&mut cx, node, &self.tables, &self.root.groups) {
             Some(service) => Stage::Service(Box::new(service), walk),
             None => Stage::Blocks(walk),
         }

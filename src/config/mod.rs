@@ -19,6 +19,7 @@ mod address;
 mod appliance;
 mod build;
 mod global;
+mod group;
 mod instance;
 mod instance_build;
 mod own;

@@ -20,6 +20,7 @@ mod checkers;
 mod field;
 mod fixups;
 mod golden;
+mod groups;
 mod help;
 mod own;
 
