@@ -5,6 +5,7 @@
 //! [`Place`] and says where to go on. What a value was derived from is not known here any more: times and weights that
 //! a service gave to all its servers stand at each server, those of `global_defs` in each instance.
 
+mod fields;
 mod machine;
 mod page;
 mod service;

@@ -81,8 +81,8 @@ const OWN: &[Keyword<GlobalDraft>] = &[
 
 const MAIL_WHY: &str = "no mail is sent, see the log";
 const SCRIPTS: &str = "no scripts run, see the event log";
-const SNMP: &str = "there is no SNMP here; see `lvsbox ctl json status`";
-const DBUS: &str = "there is no D-Bus here; see `lvsbox ctl json status`";
+const SNMP: &str = "there is no SNMP here; programs read `lvsbox ctl status json`";
+const DBUS: &str = "there is no D-Bus here; programs read `lvsbox ctl status json`";
 const PROCESS: &str = "there is one process with one event loop";
 const FILES: &str = "no such files are written; the console shows the state";
 const BUFFERS: &str = "receive buffers are sized by the configuration, and a lost message is recovered";
@@ -240,11 +240,11 @@ const OTHER_MACHINERY: &[Keyword<GlobalDraft>] = &[
         0,
         "a reload is asked for by SIGHUP or on the console",
     ),
-    ignored(
-        "include_check|off|what to do about files that cannot be included",
-        0,
-        "the inclusion of files is refused by this version",
-    ),
+    // The reader takes this line wherever it stands, and with it the `include` lines of its file.
+    Keyword {
+        text: "include_check|none|what about an include is an error",
+        kind: Kind::Free(|_, line| line.rest()),
+    },
 ];
 
 const VRRP: &[Keyword<GlobalDraft>] = &[

@@ -26,6 +26,8 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// All messages, in the order of the text.
     pub diagnostics: Diagnostics,
+    /// The text would be another one with another [`Facts::config_id`].
+    pub uses_id: bool,
 }
 
 /// Loads a configuration in slices.
@@ -35,6 +37,7 @@ pub struct Loader {
     tables: Tables,
     root: RootDraft,
     stage: Stage,
+    uses_id: bool,
 }
 
 enum Stage {
@@ -67,6 +70,7 @@ impl Loader {
             tables: Tables::default(),
             root: RootDraft::default(),
             stage: Stage::Done { usable: false },
+            uses_id: false,
         };
         let bytes = text.len();
         if bytes > MAX_CONFIG_BYTES {
@@ -162,10 +166,11 @@ impl Loader {
         let usable = matches!(self.stage, Stage::Done { usable: true });
         let usable = usable && self.diagnostics.count(Severity::Fatal) == 0;
         let config = usable.then(|| self.tables.finish(self.root));
-        Loaded { config, diagnostics: self.diagnostics }
+        Loaded { config, diagnostics: self.diagnostics, uses_id: self.uses_id }
     }
 
     fn take_tree(&mut self, reader: Reader) -> Stage {
+        self.uses_id = reader.uses_id();
         let (tree, trusted) = reader.into_tree();
         self.tree = tree;
         if !trusted {
