@@ -113,6 +113,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "the limits were written to be kept",
     },
     Difference {
+        title: "a byte may be ff in the digits of UDP_CHECK",
+        keepalived: "refuses a `payload` or `require_reply` with this byte",
+        lvsbox: "sends and compares it as any other",
+        reason: "protocols have such bytes",
+    },
+    Difference {
         title: "`check` fails on errors only",
         keepalived: "fails with `-t` on everything it has to say, a default that it filled in included",
         lvsbox: "ends with status 0 if there are warnings only",

@@ -89,6 +89,9 @@ impl<'a> Teller<'a> {
             Reason::LowerAnswered(id, rival) => self.lower(id, rival),
             Reason::PriorityChanged(id, from, to) => self.about(Info, id, format_args!("Changing effective priority from {from} to {to}")),
             Reason::Rejected(id, reject, from, seen) => refusals::tell(self, id, (reject, seen), from),
+            Reason::PeerMended(id, from) => {
+                self.about(Info, id, format_args!("adverts from {from} agree with our configuration again"));
+            }
             Reason::AddressListDiffers(id, from, count) => self.list_differs(id, from, count),
             Reason::IntervalAdopted(id, from, to) => self.about(Info, id, format_args!("advertisement interval updated from {from}0ms to {to}0ms by master")),
             Reason::IntervalRestored(id, from, to) => self.about(Info, id, format_args!("changing advert interval from {from}0ms to locally configured {to}0ms")),

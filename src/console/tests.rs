@@ -156,8 +156,12 @@ VI_1  MASTER on eth0, VRID 1, for 4.3 s
   priority      100 (base 100)
   active        this box
   next          advert now
+  PEER          10.9.0.66 has another password; 3 adverts, last 0.6 s ago
+  protocol      version 2 over IPv4, from 10.9.0.1 to 224.0.0.18
+  times         advert 1 s, skew 0.609 s, master down 3.609 s
   adverts       4 sent, 0 received, 0 not sent
   MASTER        became 1, left 0; priority 0: 0 sent, 0 received
+  announced     10 gratuitous ARPs or neighbour advertisements
   addresses     2, 2 present
     10.9.0.100/24           eth0            present
     2001:db8::1/64          eth0            present
@@ -184,12 +188,46 @@ fn show_vrrp_of_a_backup_says_who_is_active_and_when_it_takes_over() {
     for line in [
         "VI_1  BACKUP on eth0, VRID 1, for 0.6 s",
         "  why           10.9.0.66 has priority 200, ours was 100",
-        "  active        10.9.0.66, priority 200, heard 0.6 s ago",
+        "  active        10.9.0.66, priority 200, for 0.6 s; last advert 0.6 s ago",
         "  next          takeover in 3.0 s unless an advert of 100 or more comes",
         "    10.9.0.100/24           eth0            absent",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
     }
+}
+
+#[test]
+fn why_says_why_this_box_is_not_master_and_when_it_would_be() {
+    let mut bench = master();
+    hear(&mut bench, 200, |_| ());
+    bench.now = at(9_000);
+    let asked = |bench: &mut Bench, line: &str| {
+        let shown = bench.ask("why VI_1");
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    };
+    asked(&mut bench, "  why not we    our priority 100 is less than 200 of 10.9.0.66");
+    asked(&mut bench, "                it would take over 3.609 s after the last advert that counts");
+    hear(&mut bench, 100, |_| ());
+    asked(&mut bench, "  why not we    10.9.0.66 has priority 100 too, and who is MASTER stays it");
+    hear(&mut bench, 50, |_| ());
+    asked(&mut bench, "  why not we    it waits 3.609 s for a router better than 100; 50 does not count");
+}
+
+#[test]
+fn a_peer_that_does_not_fit_is_an_alarm_until_its_adverts_fit() {
+    let mut bench = master();
+    let alarms = |bench: &mut Bench| {
+        let shown = bench.ask("status");
+        shown.split("ALARMS").nth(1).unwrap_or_default().to_owned()
+    };
+    hear(&mut bench, 50, |received| received.advert.interval = crate::time::Duration::from_secs(3));
+    assert!(alarms(&mut bench).contains("VI_1: 10.9.0.66 advertises every 3 s, here 1 s; 1 advert, last "));
+    hear(&mut bench, 50, |received| received.advert.version = 3);
+    assert!(alarms(&mut bench).contains("VI_1: 10.9.0.66 speaks version 3, here 2; 1 advert, last "));
+    hear(&mut bench, 50, |received| received.advert.auth_type = 0);
+    assert!(alarms(&mut bench).contains("VI_1: 10.9.0.66 authenticates by nothing, here PASS; 1 advert"));
+    hear(&mut bench, 50, |_| ());
+    assert_eq!(alarms(&mut bench), "");
 }
 
 #[test]

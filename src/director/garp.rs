@@ -32,7 +32,8 @@ pub struct Announcements {
     /// Addresses whose next frame is the first of a burst.
     untold: DirtySet,
     bursts: Box<[Burst]>,
-    sent_total: u64,
+    /// Frames sent, by instance.
+    sent: Box<[u64]>,
     failed_total: u64,
 }
 
@@ -44,14 +45,14 @@ impl Announcements {
             queue: DirtySet::new(addresses),
             untold: DirtySet::new(addresses),
             bursts: vec![Burst::default(); config.instances.len()].into_boxed_slice(),
-            sent_total: 0,
+            sent: vec![0; config.instances.len()].into_boxed_slice(),
             failed_total: 0,
         }
     }
 
-    /// Frames sent since the start.
-    pub fn sent_total(&self) -> u64 {
-        self.sent_total
+    /// Frames sent for an instance since the start.
+    pub fn sent(&self, id: InstanceId) -> u64 {
+        self.sent.get(id.index()).copied().unwrap_or(0)
     }
 
     /// Frames that could not be sent.
@@ -168,7 +169,10 @@ impl Announcements {
             if *owed > 0 {
                 self.queue.insert(row);
             }
-            self.sent_total += 1;
+            let owner = config.addresses.get(row).map_or(0, |one| one.instance.index());
+            if let Some(sent) = self.sent.get_mut(owner) {
+                *sent += 1;
+            }
             return Some(Action::Announce { address: id });
         }
         None
@@ -210,7 +214,7 @@ impl Announcements {
         (config, plan): (&Config, &NetPlan),
         bus: &mut Bus,
     ) {
-        (self.sent_total, self.failed_total) = (old.sent_total, old.failed_total);
+        self.failed_total = old.failed_total;
         for (id, instance) in config.instances.iter().enumerate() {
             let id = InstanceId::from_index(id);
             let Some(before) = from.find(instance, config) else { continue };
@@ -218,6 +222,9 @@ impl Announcements {
                 (self.bursts.get_mut(id.index()), old.bursts.get(before.index()))
             {
                 *burst = *known;
+            }
+            if let Some(sent) = self.sent.get_mut(id.index()) {
+                *sent = old.sent(before);
             }
             if let Some(at) = from.bus.deadline(Timer::SecondBurst(before)) {
                 bus.set(Timer::SecondBurst(id), at);

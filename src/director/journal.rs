@@ -64,6 +64,8 @@ pub enum Reason {
     Rejected(InstanceId, Reject, IpAddr, u8),
     /// An advert lists other addresses than ours; accepted.
     AddressListDiffers(InstanceId, IpAddr, u8),
+    /// Adverts of a peer fit that did not.
+    PeerMended(InstanceId, IpAddr),
     /// A BACKUP goes by the active router's interval: from, to, in centiseconds.
     IntervalAdopted(InstanceId, u16, u16),
     /// A new MASTER goes by its own interval again: from, to, in centiseconds.

@@ -3,7 +3,9 @@
 pub(super) mod boot;
 pub(super) mod checks;
 pub(super) mod config;
+mod election;
 pub(super) mod memory;
+mod misfits;
 pub(super) mod other;
 pub(super) mod status;
 pub(super) mod turns;

@@ -6,8 +6,8 @@ use core::fmt::{self, Write};
 use super::checks::{quorum_word, real_servers};
 use super::memory::write_memory;
 use super::other::write_reload;
-use super::state_word;
 use super::vrrp::last_refusal;
+use super::{misfits, state_word};
 use crate::config::ids::{Id, InstanceId, ServiceId};
 use crate::config::model::Service;
 use crate::console::answer::{Next, Place};
@@ -263,20 +263,22 @@ fn outages(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Resu
 }
 
 fn vrrp_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
-    let refusing = routers(view).filter(|(_, router)| router.rejects.sum() > 0);
-    let total: u64 = refusing.clone().map(|(_, router)| router.rejects.sum()).sum();
-    let last = refusing.max_by_key(|(_, router)| router.rejects.last.map(|(.., at)| at));
-    if let Some((id, router)) = last {
-        let (name, refused) = (Names(view.director.config()).instance(id), Count(total, "advert"));
+    for (id, router) in routers(view) {
+        let Some(instance) = view.director.config().instances.get(id.index()) else { continue };
+        let name = Names(view.director.config()).instance(id);
+        for misfit in router.misfits.iter() {
+            say(format_args!("{name}: {}", misfits::sentence(view, instance, misfit)))?;
+        }
+    }
+    let damaged = |router: &VirtualRouter| router.rejects.sum().saturating_sub(router.rejects.misfits());
+    let refusing = routers(view).filter(|(_, router)| damaged(router) > 0);
+    let total: u64 = refusing.clone().map(|(_, router)| damaged(router)).sum();
+    if let Some((id, router)) = refusing.max_by_key(|(_, router)| router.rejects.last.map(|(.., at)| at)) {
+        let (name, refused) = (Names(view.director.config()).instance(id), Count(total, "bad packet"));
         match last_refusal(view.now, &router.rejects) {
             Some(last) => say(format_args!("{refused} refused, last {name}: {last}"))?,
             None => say(format_args!("{refused} refused"))?,
         }
-    }
-    let differing = routers(view).filter(|(_, router)| router.counters.list_differs_total > 0).count();
-    if differing > 0 {
-        let instances = Count(differing, "instance");
-        say(format_args!("{instances} heard adverts with other VIPs (show vrrp)"))?;
     }
     let unsent: u64 = routers(view).map(|(_, router)| router.counters.send_failed_total).sum();
     if unsent > 0 {

@@ -4,7 +4,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{labelled, line, state_word};
+use super::{election, labelled, line, misfits, state_word};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId};
 use crate::config::model::{Instance, Preemption, VirtualAddress};
@@ -12,12 +12,11 @@ use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown, until};
 use crate::console::lines::Names;
 use crate::console::lines::why::Why;
-use crate::console::text::{Ago, Line, Span, Until};
+use crate::console::text::{Ago, Line, Span};
 use crate::console::view::View;
 use crate::director::vrrp::{Reject, Rejects, State, VirtualRouter};
 use crate::time::Instant;
 use crate::wire::errno::Text;
-use crate::wire::vrrp::Version;
 
 const HEAD: u8 = 0;
 const ADDRESS: u8 = 1;
@@ -31,7 +30,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
     };
     match place.phase {
         HEAD => {
-            head(view, id, instance, router, out)?;
+            head(view, id, instance, router, false, out)?;
             Ok(Some(place.turn_to(ADDRESS)))
         }
         ADDRESS => match address(config, instance, place.sub) {
@@ -68,6 +67,7 @@ pub(super) fn head(
     id: InstanceId,
     instance: &Instance,
     router: &VirtualRouter,
+    explain: bool,
     out: &mut dyn Write,
 ) -> fmt::Result {
     let names = Names(view.director.config());
@@ -76,18 +76,15 @@ pub(super) fn head(
     let span = Span(view.now.since(router.since));
     line(out, format_args!("{name}  {state} on {link}, VRID {}, for {span}", instance.vrid))?;
     labelled(out, "why", format_args!("{}", Why::of_state(names, router.why)))?;
-    if instance.version == Version::V3 {
-        let (family, mine) = (instance.family.name(), instance.advert_interval);
-        labelled(
-            out,
-            "version",
-            format_args!("3 over {family}, interval {mine}, goes by {}", router.master_interval),
-        )?;
-    }
     let base = instance.priority;
     labelled(out, "priority", format_args!("{} (base {base})", router.priority))?;
-    active(view, router, out)?;
-    next(view, id, instance, router, out)?;
+    election::active(view, router, out)?;
+    if explain {
+        election::why_not(router, instance, out)?;
+    }
+    election::next(view, id, instance, router, out)?;
+    misfits::text(view, instance, &router.misfits, out)?;
+    election::protocol(view, instance, router, out)?;
     let count = &router.counters;
     let (sent, received, failed) = (count.sent_total, count.received_total, count.send_failed_total);
     labelled(out, "adverts", format_args!("{sent} sent, {received} received, {failed} not sent"))?;
@@ -101,43 +98,10 @@ pub(super) fn head(
     if count.list_differs_total > 0 {
         labelled(out, "VIP list", format_args!("{} adverts list other VIPs", count.list_differs_total))?;
     }
+    let announced = view.director.announcements().sent(id);
+    labelled(out, "announced", format_args!("{announced} gratuitous ARPs or neighbour advertisements"))?;
     let present = instance.addresses.iter().filter(|id| view.director.net_plan().is_present(*id)).count();
     labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))
-}
-
-fn active(view: &View<'_>, router: &VirtualRouter, out: &mut dyn Write) -> fmt::Result {
-    match (router.state, router.active) {
-        (State::Master, _) => labelled(out, "active", format_args!("this box")),
-        (State::Init | State::Backup | State::Fault(_), None) => {
-            labelled(out, "active", format_args!("none heard"))
-        }
-        (State::Init | State::Backup | State::Fault(_), Some((from, priority, at))) => {
-            let ago = Ago { now: view.now, at };
-            labelled(out, "active", format_args!("{from}, priority {priority}, heard {ago}"))
-        }
-    }
-}
-
-fn next(
-    view: &View<'_>,
-    id: InstanceId,
-    instance: &Instance,
-    router: &VirtualRouter,
-    out: &mut dyn Write,
-) -> fmt::Result {
-    let due = Until { now: view.now, at: view.director.protocol_deadline(id).unwrap_or(Instant::NEVER) };
-    match router.state {
-        State::Master => labelled(out, "next", format_args!("advert {due}")),
-        State::Backup if instance.preemption == Preemption::Stay => {
-            labelled(out, "next", format_args!("takeover {due} unless an advert comes (nopreempt)"))
-        }
-        State::Backup => {
-            let least = router.priority;
-            labelled(out, "next", format_args!("takeover {due} unless an advert of {least} or more comes"))
-        }
-        State::Init => labelled(out, "next", format_args!("BACKUP when interface and socket are there")),
-        State::Fault(_) => labelled(out, "next", format_args!("BACKUP when the fault is over")),
-    }
 }
 
 fn address_line(
@@ -242,7 +206,9 @@ pub(in crate::console) fn json(view: &View<'_>, place: Place, out: &mut dyn Writ
             }
         }
         (_, found) => {
-            out.write_str("],\"refused\":")?;
+            out.write_str("],\"misfits\":")?;
+            misfits::json(view, &found.map(|(_, _, router)| router.misfits).unwrap_or_default(), out)?;
+            out.write_str(",\"refused\":")?;
             refusals_json(view.now, &found.map(|(_, _, router)| router.rejects).unwrap_or_default(), out)?;
             out.write_char('}')?;
             Ok(Some(place.next_row(OPEN)))
@@ -269,10 +235,14 @@ fn open_json(
     object.field("family", instance.family.name())?;
     object.field("advert_interval", instance.advert_interval)?;
     object.field("active_interval", router.master_interval)?;
+    object.field("source", election::source(view, instance).map(Shown))?;
+    object.field("skew_time", router.skew_time(instance))?;
+    object.field("master_down_interval", router.master_down_interval(instance))?;
     object.field("nopreempt", instance.preemption == Preemption::Stay)?;
     let active = router.active.filter(|_| router.state != State::Master);
     object.field("active_router", active.map(|(from, ..)| Shown(from)))?;
     object.field("active_priority", active.map(|(_, priority, _)| priority))?;
+    object.field("active_since", active.map(|_| view.now.since(router.active_since)))?;
     object.field("active_heard", active.map(|(.., at)| view.now.since(at)))?;
     let due = view.director.protocol_deadline(id).and_then(|at| until(view.now, at));
     object.field("next_advert", due.filter(|_| router.state == State::Master))?;
@@ -286,6 +256,7 @@ fn open_json(
     object.field("pri_zero_sent", count.zero_sent_total)?;
     object.field("pri_zero_rcvd", count.zero_received_total)?;
     object.field("addr_list_err", count.list_differs_total)?;
+    object.field("announced", view.director.announcements().sent(id))?;
     object.open("addresses")?;
     out.write_char('[')
 }

@@ -65,7 +65,7 @@ fn instance(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<b
     let Some((id, instance, router)) = vrrp::find(view, row) else { return Ok(None) };
     let found = view.director.config().instance_name(id) == view.argument;
     if found {
-        vrrp::head(view, id, instance, router, out)?;
+        vrrp::head(view, id, instance, router, true, out)?;
         vrrp::refusals(view.now, &router.rejects, out)?;
     }
     Ok(Some(found))

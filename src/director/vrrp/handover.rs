@@ -1,6 +1,6 @@
 //! Leaving: what a stop says, and what a reload takes over for the instances that both configurations have.
 
-use super::{Occasion, Program, State, VirtualRouter, Vrrp, master_down_interval};
+use super::{Misfits, Occasion, Program, State, VirtualRouter, Vrrp, master_down_interval};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId};
 use crate::config::model::Instance;
@@ -49,7 +49,12 @@ impl Vrrp {
                 };
                 bus.set(Timer::Protocol(id), deadline.min(now + longest));
             }
-            if router.state == State::Master && from.speaks_differently(old, instance, config) {
+            let differs = from.speaks_differently(old, instance, config);
+            if differs {
+                // Who did not fit the old configuration may fit this one; who does not is found again.
+                router.misfits = Misfits::default();
+            }
+            if router.state == State::Master && differs {
                 router.announcement.serial = router.announcement.serial.wrapping_add(1);
                 router.announcement.occasion = Occasion::Mastership;
                 self.send(id, AdvertKind::Present);

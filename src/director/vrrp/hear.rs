@@ -1,7 +1,7 @@
 //! What an acceptable advert does to a virtual router (RFC 3768 sections 6.4.2 and 6.4.3, RFC 9568 sections 6.4.2 and
 //! 6.4.3): a BACKUP follows or discards it, a MASTER answers or gives way.
 
-use super::{AdvertKind, Heard, LEAST_GAP, OWNER, Occasion, State, Vrrp};
+use super::{AdvertKind, Heard, LEAST_GAP, OWNER, Occasion, State, VirtualRouter, Vrrp};
 use crate::config::ids::{Id, InstanceId};
 use crate::config::model::{Instance, Preemption};
 use crate::director::bus::{Bus, Timer};
@@ -35,11 +35,11 @@ impl Vrrp {
                     }
                     bus.set(Timer::Protocol(id), now + router.skew_time(instance));
                 } else if rival.theirs >= rival.ours || stays {
-                    router.active = Some((rival.from, rival.theirs, now));
+                    router.note_active(rival, now);
                     router.follow(now, id, interval, bus);
                     bus.set(Timer::Protocol(id), now + router.master_down_interval(instance));
                 } else {
-                    router.active = Some((rival.from, rival.theirs, now));
+                    router.note_active(rival, now);
                     if is_news(router.answered_at) {
                         router.answered_at = Some(now);
                         bus.record(now, Reason::LowerDiscarded(id, rival));
@@ -103,9 +103,19 @@ impl Vrrp {
     ) {
         bus.record(now, why);
         if let Some(router) = self.table.get_mut(id.index()) {
-            router.active = Some((rival.from, rival.theirs, now));
+            router.note_active(rival, now);
         }
         self.become_backup(now, id, instance, (Entry::Defeated, why), bus);
         self.release(now, id, bus);
+    }
+}
+
+impl VirtualRouter {
+    /// This is the router that is or was better, or would be MASTER.
+    fn note_active(&mut self, rival: Rival, now: Instant) {
+        if self.state == State::Master || self.active.is_none_or(|(from, ..)| from != rival.from) {
+            self.active_since = now;
+        }
+        self.active = Some((rival.from, rival.theirs, now));
     }
 }

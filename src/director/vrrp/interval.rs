@@ -31,11 +31,13 @@ pub(super) fn centiseconds(interval: Duration) -> u16 {
 }
 
 impl VirtualRouter {
-    pub(super) fn skew_time(&self, instance: &Instance) -> Duration {
+    /// Its skew time now.
+    pub fn skew_time(&self, instance: &Instance) -> Duration {
         skew_time(instance.version, self.master_interval, self.priority)
     }
 
-    pub(super) fn master_down_interval(&self, instance: &Instance) -> Duration {
+    /// How long as BACKUP it waits behind an advert.
+    pub fn master_down_interval(&self, instance: &Instance) -> Duration {
         master_down_interval(instance.version, self.master_interval, self.priority)
     }
 

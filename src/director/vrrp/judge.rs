@@ -3,7 +3,8 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::{Heard, Rival, Vrrp};
+use super::misfits::{Noted, is_misfit};
+use super::{Field, Heard, Rival, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId, LinkId};
 use crate::config::model::{Authentication, Instance, SourceCheck, Transport};
@@ -110,6 +111,11 @@ impl Rejects {
         self.totals.iter().sum()
     }
 
+    /// How many of them a matter of configuration, here or there.
+    pub fn misfits(&self) -> u64 {
+        Reject::ALL.into_iter().filter(|reject| is_misfit(*reject)).map(|reject| self.total(reject)).sum()
+    }
+
     /// Counts one; true if this reason has not been reported in this state.
     fn count(&mut self, now: Instant, reject: Reject, from: IpAddr) -> bool {
         if let Some(total) = self.totals.get_mut(reject as usize) {
@@ -178,7 +184,13 @@ impl Vrrp {
         bus: &mut Bus,
     ) {
         let Some(router) = self.table.get_mut(id.index()) else { return };
-        if router.rejects.count(now, reject, from) {
+        let first = router.rejects.count(now, reject, from);
+        let noted = if is_misfit(reject) {
+            router.misfits.note(now, (from, Field::Refused(reject)), seen)
+        } else {
+            Noted::Full
+        };
+        if noted == Noted::New || (noted == Noted::Full && first) {
             bus.record(now, Reason::Rejected(id, reject, from, seen));
         }
     }
@@ -200,15 +212,24 @@ impl Vrrp {
             ours.len() == received.advert.addresses.len()
                 && theirs.clone().all(|one| ours.clone().any(|address| address == one))
         };
-        if ours.clone().eq(theirs.clone()) || same_set() {
-            return;
-        }
+        let same = ours.clone().eq(theirs.clone()) || same_set();
+        let common = || theirs.clone().any(|one| ours.clone().any(|address| address == one));
+        let field = (!same).then(|| if common() { Field::List } else { Field::Vrid });
+        let from = received.source;
         let Some(router) = self.table.get_mut(id.index()) else { return };
+        if router.misfits.mend(from, field) && same {
+            bus.record(now, Reason::PeerMended(id, from));
+        }
+        let Some(field) = field else { return };
         router.counters.list_differs_total += 1;
-        if !router.list_reported {
-            router.list_reported = true;
-            let count = u8::try_from(received.advert.addresses.len()).unwrap_or(u8::MAX);
-            bus.record(now, Reason::AddressListDiffers(id, received.source, count));
+        let count = u8::try_from(received.advert.addresses.len()).unwrap_or(u8::MAX);
+        let is_news = match router.misfits.note(now, (from, field), count) {
+            Noted::New => true,
+            Noted::Known => false,
+            Noted::Full => !core::mem::replace(&mut router.list_reported, true),
+        };
+        if is_news {
+            bus.record(now, Reason::AddressListDiffers(id, from, count));
         }
     }
 }

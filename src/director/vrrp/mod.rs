@@ -9,6 +9,7 @@ mod handover;
 mod hear;
 mod interval;
 mod judge;
+mod misfits;
 pub mod packet;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub(crate) use handover::Predecessor;
 use interval::centiseconds;
 pub use interval::{master_down_interval, skew_time};
 pub use judge::{Reject, Rejects};
+pub use misfits::{Field, Misfit, Misfits};
 
 /// The address owner's priority (RFC 3768 section 5.3.4).
 pub const OWNER: u8 = 255;
@@ -124,12 +126,16 @@ pub struct VirtualRouter {
     pub priority: u8,
     /// The last router heard that was or is better, and when.
     pub active: Option<(IpAddr, u8, Instant)>,
+    /// Since when it has been that router.
+    pub active_since: Instant,
     /// Announcements wanted.
     pub announcement: Announcement,
     /// Counters.
     pub counters: Counters,
     /// Adverts refused, by reason.
     pub rejects: Rejects,
+    /// Peers whose configuration does not fit ours.
+    pub misfits: Misfits,
     /// The interval that the skew and the wait of a BACKUP go by: the active router's in version 3 once it was heard
     /// (RFC 9568 section 6.1, `Active_Adver_Interval`), else our own.
     pub master_interval: Duration,
@@ -140,7 +146,7 @@ pub struct VirtualRouter {
     answered_at: Option<Instant>,
     /// When a farewell was last answered, or as BACKUP reported.
     farewell_at: Option<Instant>,
-    /// The list of addresses in an advert differed and was reported.
+    /// A list of addresses differed for which there is no room among the misfits, and was reported.
     list_reported: bool,
     /// The active router's interval differed and was reported.
     interval_reported: bool,
@@ -183,6 +189,8 @@ impl Vrrp {
             why: None,
             priority: instance.priority,
             active: None,
+            active_since: now,
+            misfits: Misfits::default(),
             announcement: Announcement::default(),
             counters: Counters::default(),
             rejects: Rejects::default(),

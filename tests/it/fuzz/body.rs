@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use lvsbox::check::Checker;
 use lvsbox::config::ids::Id;
 use lvsbox::config::{Config, Loader, load, report};
 use lvsbox::limits;
@@ -171,6 +172,8 @@ fn assert_sound(config: &Config) {
         assert!(!instance.advert_interval.is_zero());
     }
     for probe in &config.probes {
-        assert!(probe.target.port() > 0 && !probe.interval.is_zero() && !probe.timeout.is_zero());
+        // An echo request has no port.
+        let ping = matches!(probe.checker, Checker::Ping(_));
+        assert!((probe.target.port() == 0) == ping && !probe.interval.is_zero() && !probe.timeout.is_zero());
     }
 }
