@@ -28,6 +28,7 @@ mod refused;
 mod rows;
 mod service;
 mod service_build;
+mod service_spec;
 
 #[cfg(test)]
 mod tests;
