@@ -42,8 +42,8 @@ const APPLIANCE_ROWS: &[Keyword<ApplianceDraft>] = &[
     list("sysctl|none|kernel settings: name and value", sysctl),
     list("modules|none|kernel modules beyond the board's own", module),
     words(
-        "console_password|none|password of the console, made by `lvsbox passwd`|later",
-        "what `lvsbox passwd` prints",
+        "console_password|none|password of the console, as a hash|later",
+        "a hash that begins with `$pbkdf2`",
         |_, line| own::console_password(line),
     ),
     words(
@@ -153,9 +153,11 @@ fn console(draft: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
     const DEFAULT_BAUD: u32 = 115_200;
     let Some(word) = line.word() else { return };
     if LinkName::new(&word.text).is_none() {
-        return line.invalid(&word, "a device of /dev such as ttyS0");
+        line.invalid(&word, "a device of /dev such as ttyS0");
+        return line.rest();
     }
-    let number = line.peek().is_some_and(|word| word.text.bytes().all(|byte| byte.is_ascii_digit()));
+    // `115200n8`, as the kernel's command line has it, is meant as a speed and is none.
+    let number = line.peek().is_some_and(|word| word.text.starts_with(|first: char| first.is_ascii_digit()));
     let baud = if number {
         line.integer(300, 4_000_000).map_or(DEFAULT_BAUD, |given| given.value)
     } else {

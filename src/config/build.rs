@@ -30,17 +30,27 @@ pub(super) struct Count {
 }
 
 impl Count {
-    const fn new(what: &'static str, limit: usize) -> Self {
+    pub(super) const fn new(what: &'static str, limit: usize) -> Self {
         Self { what, limit, seen: 0, over: None }
     }
 
     /// Counts one; false if it does not fit any more.
     pub(super) fn admit(&mut self, at: Position) -> bool {
-        self.seen += 1;
+        self.admit_all(1, at)
+    }
+
+    /// Counts some; false if the last of them does not fit any more.
+    pub(super) fn admit_all(&mut self, count: usize, at: Position) -> bool {
+        self.seen = self.seen.saturating_add(count);
         if self.seen > self.limit {
             self.over.get_or_insert(at);
         }
         self.seen <= self.limit
+    }
+
+    /// True if none fits any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.seen >= self.limit
     }
 
     /// Takes back one that was counted and then left out for another reason.
@@ -85,6 +95,10 @@ pub(super) struct Tables {
     pub(super) address_count: Count,
     pub(super) service_count: Count,
     pub(super) server_count: Count,
+    /// Statements that are read again for a further address of a group.
+    pub(super) repeat_count: Count,
+    /// Lines of groups.
+    pub(super) entry_count: Count,
     link_count: Count,
     probe_count: Count,
     links: Vec<LinkName>,
@@ -119,6 +133,8 @@ impl Default for Tables {
             address_count: Count::new("virtual addresses", limits::MAX_ADDRESSES),
             service_count: Count::new("virtual services", limits::MAX_SERVICES),
             server_count: Count::new("real servers", limits::MAX_REAL_SERVERS),
+            repeat_count: Count::new("lines for all addresses of groups", limits::MAX_STATEMENTS),
+            entry_count: Count::new("lines in groups of virtual servers", limits::MAX_SERVICES),
             link_count: Count::new("interfaces", limits::MAX_LINKS),
             probe_count: Count::new("distinct checks", limits::MAX_PROBES),
             links: Vec::new(),
@@ -199,6 +215,8 @@ impl Tables {
             &self.address_count,
             &self.service_count,
             &self.server_count,
+            &self.repeat_count,
+            &self.entry_count,
             &self.link_count,
             &self.probe_count,
         ] {

@@ -149,6 +149,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "a file should do what it says",
     },
     Difference {
+        title: "a number beyond all use is an error",
+        keepalived: "takes 4,294,967,295 announcements a burst, weights above 65,535 and a check every microsecond",
+        lvsbox: "takes 255 announcements, weights up to 65,535 as ipvsadm does, and times of a check from 1 ms",
+        reason: "it is a slip of the pen, and done to the letter it would leave the director no time for anything else",
+    },
+    Difference {
         title: "a line may have 4,096 bytes",
         keepalived: "breaks a line behind 1,023 bytes and reads on as if there was another one, even in a comment",
         lvsbox: "names a longer line and leaves it out; a comment may be of any length",

@@ -8,12 +8,12 @@ use super::behaviour::{self, BehaviourDraft, PeerDraft};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
 use super::rows::{
-    Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, old,
-    unsupported, words,
+    Announcing, COUNT, GarpDraft, block, boolean, flag, garp_rows, idle, ignored, integer, link, list, off,
+    old, unsupported, words,
 };
 use super::track::{self, TrackerDraft};
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNKNOWN};
+use crate::syntax::keyword::{INVALID, UNKNOWN, Value};
 use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
@@ -170,15 +170,15 @@ const SCRIPTS: &str = "no scripts run, see the event log";
 const VMAC: &str = "virtual hardware addresses are not used by this version";
 
 const IGNORED: &[Keyword<InstanceDraft>] = &[
-    ignored("notify|none|command at every change of state", 0, SCRIPTS),
-    ignored("notify_master|none|command on becoming MASTER", 0, SCRIPTS),
-    ignored("notify_backup|none|command on becoming BACKUP", 0, SCRIPTS),
-    ignored("notify_fault|none|command on becoming FAULT", 0, SCRIPTS),
-    ignored("notify_stop|none|command at the stop", 0, SCRIPTS),
-    ignored("notify_deleted|none|command when a reload removes the instance", 0, SCRIPTS),
-    ignored("notify_master_rx_lower_pri|none|command when a MASTER hears a lower priority", 0, SCRIPTS),
-    ignored("notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
-    ignored("smtp_alert|off|mail about changes of state", 0, "no mail is sent, see the log"),
+    ignored("notify|none|command at every change of state", 1, SCRIPTS),
+    ignored("notify_master|none|command on becoming MASTER", 1, SCRIPTS),
+    ignored("notify_backup|none|command on becoming BACKUP", 1, SCRIPTS),
+    ignored("notify_fault|none|command on becoming FAULT", 1, SCRIPTS),
+    ignored("notify_stop|none|command at the stop", 1, SCRIPTS),
+    ignored("notify_deleted|none|command when a reload removes the instance", 1, SCRIPTS),
+    ignored("notify_master_rx_lower_pri|none|command when a MASTER hears a lower priority", 1, SCRIPTS),
+    idle("notify_priority_changes|off|tell about changes of priority, too", Value::Bool, SCRIPTS),
+    idle("smtp_alert|off|mail about changes of state", Value::Bool, "no mail is sent, see the log"),
     ignored(
         "linkbeat_use_polling|off|ask drivers for the state of a link",
         0,
@@ -187,20 +187,24 @@ const IGNORED: &[Keyword<InstanceDraft>] = &[
     ignored("native_ipv6|off|use IPv6", 0, "it has had no effect for a long time"),
     ignored("garp_extra_if|off|announce on the parent of a VMAC as well", 0, VMAC),
     old("vmac_garp_intvl", "garp_extra_if"),
-    ignored(
+    idle(
         "kernel_rx_buf_size|the kernel's|receive buffer of adverts, bytes",
-        0,
+        COUNT,
         "receive buffers are sized by the configuration",
     ),
-    ignored("debug|0|level of debugging", 0, "the level of the log is set for the whole program"),
+    idle(
+        "debug|0|level of debugging",
+        Value::Number(0, 4),
+        "the level of the log is set for the whole program",
+    ),
     ignored(
         "promote_secondaries|off|keep other addresses when the primary one goes",
         0,
         "an address that the kernel drops is put back",
     ),
-    ignored(
+    idle(
         "skip_check_adv_addr|off|look at the addresses of an advert once per MASTER",
-        0,
+        Value::Bool,
         "an advert with other addresses is accepted, with an alarm",
     ),
     ignored(

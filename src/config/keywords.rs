@@ -1,5 +1,7 @@
 //! The table of the top level, and the register of all tables: which block a word belongs to, which words there are.
 
+use std::collections::VecDeque;
+
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::group::{self, GroupDraft, SYNC_GROUP};
@@ -8,8 +10,9 @@ use super::link_rules::{self, DelayDraft, GarpGroupDraft};
 use super::model::Interface;
 use super::own;
 use super::refused;
-use super::rows::{block, ignored, list, old, unsupported};
+use super::rows::{COUNT, block, idle, ignored, list, old, unsupported};
 use super::service::{SERVER, SERVICE};
+use super::service_group::Groups;
 use super::track::{self, TRACK_FILE};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
@@ -24,6 +27,9 @@ pub(super) struct RootDraft {
     /// The service to be read next.
     pub(super) service: Option<NodeId>,
     pub(super) groups: Vec<GroupDraft>,
+    pub(super) service_groups: Groups,
+    /// Services whose groups were not there when they were met.
+    pub(super) waiting: VecDeque<NodeId>,
     pub(super) appliance: ApplianceDraft,
     pub(super) interfaces: Vec<Interface>,
     pub(super) garp_groups: Vec<GarpGroupDraft>,
@@ -46,7 +52,7 @@ const ROWS: &[Keyword<RootDraft>] = &[
     block("vrrp_sync_group|none|instances that change their states together", |b, cx, node| {
         b.groups.extend(group::read(cx, node))
     }),
-    block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
+    block("virtual_server|none|a service: address and port, `fwmark N` or `group NAME`", |b, _, node| {
         b.service = Some(node)
     }),
     block("track_file|none|a number that instances track, set by `set track NAME VALUE`", |b, cx, node| {
@@ -74,8 +80,8 @@ const ROWS: &[Keyword<RootDraft>] = &[
         "no sets of addresses are used",
     ),
     ignored("use_pid_dir|off|write pid files to a directory of their own", 0, PROCESSES),
-    ignored("instance|none|name of this daemon among several", 0, PROCESSES),
-    ignored("child_wait_time|5 s|how long children may take to stop", 0, PROCESSES),
+    ignored("instance|none|name of this daemon among several", 1, PROCESSES),
+    idle("child_wait_time|5 s|how long children may take to stop", COUNT, PROCESSES),
     block("garp_group|none|pauses between announcements of some interfaces", link_rules::group),
     unsupported("net_namespace|none|network namespace to run in", NAMESPACE),
     unsupported("net_namespace_ipvs|none|network namespace of the IPVS table", NAMESPACE),
@@ -92,10 +98,9 @@ const ROWS: &[Keyword<RootDraft>] = &[
         "SSL|none|keys and certificates of checks over TLS",
         "checks over TLS are not supported; use TCP_CHECK or HTTP_GET",
     ),
-    unsupported(
-        "virtual_server_group|none|addresses and marks that are one service",
-        "write one virtual_server block for each address",
-    ),
+    block("virtual_server_group|none|addresses and marks that are one service", |b, cx, node| {
+        b.service_groups.read(cx, node)
+    }),
     block("firewall|none|packet filter rules: marks, masquerading, redirection|later", |b, cx, node| {
         own::firewall(&mut b.appliance, cx, node)
     }),

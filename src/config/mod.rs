@@ -30,6 +30,8 @@ mod refused;
 mod rows;
 mod service;
 mod service_build;
+mod service_group;
+mod service_spec;
 mod track;
 
 #[cfg(test)]

@@ -267,7 +267,7 @@ pub(super) fn console_password(line: &mut Line<'_, '_>) {
         INVALID,
         at,
         format_args!("console_password: this is no hash of a password"),
-        format_args!("write what `lvsbox passwd` prints; the line is left out"),
+        format_args!("write a hash that begins with `$pbkdf2`; the line is left out"),
     );
     line.rest();
 }

@@ -23,6 +23,7 @@ mod golden;
 mod groups;
 mod help;
 mod own;
+mod service_groups;
 mod tracked;
 
 /// The configuration and its messages in one line each, without file and column.
@@ -105,6 +106,30 @@ fn no_block_knows_a_word_twice() {
     let mut seen = std::collections::HashSet::new();
     for row in keywords::keywords() {
         assert!(seen.insert(row), "{row:?}");
+    }
+}
+
+#[test]
+fn a_mistyped_value_of_an_ignored_keyword_is_named() {
+    for (line, message) in [
+        ("smtp_alert perhaps", "error[E0104]: smtp_alert: `perhaps` is not on, off, true, false, yes or no"),
+        (
+            "vrrp_priority -21",
+            "error[E0105]: vrrp_priority: `-21` is out of range, not a number from -20 to 19",
+        ),
+        ("vrrp_rlimit_rttime", "error[E0103]: `vrrp_rlimit_rttime` lacks its value"),
+        (
+            "vrrp_garp_interval 0",
+            "error[E0105]: vrrp_garp_interval: `0` is out of range, not more than 0 and at most 4294.967 seconds",
+        ),
+        ("lvs_flush_on_stop some", "error[E0104]: lvs_flush_on_stop: `some` is not VS"),
+        ("vrrp_cpu_affinity 0 1", "warning[W0112]: `vrrp_cpu_affinity` is ignored"),
+        ("smtp_alert", "warning[W0112]: `smtp_alert` is ignored"),
+        ("max_auto_priority -1", "warning[W0112]: `max_auto_priority` is ignored"),
+    ] {
+        let (_, messages) = loaded(&format!("global_defs {{\n{line}\n}}\n"));
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0].contains(message), "{messages:?}");
     }
 }
 

@@ -177,6 +177,17 @@ fn every_checker_is_the_same_again() {
 }
 
 #[test]
+fn the_services_of_a_group_are_written_one_by_one() {
+    let text = "virtual_server_group G {\n192.0.2.1 80\n192.0.2.2-3\nfwmark 7\n}
+virtual_server group G {\nlb_kind NAT\nprotocol TCP\nsorry_server 192.0.2.8 80
+real_server 192.0.2.9 80 {\nTCP_CHECK {\n}\n}\n}\n";
+    let canonical = round(text);
+    for line in ["192.0.2.1 80", "192.0.2.2 0", "192.0.2.3 0", "fwmark 7"] {
+        assert!(canonical.contains(&format!("\nvirtual_server {line} {{\n")), "{line}: {canonical}");
+    }
+}
+
+#[test]
 fn version_3_over_ipv6_is_the_same_again() {
     let text = "vrrp_instance A {\ninterface eth0\nversion 3\nadvert_int 0.37\nvirtual_router_id 5\nmcast_dst_ip ff02::50\n\
                 virtual_ipaddress {\nfe80::1\n2001:db8::1/64\n}\n}\n";
