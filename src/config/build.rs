@@ -13,6 +13,7 @@ use super::keywords::RootDraft;
 use super::model::{
     Config, Destination, Global, Instance, Probe, Service, TextsBuilder, Tracker, VirtualAddress,
 };
+use super::routing::{Route, RoutePlace, Rule};
 use crate::check::Checker;
 use crate::limits;
 use crate::syntax::{Context, Position};
@@ -65,6 +66,8 @@ pub(super) struct Tables {
     pub(super) texts: TextsBuilder,
     pub(super) instances: Vec<Instance>,
     pub(super) addresses: Vec<VirtualAddress>,
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
     pub(super) peers: Vec<IpAddr>,
     pub(super) trackers: Vec<Tracker>,
     pub(super) services: Vec<Service>,
@@ -74,9 +77,14 @@ pub(super) struct Tables {
     pub(super) names: HashSet<String>,
     pub(super) vrids: HashMap<(LinkId, u32, bool), String>,
     pub(super) placed: HashSet<(LinkId, IpAddr)>,
+    pub(super) route_places: HashSet<RoutePlace>,
+    /// Rows of the rules of a preference.
+    pub(super) rule_places: HashMap<u32, Vec<u32>>,
     pub(super) keys: HashSet<ServiceKey>,
     pub(super) instance_count: Count,
     pub(super) address_count: Count,
+    pub(super) route_count: Count,
+    pub(super) rule_count: Count,
     pub(super) service_count: Count,
     pub(super) server_count: Count,
     link_count: Count,
@@ -94,6 +102,8 @@ impl Default for Tables {
             texts: TextsBuilder::default(),
             instances: Vec::new(),
             addresses: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
             peers: Vec::new(),
             trackers: Vec::new(),
             services: Vec::new(),
@@ -103,9 +113,13 @@ impl Default for Tables {
             names: HashSet::new(),
             vrids: HashMap::new(),
             placed: HashSet::new(),
+            route_places: HashSet::new(),
+            rule_places: HashMap::new(),
             keys: HashSet::new(),
             instance_count: Count::new("vrrp instances", limits::MAX_INSTANCES),
             address_count: Count::new("virtual addresses", limits::MAX_ADDRESSES),
+            route_count: Count::new("routes", limits::MAX_ROUTES),
+            rule_count: Count::new("rules", limits::MAX_RULES),
             service_count: Count::new("virtual services", limits::MAX_SERVICES),
             server_count: Count::new("real servers", limits::MAX_REAL_SERVERS),
             link_count: Count::new("interfaces", limits::MAX_LINKS),
@@ -181,6 +195,8 @@ impl Tables {
         for count in [
             &self.instance_count,
             &self.address_count,
+            &self.route_count,
+            &self.rule_count,
             &self.service_count,
             &self.server_count,
             &self.link_count,
@@ -200,6 +216,8 @@ impl Tables {
             links: self.links.into(),
             instances: self.instances.into(),
             addresses: self.addresses.into(),
+            routes: self.routes.into(),
+            rules: self.rules.into(),
             peers: self.peers.into(),
             trackers: self.trackers.into(),
             services: self.services.into(),

@@ -7,6 +7,7 @@
 
 mod machine;
 mod page;
+mod routing;
 mod service;
 mod vrrp;
 
@@ -83,6 +84,10 @@ mod phase {
     pub(super) const TRACKERS: u8 = 13;
     pub(super) const TRACKER: u8 = 14;
     pub(super) const SERVICE: u8 = 15;
+    /// `sub` counts addresses, routes or rules; `row` is the instance, or stands behind the last one for static ones.
+    pub(super) const ROUTE: u8 = 18;
+    pub(super) const RULE: u8 = 19;
+    pub(super) const STATIC_ADDRESS: u8 = 20;
     /// `row` counts all destinations.
     pub(super) const SERVER: u8 = 16;
     /// `sub` counts the server's probes, `leaf` the urls of one.
@@ -101,6 +106,7 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
         phase::HEAD => machine::head(config, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
         phase::INSTANCE..=phase::TRACKER => vrrp::row(config, place, &mut page),
+        phase::ROUTE | phase::RULE | phase::STATIC_ADDRESS => routing::row(config, place, &mut page),
         _ => service::row(config, place, &mut page),
     }
 }

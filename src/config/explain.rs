@@ -60,6 +60,8 @@ pub const CODES: &[(u16, &str)] = &[
     (209, "authentication lacks its type or its password"),
     (210, "peers that cannot be used"),
     (211, "a tracker that changes nothing"),
+    (224, "a route or a rule that cannot be, or that exists already"),
+    (225, "a track_group, or an instance of it, that is not there"),
     (301, "a scheduler that no kernel has"),
     (302, "a service or a real server exists already"),
     (303, "a service without real servers is left out"),

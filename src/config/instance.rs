@@ -5,10 +5,12 @@ use core::net::IpAddr;
 use super::address::{AddressDraft, address};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
+use super::route::{RouteDraft, route};
 use super::rows::{
     Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, old, only,
     unsupported, weight, words,
 };
+use super::rule::{RuleDraft, rule};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, UNKNOWN, UNSUPPORTED};
 use crate::syntax::nearest::nearest;
@@ -65,6 +67,8 @@ pub(super) struct InstanceDraft {
     pub(super) nopreempt: Option<Position>,
     pub(super) addresses: Vec<AddressDraft>,
     pub(super) excluded: Vec<AddressDraft>,
+    pub(super) routes: Vec<RouteDraft>,
+    pub(super) rules: Vec<RuleDraft>,
     pub(super) trackers: Vec<TrackerDraft>,
     pub(super) garp: GarpDraft,
 }
@@ -120,6 +124,8 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     list("virtual_ipaddress_excluded|none|addresses of the MASTER that adverts do not tell", |b, line| {
         b.excluded.extend(address(line))
     }),
+    list("virtual_routes|none|routes of the MASTER", |b, line| b.routes.extend(route(line))),
+    list("virtual_rules|none|routing rules of the MASTER", |b, line| b.rules.extend(rule(line))),
     words("unicast_src_ip|the interface's|source address of adverts", "an IP address", source),
     words("mcast_src_ip|the interface's|source address of adverts", "an IP address", source),
     words("mcast_dst_ip|vrrp_mcast_group4|multicast group of adverts", "a multicast address", |b, line| {
@@ -210,11 +216,6 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
     unsupported(
         "no_virtual_ipaddress|off|run without a virtual address",
         "an instance needs at least one virtual address",
-    ),
-    unsupported("virtual_routes|none|routes of the MASTER", "routes do not follow the state of the instance"),
-    unsupported(
-        "virtual_rules|none|routing rules of the MASTER",
-        "routing rules do not follow the state of the instance",
     ),
     only(
         "unicast_ttl|255|time to live of adverts to peers",

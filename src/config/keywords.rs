@@ -1,13 +1,17 @@
 //! The table of the top level, and the register of all tables: which block a word belongs to, which words there are.
 
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
+use super::address::address;
 use super::global::{GLOBAL, GlobalDraft};
 use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
 use super::model::Interface;
 use super::own;
 use super::refused;
-use super::rows::{block, ignored, old, unsupported};
+use super::route::route;
+use super::rows::{block, ignored, list, old, unsupported};
+use super::rule::{number, rule};
 use super::service::{SERVER, SERVICE};
+use super::static_build::{StaticDraft, TRACK_GROUP_TABLE, read_group};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
 use crate::syntax::{Keyword, NodeId, Row, Rows, Shape, Table, Walk};
@@ -20,6 +24,8 @@ pub(super) struct RootDraft {
     pub(super) instances: Vec<InstanceDraft>,
     /// The service to be read next.
     pub(super) service: Option<NodeId>,
+    /// What belongs to no instance waits likewise.
+    pub(super) fixed: StaticDraft,
     pub(super) appliance: ApplianceDraft,
     pub(super) interfaces: Vec<Interface>,
 }
@@ -30,17 +36,31 @@ const NAMESPACE: &str = "start lvsbox inside the network namespace";
 const PROCESSES: &str = "there is one process, and it writes no pid file";
 const GROUPS: &str = "members of the group change their states one by one";
 const SCRIPTS: &str = "no scripts run here; track an interface with `track_interface`";
-const STATIC: &str = "set it up with the other addresses and routes of the machine";
 
 const ROWS: &[Keyword<RootDraft>] = &[
     block("global_defs|none|what holds for the whole director", |b, cx, node| {
         Walk::block(cx, node, &GLOBAL, &mut b.global)
     }),
     block("vrrp_instance|none|a virtual router: name and block", |b, cx, node| {
-        b.instances.extend(read(cx, node))
+        if let Some(mut draft) = read(cx, node) {
+            number(&mut draft.rules, &mut b.fixed.preferences, cx);
+            b.instances.push(draft);
+        }
     }),
     block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
         b.service = Some(node)
+    }),
+    block("track_group|none|instances that need static addresses and routes: name and block", |b, cx, node| {
+        read_group(cx, node, &mut b.fixed)
+    }),
+    list("static_ipaddress|none|addresses that are always there", |b, line| {
+        b.fixed.addresses.extend(address(line))
+    }),
+    list("static_routes|none|routes that are always there", |b, line| b.fixed.routes.extend(route(line))),
+    list("static_rules|none|routing rules that are always there", |b, line| {
+        let mut rule = rule(line);
+        number(rule.as_mut_slice(), &mut b.fixed.preferences, line.cx);
+        b.fixed.rules.extend(rule);
     }),
     block("appliance|none|the box itself, where lvsbox is all there is", |b, cx, node| {
         appliance::read(cx, node, &mut b.appliance)
@@ -73,10 +93,6 @@ const ROWS: &[Keyword<RootDraft>] = &[
     ),
     unsupported("net_namespace|none|network namespace to run in", NAMESPACE),
     unsupported("net_namespace_ipvs|none|network namespace of the IPVS table", NAMESPACE),
-    unsupported("track_group|none|instances that static addresses depend on", STATIC),
-    unsupported("static_ipaddress|none|addresses that are always there", STATIC),
-    unsupported("static_routes|none|routes that are always there", STATIC),
-    unsupported("static_rules|none|routing rules that are always there", STATIC),
     unsupported("vrrp_sync_group|none|instances that change their states together", GROUPS),
     unsupported("vrrp_script|none|a script that instances can track", SCRIPTS),
     unsupported("vrrp_track_process|none|a process that instances can track", SCRIPTS),
@@ -110,11 +126,12 @@ const ROWS: &[Keyword<RootDraft>] = &[
 ];
 
 /// Tables of all blocks that are read.
-static TABLES: [&(dyn Rows + Sync); 13] = [
+static TABLES: [&(dyn Rows + Sync); 14] = [
     &ROOT,
     &GLOBAL,
     &INSTANCE,
     &AUTHENTICATION,
+    &TRACK_GROUP_TABLE,
     &SERVICE,
     &SERVER,
     &URL,

@@ -10,6 +10,7 @@ use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
 use super::model::Config;
 use super::service_build::ServiceBuild;
+use super::static_build;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
     Context, Diagnostics, Facts, NodeId, Position, Progress, Reader, Severity, Tree, Walk, Want,
@@ -139,10 +140,13 @@ impl Loader {
                 let mut cx = context(&self.tree, &mut self.diagnostics);
                 match drafts.next() {
                     Some(draft) => {
-                        instance_build::finish(&draft, &self.root.global, &mut self.tables, &mut cx);
+                        let around = (&self.root.global, &self.root.fixed);
+                        instance_build::finish(&draft, around, &mut self.tables, &mut cx);
                         Stage::Instances(drafts)
                     }
                     None => {
+                        let interface = self.root.global.static_interface();
+                        static_build::finish(&self.root.fixed, interface, &mut self.tables, &mut cx);
                         self.tables.report_limits(&mut cx);
                         Stage::Done { usable: true }
                     }

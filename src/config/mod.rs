@@ -14,6 +14,7 @@ pub mod ids;
 pub mod keywords;
 pub mod loader;
 pub mod model;
+pub mod routing;
 
 mod address;
 mod appliance;
@@ -21,12 +22,16 @@ mod build;
 mod global;
 mod instance;
 mod instance_build;
+mod iproute;
 mod own;
 mod probe_build;
 mod refused;
+mod route;
 mod rows;
+mod rule;
 mod service;
 mod service_build;
+mod static_build;
 
 #[cfg(test)]
 mod tests;

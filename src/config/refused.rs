@@ -20,7 +20,6 @@ pub(super) const BLOCKS: &[(&str, &str)] = &[
          notify_priority_changes|off|tell about changes of priority, too\n\
          smtp_alert|off|mail about changes of state",
     ),
-    ("track_group", "group|none|instances that the static addresses depend on"),
     (
         "vrrp_script",
         "script|none|the command\n\

@@ -275,6 +275,7 @@ impl Bench {
             Action::OpenSocket { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::FlushIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::Service { .. }

@@ -4,6 +4,8 @@ use super::action::{Action, Epoch, SlotId};
 use crate::check::Verdict;
 use crate::config::ids::LinkId;
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
+use crate::wire::rtnetlink::route::RouteEntry;
+use crate::wire::rtnetlink::rule::RuleSpec;
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
 use crate::wire::vrrp::{Channel, Malformed, Received};
 
@@ -36,6 +38,24 @@ pub enum Event<'a> {
     AddressGone {
         /// The address.
         entry: &'a AddressEntry,
+        /// How we come to know.
+        source: Source,
+    },
+    /// The kernel says that a route is there, or gone.
+    Route {
+        /// The route.
+        entry: &'a RouteEntry<'a>,
+        /// Whether it is there.
+        there: bool,
+        /// How we come to know.
+        source: Source,
+    },
+    /// The kernel says that a rule is there, or gone.
+    Rule {
+        /// The rule.
+        entry: &'a RuleSpec,
+        /// Whether it is there.
+        there: bool,
         /// How we come to know.
         source: Source,
     },

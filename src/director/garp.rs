@@ -117,11 +117,11 @@ impl Announcements {
 
     /// An address became present. One that was put back after the bursts is announced by itself.
     pub(crate) fn address_installed(&mut self, id: AddressId, config: &Config, vrrp: &Vrrp) {
-        let Some(address) = config.addresses.get(id.index()).filter(|one| vrrp.is_master(one.instance))
+        let Some(owner) = config.addresses.get(id.index()).and_then(|one| one.instance).filter(|id| vrrp.is_master(*id))
         else {
             return;
         };
-        let rounds = config.instances.get(address.instance.index()).map_or(0, |one| one.announce.repeat);
+        let rounds = config.instances.get(owner.index()).map_or(0, |one| one.announce.repeat);
         if let Some(owed) = self.owed.get_mut(id.index()) {
             *owed = (*owed).max(rounds);
             self.queue.insert(id.index());
@@ -177,7 +177,7 @@ impl Announcements {
     /// The next row in turn whose instance has all its addresses in the kernel, as far as they can be.
     fn next(&self, config: &Config, plan: &NetPlan) -> Option<usize> {
         self.queue.peek(|row| {
-            let instance = config.addresses.get(row).map(|one| one.instance).ok_or(row + 1)?;
+            let instance = config.addresses.get(row).and_then(|one| one.instance).ok_or(row + 1)?;
             let end = config.instances.get(instance.index()).map_or(row, |one| one.addresses.rows().end);
             if plan.is_settled(config, instance) { Ok(()) } else { Err(end) }
         })

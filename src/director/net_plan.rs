@@ -243,7 +243,7 @@ impl NetPlan {
         if !links.get(address.link).exists() {
             return self.present.get(row).filter(|present| **present).map(|_| false);
         }
-        Some(!self.stopping && vrrp.is_master(address.instance))
+        Some(!self.stopping && address.instance.is_none_or(|id| vrrp.is_master(id)))
     }
 
     /// The next request to the kernel.
@@ -292,6 +292,7 @@ impl NetPlan {
             | Action::Announce { .. }
             | Action::OpenSocket { .. }
             | Action::CloseSocket { .. }
+            | Action::Routing { .. }
             | Action::FindIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }
@@ -469,6 +470,8 @@ fn spec(address: &VirtualAddress, link: LinkIndex, config: &Config) -> AddressSp
         broadcast: address.broadcast.filter(|_| matches!(address.address, IpAddr::V4(_))),
         peer: address.peer,
         label: LabelName::new(config.texts.get(address.label)),
+        flags: address.flags,
+        preferred: address.preferred,
     }
 }
 

@@ -83,6 +83,7 @@ impl Shell {
             Action::OpenSocket { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::FindIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }

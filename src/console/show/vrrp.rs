@@ -14,6 +14,7 @@ use crate::console::lines::Names;
 use crate::console::lines::why::Why;
 use crate::console::text::{Ago, Line, Span, Until};
 use crate::console::view::View;
+use crate::director::action::RoutingRef;
 use crate::director::vrrp::{Reject, Rejects, State, VirtualRouter};
 use crate::time::Instant;
 use crate::wire::errno::Text;
@@ -102,7 +103,26 @@ pub(super) fn head(
         labelled(out, "VIP list", format_args!("{} adverts list other VIPs", count.list_differs_total))?;
     }
     let present = instance.addresses.iter().filter(|id| view.director.net_plan().is_present(*id)).count();
-    labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))
+    labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))?;
+    let (config, plan) = (view.director.config(), view.director.route_plan());
+    let there = |object: &RoutingRef| plan.is_present(*object, config);
+    let (routes, rules) = (instance.routes, instance.rules);
+    if routes.len() + rules.len() == 0 {
+        return Ok(());
+    }
+    let (routes_there, rules_there) = (
+        routes.iter().map(RoutingRef::Route).filter(there).count(),
+        rules.iter().map(RoutingRef::Rule).filter(there).count(),
+    );
+    labelled(
+        out,
+        "routing",
+        format_args!(
+            "{} routes, {routes_there} present; {} rules, {rules_there} present",
+            routes.len(),
+            rules.len()
+        ),
+    )
 }
 
 fn active(view: &View<'_>, router: &VirtualRouter, out: &mut dyn Write) -> fmt::Result {
