@@ -73,7 +73,8 @@ pub(super) fn parse_number(text: &str, most: u32, names: Names) -> Option<u32> {
 
 /// A network, `default` (of no family yet) apart.
 pub(super) fn parse_network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+    let (address, prefix) =
+        text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
     let address: IpAddr = address.parse().ok()?;
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let prefix = match prefix {
@@ -245,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_network_ends_behind_its_prefix() {
-        let network = |text| parse_network(text).map(masked).map(|(address, prefix)| format!("{address}/{prefix}"));
+        let network =
+            |text| parse_network(text).map(masked).map(|(address, prefix)| format!("{address}/{prefix}"));
         assert_eq!(network("10.1.2.3/8").as_deref(), Some("10.0.0.0/8"));
         assert_eq!(network("10.1.2.3/0").as_deref(), Some("0.0.0.0/0"));
         assert_eq!(network("10.1.2.3").as_deref(), Some("10.1.2.3/32"));

@@ -1,7 +1,7 @@
 //! The table of the top level, and the register of all tables: which block a word belongs to, which words there are.
 
-use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::address::address;
+use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
 use super::model::Interface;
@@ -50,9 +50,10 @@ const ROWS: &[Keyword<RootDraft>] = &[
     block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
         b.service = Some(node)
     }),
-    block("track_group|none|instances that need static addresses and routes: name and block", |b, cx, node| {
-        read_group(cx, node, &mut b.fixed)
-    }),
+    block(
+        "track_group|none|instances that need static addresses and routes: name and block",
+        |b, cx, node| read_group(cx, node, &mut b.fixed),
+    ),
     list("static_ipaddress|none|addresses that are always there", |b, line| {
         b.fixed.addresses.extend(address(line))
     }),

@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use super::codes::{LIMIT, ROUTE};
 use super::iproute::{self, OWN_PROTOCOL, PROTOCOLS, SCOPES, TABLES};
 use crate::limits::MAX_NEXT_HOPS;
-use crate::syntax::keyword::{INVALID, OLD_NAME};
 use crate::syntax::diagnostic::Quoted;
+use crate::syntax::keyword::{INVALID, OLD_NAME};
 use crate::syntax::{Given, Line, Position, Word};
 use crate::wire::link::LinkName;
 use crate::wire::rtnetlink::route::{Network, RT_TABLE_MAIN, RTAX_HOPLIMIT, RTAX_MTU, RouteKind};
@@ -46,10 +46,48 @@ pub(super) struct RouteDraft {
 }
 
 const OPTIONS: &[&str] = &[
-    "to", "via", "dev", "src", "table", "metric", "priority", "preference", "scope", "protocol", "tos", "from",
-    "onlink", "mtu", "advmss", "window", "cwnd", "ssthresh", "initcwnd", "initrwnd", "rto_min", "hoplimit",
-    "quickack", "congctl", "pref", "features", "nexthop", "no_track", "track_group", "blackhole", "unreachable",
-    "prohibit", "throw", "unicast", "local", "default", "encap", "realms", "expires", "rtt", "rttvar", "reordering",
+    "to",
+    "via",
+    "dev",
+    "src",
+    "table",
+    "metric",
+    "priority",
+    "preference",
+    "scope",
+    "protocol",
+    "tos",
+    "from",
+    "onlink",
+    "mtu",
+    "advmss",
+    "window",
+    "cwnd",
+    "ssthresh",
+    "initcwnd",
+    "initrwnd",
+    "rto_min",
+    "hoplimit",
+    "quickack",
+    "congctl",
+    "pref",
+    "features",
+    "nexthop",
+    "no_track",
+    "track_group",
+    "blackhole",
+    "unreachable",
+    "prohibit",
+    "throw",
+    "unicast",
+    "local",
+    "default",
+    "encap",
+    "realms",
+    "expires",
+    "rtt",
+    "rttvar",
+    "reordering",
 ];
 
 /// Options with one number: `RTAX_*` and the largest value.
@@ -179,8 +217,8 @@ impl Reading {
                 old(line, word, "nexthop");
                 self.alternative(line, word)?;
             }
-            "encap" | "realms" | "expires" | "rtt" | "rttvar" | "ttl-propagate" | "vrf" | "add" | "prepend"
-            | "append" => {
+            "encap" | "realms" | "expires" | "rtt" | "rttvar" | "ttl-propagate" | "vrf" | "add"
+            | "prepend" | "append" => {
                 iproute::unsupported(line, word);
                 return None;
             }
@@ -319,12 +357,22 @@ impl Reading {
         let others = [draft.gateway, draft.source, draft.from.map(|(address, _)| address)];
         let hops = draft.hops.iter().filter_map(|hop| hop.gateway);
         let ipv6 = others.into_iter().flatten().chain(hops).any(|address| address.is_ipv6());
-        let everything = if ipv6 { IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED) } else { draft.destination.0 };
+        let everything =
+            if ipv6 { IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED) } else { draft.destination.0 };
         let wrong = |line: &mut Line<'_, '_>, message: &str, hint: &str| {
-            line.cx.error(ROUTE, draft.at, format_args!("{message}"), format_args!("{hint}; the line is left out"));
+            line.cx.error(
+                ROUTE,
+                draft.at,
+                format_args!("{message}"),
+                format_args!("{hint}; the line is left out"),
+            );
         };
         let Some(destination) = self.destination.or(self.default.then_some((everything, 0))) else {
-            wrong(line, "the route has no destination", "write a network such as 198.51.100.0/24, or `default`");
+            wrong(
+                line,
+                "the route has no destination",
+                "write a network such as 198.51.100.0/24, or `default`",
+            );
             return None;
         };
         let ipv4 = destination.0.is_ipv4();
@@ -346,7 +394,11 @@ impl Reading {
         let leads = draft.gateway.is_some() || draft.link.is_some() || !draft.hops.is_empty();
         let must = matches!(draft.kind, RouteKind::Unicast | RouteKind::Other(_));
         if must && !leads {
-            wrong(line, "the route leads nowhere", "write `via ADDRESS` or `dev INTERFACE`, or say `blackhole`");
+            wrong(
+                line,
+                "the route leads nowhere",
+                "write `via ADDRESS` or `dev INTERFACE`, or say `blackhole`",
+            );
             return None;
         }
         if !must && leads {
@@ -354,7 +406,11 @@ impl Reading {
             return None;
         }
         if draft.gateway.is_some() && !draft.hops.is_empty() {
-            wrong(line, "the route has both `via` and `nexthop`", "write `nexthop via ADDRESS` for each router");
+            wrong(
+                line,
+                "the route has both `via` and `nexthop`",
+                "write `nexthop via ADDRESS` for each router",
+            );
             return None;
         }
         draft.destination = iproute::masked(destination);
@@ -364,7 +420,10 @@ impl Reading {
             line.cx.warn(
                 INVALID,
                 draft.at,
-                format_args!("{}/{prefix} has bits behind its prefix: {network}/{prefix} is used", destination.0),
+                format_args!(
+                    "{}/{prefix} has bits behind its prefix: {network}/{prefix} is used",
+                    destination.0
+                ),
                 format_args!("write {network}/{prefix}"),
             );
         }

@@ -7,10 +7,12 @@ use super::Config;
 use super::ids::{Id, InstanceId, LinkId};
 use super::iproute::OWN_PROTOCOL;
 use super::model::Text;
-use super::rule;
 use super::route::{LOCAL, METRIC_NAMES};
+use super::rule;
 use crate::wire::link::LinkIndex;
-use crate::wire::rtnetlink::route::{Hops, Network, NextHop, RT_TABLE_MAIN, RouteDetails, RouteKind, RouteSpec};
+use crate::wire::rtnetlink::route::{
+    Hops, Network, NextHop, RT_TABLE_MAIN, RouteDetails, RouteKind, RouteSpec,
+};
 use crate::wire::rtnetlink::rule::{RuleAction, RuleSpec};
 use crate::wire::vrrp::Family;
 

@@ -99,7 +99,9 @@ impl StaticDraft {
                     TRACK_GROUP,
                     name.at,
                     format_args!("there is no track_group {}", Quoted(&name.value)),
-                    format_args!("write `track_group NAME {{ group {{ VI_1 }} }}`; nothing depends on it now"),
+                    format_args!(
+                        "write `track_group NAME {{ group {{ VI_1 }} }}`; nothing depends on it now"
+                    ),
                 );
             }
         }

@@ -21,8 +21,8 @@ use crate::director::event::{DumpError, Errno};
 use crate::director::journal::{Entry, Family, Reason, Record, Rival};
 use crate::wire::errno::Text;
 use crate::wire::genl_ipvs::DestinationKey;
-pub(super) use routing::Routing;
 pub(super) use names::{Cause, Names, RealServer, Target};
+pub(super) use routing::Routing;
 use why::Why;
 
 /// How bad it is.

@@ -7,7 +7,8 @@ use crate::time::Instant;
 
 impl Director {
     pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
-        let (config, Parts { bus, links, net_plan, route_plan, ipvs_plan, .. }) = (&self.config, &mut self.parts);
+        let (config, Parts { bus, links, net_plan, route_plan, ipvs_plan, .. }) =
+            (&self.config, &mut self.parts);
         match action {
             Action::AddAddress { epoch, address } => {
                 net_plan.answered(now, (address, Change::Add, epoch), result, (config, links), bus);

@@ -117,7 +117,8 @@ impl Announcements {
 
     /// An address became present. One that was put back after the bursts is announced by itself.
     pub(crate) fn address_installed(&mut self, id: AddressId, config: &Config, vrrp: &Vrrp) {
-        let Some(owner) = config.addresses.get(id.index()).and_then(|one| one.instance).filter(|id| vrrp.is_master(*id))
+        let Some(owner) =
+            config.addresses.get(id.index()).and_then(|one| one.instance).filter(|id| vrrp.is_master(*id))
         else {
             return;
         };

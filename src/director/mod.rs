@@ -135,9 +135,9 @@ impl Director {
                     bus.set_no_later(Timer::RouteAudit, now);
                 }
                 match net_plan.find(entry, config, links) {
-                Some(id) => net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus),
-                None => links.handle_address_gone(now, entry, bus),
-            }
+                    Some(id) => net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus),
+                    None => links.handle_address_gone(now, entry, bus),
+                }
             }
             Event::Route { entry, there, source } => {
                 route_plan.handle_route(now, entry, (there, source), (config, vrrp, links), bus);
@@ -197,8 +197,12 @@ impl Director {
 
     /// Carries facts from their owners to their consumers.
     fn settle(&mut self, now: Instant) {
-        let (config, Parts { bus, links, tracks, vrrp, garp, health, services, net_plan, route_plan, ipvs_plan, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts {
+                bus, links, tracks, vrrp, garp, health, services, net_plan, route_plan, ipvs_plan, ..
+            },
+        ) = (&self.config, &mut self.parts);
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
                 tracks.link_changed(link, config, links, bus);
@@ -233,8 +237,12 @@ impl Director {
     /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.
     /// `budget` bounds each kind; what does not fit is given at the next poll.
     pub fn poll_actions(&mut self, now: Instant, budget: Budget, out: &mut Actions) {
-        let (config, Parts { bus, links, vrrp, garp, health, services, net_plan, route_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts {
+                bus, links, vrrp, garp, health, services, net_plan, route_plan, ipvs_plan, survey, ..
+            },
+        ) = (&self.config, &mut self.parts);
         fill(out, usize::MAX, || vrrp.poll_advert(config));
         fill(out, usize::MAX, || links.poll_socket(bus));
         // Routes leave before the addresses they need and come behind them; both share one socket.

@@ -43,7 +43,9 @@ pub(super) fn hand_over(shell: &Shell, kind: u16, payload: &[u8], source: Source
         rtnetlink::Message::DelRoute(entry) => {
             shell.handle(Event::Route { entry: &entry, there: false, source });
         }
-        rtnetlink::Message::NewRule(entry) => shell.handle(Event::Rule { entry: &entry, there: true, source }),
+        rtnetlink::Message::NewRule(entry) => {
+            shell.handle(Event::Rule { entry: &entry, there: true, source })
+        }
         rtnetlink::Message::DelRule(entry) => {
             shell.handle(Event::Rule { entry: &entry, there: false, source });
         }

@@ -12,7 +12,10 @@ use crate::wire::errno::Text;
 
 /// `route 198.51.100.0/24 via 192.0.2.1`, `rule preference 100 from 10.0.0.0/8 table 5`.
 #[derive(Clone, Copy)]
-pub(in crate::console) struct Routing<'a>(pub(in crate::console) &'a Config, pub(in crate::console) RoutingRef);
+pub(in crate::console) struct Routing<'a>(
+    pub(in crate::console) &'a Config,
+    pub(in crate::console) RoutingRef,
+);
 
 impl Display for Routing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +53,11 @@ pub(super) fn missing(teller: &mut Teller<'_>, object: RoutingRef) {
 
 pub(super) fn unwanted(teller: &mut Teller<'_>, object: RoutingRef) {
     let it = Routing(teller.names.0, object);
-    teller.of(Severity::Warning, it.owner(), format_args!("{it} is there though we are not MASTER: removing it"));
+    teller.of(
+        Severity::Warning,
+        it.owner(),
+        format_args!("{it} is there though we are not MASTER: removing it"),
+    );
 }
 
 pub(super) fn failed(teller: &mut Teller<'_>, object: RoutingRef, change: Change, errno: Errno) {

@@ -61,7 +61,13 @@ impl RoutePlan {
     }
 
     /// What is left is to be removed, unless an earlier reload left it behind and it is configured again.
-    fn retire(&mut self, old: &Self, mut left: DirtySet, before: &Config, (config, links): (&Config, &Links)) {
+    fn retire(
+        &mut self,
+        old: &Self,
+        mut left: DirtySet,
+        before: &Config,
+        (config, links): (&Config, &Links),
+    ) {
         let mut retired = Vec::new();
         while let Some(row) = left.pop() {
             let rules = before.routes.len();
@@ -70,7 +76,8 @@ impl RoutePlan {
                     let index = |id| {
                         let name = before.link_name(id);
                         let new = config.links.iter().position(|known| known.as_str() == name);
-                        new.map(crate::config::ids::Id::from_index).map_or_else(Default::default, |id| links.get(id).index)
+                        new.map(crate::config::ids::Id::from_index)
+                            .map_or_else(Default::default, |id| links.get(id).index)
                     };
                     Retired::Route(route.resolved(index).0)
                 }
@@ -109,10 +116,13 @@ impl RoutePlan {
                             == (spec.from, spec.tos, spec.effective_metric())
                     })
                 };
-                let at = |id: u32| config.routes.get(id as usize).is_some_and(|one| key(&one.spec) == key(&spec));
+                let at =
+                    |id: u32| config.routes.get(id as usize).is_some_and(|one| key(&one.spec) == key(&spec));
                 let found = self.routes.find(&key(&spec), |id| at(id) && place(id)).map(|id| id as usize);
                 // One that has taken its place over already is the same route.
-                return found.and_then(|row| self.rows.get(row)).is_some_and(|row| row.present || row.displaced);
+                return found
+                    .and_then(|row| self.rows.get(row))
+                    .is_some_and(|row| row.present || row.displaced);
             }
             Retired::Rule(spec) => {
                 let same = |id: u32| config.rules.get(id as usize).is_some_and(|one| one.spec == spec);

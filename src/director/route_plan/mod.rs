@@ -157,7 +157,9 @@ impl RoutePlan {
     /// An interface changed: what waited for it is tried again; what was on one that is gone is gone with it.
     pub(crate) fn link_changed(&mut self, link: LinkId, config: &Config, links: &Links) {
         let gone = !links.get(link).exists();
-        for (row, _) in config.routes.iter().enumerate().filter(|(_, route)| route.links().any(|one| one == link)) {
+        for (row, _) in
+            config.routes.iter().enumerate().filter(|(_, route)| route.links().any(|one| one == link))
+        {
             let in_flight = matches!(self.ledger.stage(row), Stage::InFlight(_));
             if let Some(mirror) = self.rows.get_mut(row).filter(|_| gone && !in_flight) {
                 *mirror = Row::default();

@@ -15,7 +15,7 @@ fn config(inside: &str, outside: &str) -> Config {
         "vrrp_instance VI_1 {{\n interface eth0\n virtual_router_id 51\n priority 100\n virtual_ipaddress {{\n \
          192.0.2.100/24\n 192.0.2.101/24\n }}\n{inside}\n}}\n{outside}\n"
     );
-    let loaded = crate::config::load("test", text);
+    let loaded = crate::config::load(&text, "test");
     let found: Vec<String> = loaded.diagnostics.iter().map(|one| one.message().to_owned()).collect();
     assert!(found.is_empty(), "{found:?}");
     loaded.config.unwrap()
@@ -43,7 +43,11 @@ fn master(inside: &str, outside: &str) -> Node {
 }
 
 fn destinations(node: &Node) -> Vec<String> {
-    node.kernel.routes.iter().map(|(spec, _)| format!("{}/{}", spec.destination.0, spec.destination.1)).collect()
+    node.kernel
+        .routes
+        .iter()
+        .map(|(spec, _)| format!("{}/{}", spec.destination.0, spec.destination.1))
+        .collect()
 }
 
 fn remove(node: &mut Node, row: usize) {
@@ -124,10 +128,14 @@ fn a_route_that_somebody_changed_is_replaced_in_one_step() {
     node.run_millis(10);
     assert_eq!(node.kernel.routes.iter().filter(|(spec, _)| *spec == ours).count(), 1);
     assert_eq!(node.kernel.routes.len(), 2);
-    let changes: Vec<_> = node.take_actions().iter().filter_map(|one| match one {
-        Action::Routing { change, .. } => Some(*change),
-        _ => None,
-    }).collect();
+    let changes: Vec<_> = node
+        .take_actions()
+        .iter()
+        .filter_map(|one| match one {
+            Action::Routing { change, .. } => Some(*change),
+            _ => None,
+        })
+        .collect();
     assert_eq!(changes, [Change::Set]);
 }
 
@@ -135,7 +143,8 @@ fn a_route_that_somebody_changed_is_replaced_in_one_step() {
 fn a_route_of_somebody_elses_is_not_replaced_and_delays_no_other() {
     let mut kernel = Kernel::new(ip("192.0.2.11"));
     let config = config(ROUTES, "");
-    let theirs = RouteSpec { gateway: Some(ip("192.0.2.77")), protocol: 3, source: None, ..config.routes[0].spec };
+    let theirs =
+        RouteSpec { gateway: Some(ip("192.0.2.77")), protocol: 3, source: None, ..config.routes[0].spec };
     kernel.routes.push((theirs, Hops::new()));
     let mut node = Node::with_kernel(config, kernel, Instant::ZERO);
     node.run_until(at(10_000));

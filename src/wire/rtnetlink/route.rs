@@ -225,7 +225,16 @@ impl RouteRequest<'_> {
         // Which scope it has does not tell a route from others: any is removed.
         let scope = if self.change == RouteChange::Remove { RT_SCOPE_NOWHERE } else { spec.scope };
         let from = spec.from.map_or(0, |(_, prefix)| prefix);
-        writer.raw(&[family, spec.destination.1, from, spec.tos, 0, spec.protocol, scope, spec.kind.number()]);
+        writer.raw(&[
+            family,
+            spec.destination.1,
+            from,
+            spec.tos,
+            0,
+            spec.protocol,
+            scope,
+            spec.kind.number(),
+        ]);
         writer.raw(&u32::from(if spec.onlink { RTNH_F_ONLINK } else { 0 }).to_ne_bytes());
         writer.u32(RTA_TABLE, spec.table);
         emit_ip(RTA_DST, Some(spec.destination.0), writer);

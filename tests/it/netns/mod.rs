@@ -11,6 +11,7 @@ mod echo;
 mod election;
 mod hostile;
 mod large;
+mod routes;
 mod tables;
 mod version3;
 

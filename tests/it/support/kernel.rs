@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use core::net::IpAddr;
 use lvsbox::director::event::Errno;
+use lvsbox::director::route_plan::RoutingRequest;
 use lvsbox::wire::genl_ipvs::{self, DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
 use lvsbox::wire::link::{LinkIndex, LinkName, MacAddress};
-use lvsbox::director::route_plan::RoutingRequest;
 use lvsbox::wire::rtnetlink::route::{Hops, RouteChange, RouteSpec};
 use lvsbox::wire::rtnetlink::rule::{RuleRequest, RuleSpec};
 use lvsbox::wire::rtnetlink::{self, AddressEntry, LinkEntry};

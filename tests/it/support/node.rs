@@ -65,7 +65,7 @@ enum Coming {
 pub(crate) type Luck = Box<dyn FnMut(&Action) -> Option<Fault>>;
 
 /// A row of a dump.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Row {
     Link(LinkEntry),
     Address(AddressEntry),

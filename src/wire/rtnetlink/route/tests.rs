@@ -68,7 +68,7 @@ fn a_route_says_everything_that_was_asked_for() {
     assert_eq!(flags, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
     let RouteHeader { destination_prefix_length, tos, protocol, scope, kind, flags, .. } = route.header;
     assert_eq!((destination_prefix_length, tos, flags.bits()), (24, 0x10, 4));
-    assert_eq!((protocol, scope, kind), (RouteProtocol::Other(18), RouteScope::Site, RouteType::Unicast));
+    assert_eq!((protocol, scope, kind), (RouteProtocol::KeepAlived, RouteScope::Site, RouteType::Unicast));
     for wanted in [
         RouteAttribute::Table(1_000),
         RouteAttribute::Destination(RouteAddress::Inet("198.51.100.0".parse().unwrap())),
@@ -138,9 +138,11 @@ fn an_ipv6_route_has_a_source_network_a_preference_and_the_metric_of_the_kernel(
     assert_eq!(route.header.source_prefix_length, 48);
     let source = RouteAttribute::Source(RouteAddress::Inet6("2001:db8:1::".parse().unwrap()));
     assert!(route.attributes.contains(&source));
-    assert!(route.attributes.contains(&RouteAttribute::Preference(
-        netlink_packet_route::route::RoutePreference::Low
-    )));
+    assert!(
+        route
+            .attributes
+            .contains(&RouteAttribute::Preference(netlink_packet_route::route::RoutePreference::Low))
+    );
     // The kernel names its default: 1,024.
     let entry = RouteEntry { metric: IPV6_METRIC, ..described(&bytes) };
     assert!(spec.is_described(&Hops::new(), &entry));

@@ -102,11 +102,7 @@ fn what_is_asked_for_is_what_is_read_back() {
             assert_eq!(read_back(&emitted(RuleRequest::Remove(spec))), spec);
         }
     }
-    let ipv6 = RuleSpec {
-        family: Family::Ipv6,
-        from: Some(("2001:db8::".parse().unwrap(), 32)),
-        ..PLAIN
-    };
+    let ipv6 = RuleSpec { family: Family::Ipv6, from: Some(("2001:db8::".parse().unwrap(), 32)), ..PLAIN };
     assert_eq!(read_back(&emitted(RuleRequest::Add(ipv6))), ipv6);
 }
 
