@@ -81,7 +81,7 @@ fn routes_come_behind_the_addresses_and_leave_before_them() {
 #[test]
 fn static_ones_are_there_whatever_the_state_and_go_at_the_stop() {
     let mut node = node(config("", STATIC));
-    node.run_until(at(1_000));
+    node.run_until(at(3_000));
     assert!(!node.is_master(0) && node.has_vip("192.0.2.50"));
     assert_eq!((destinations(&node), node.kernel.rules.len()), (vec!["10.0.0.0/8".to_owned()], 1));
     node.run_until(at(10_000));
@@ -173,7 +173,7 @@ fn what_an_earlier_life_left_is_taken_over_or_removed() {
     kernel.routes.last_mut().unwrap().0.gateway = Some(ip("192.0.2.99"));
     kernel.rules.extend(left.rules.iter().map(|rule| rule.spec));
     let mut node = Node::with_kernel(config_of(), kernel, Instant::ZERO);
-    node.run_until(at(1_000));
+    node.run_until(at(3_000));
     assert_eq!(destinations(&node), ["10.0.0.0/8"]);
     assert_eq!(node.kernel.routes[0].0.gateway, Some(ip("192.0.2.1")));
     assert_eq!(node.kernel.rules.iter().map(|rule| rule.preference).collect::<Vec<_>>(), [50]);
