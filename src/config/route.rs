@@ -413,21 +413,23 @@ impl Reading {
             );
             return None;
         }
-        draft.destination = iproute::masked(destination);
-        draft.from = draft.from.map(iproute::masked);
-        if draft.destination != destination {
-            let (network, prefix) = draft.destination;
-            line.cx.warn(
-                INVALID,
-                draft.at,
-                format_args!(
-                    "{}/{prefix} has bits behind its prefix: {network}/{prefix} is used",
-                    destination.0
-                ),
-                format_args!("write {network}/{prefix}"),
-            );
-        }
+        mask(&mut draft, destination, line);
         Some(draft)
+    }
+}
+
+/// Puts the destination in, without bits behind its prefix.
+fn mask(draft: &mut RouteDraft, destination: Network, line: &mut Line<'_, '_>) {
+    draft.destination = iproute::masked(destination);
+    draft.from = draft.from.map(iproute::masked);
+    if draft.destination != destination {
+        let (network, prefix) = draft.destination;
+        line.cx.warn(
+            INVALID,
+            draft.at,
+            format_args!("{}/{prefix} has bits behind its prefix: {network}/{prefix} is used", destination.0),
+            format_args!("write {network}/{prefix}"),
+        );
     }
 }
 

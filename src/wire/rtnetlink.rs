@@ -127,7 +127,6 @@ pub enum Request {
 
 /// What a routing socket says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and nothing may be allocated for it")]
 pub enum Message<'a> {
     /// `RTM_NEWLINK`.
     NewLink(LinkEntry),
