@@ -49,6 +49,7 @@ pub(crate) struct Heard {
 
 /// What comes from the kernel.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a test has room")]
 enum Coming {
     Applied(Action, Result<(), Errno>),
     Dump(Action, Result<(), DumpError>),
