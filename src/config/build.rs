@@ -14,6 +14,7 @@ use super::model::{
     Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
     Tracker, Variable, VirtualAddress,
 };
+use super::routing::{Route, RoutePlace, Rule};
 use crate::check::Checker;
 use crate::limits;
 use crate::syntax::{Context, Position};
@@ -80,6 +81,8 @@ pub(super) struct Tables {
     pub(super) addresses: Vec<VirtualAddress>,
     pub(super) link_rules: Vec<LinkRules>,
     pub(super) peers: Vec<Peer>,
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
     pub(super) trackers: Vec<Tracker>,
     pub(super) ping_groups: Vec<PingGroup>,
     pub(super) variables: Vec<Variable>,
@@ -90,9 +93,14 @@ pub(super) struct Tables {
     pub(super) names: HashSet<String>,
     pub(super) vrids: HashMap<(LinkId, u32, bool), String>,
     pub(super) placed: HashSet<(LinkId, IpAddr)>,
+    pub(super) route_places: HashSet<RoutePlace>,
+    /// Rows of the rules of a preference.
+    pub(super) rule_places: HashMap<u32, Vec<u32>>,
     pub(super) keys: HashSet<ServiceKey>,
     pub(super) instance_count: Count,
     pub(super) address_count: Count,
+    pub(super) route_count: Count,
+    pub(super) rule_count: Count,
     pub(super) service_count: Count,
     pub(super) server_count: Count,
     /// Statements that are read again for a further address of a group.
@@ -117,6 +125,8 @@ impl Default for Tables {
             members: Vec::new(),
             addresses: Vec::new(),
             link_rules: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
             peers: Vec::new(),
             trackers: Vec::new(),
             ping_groups: Vec::new(),
@@ -128,9 +138,13 @@ impl Default for Tables {
             names: HashSet::new(),
             vrids: HashMap::new(),
             placed: HashSet::new(),
+            route_places: HashSet::new(),
+            rule_places: HashMap::new(),
             keys: HashSet::new(),
             instance_count: Count::new("vrrp instances", limits::MAX_INSTANCES),
             address_count: Count::new("virtual addresses", limits::MAX_ADDRESSES),
+            route_count: Count::new("routes", limits::MAX_ROUTES),
+            rule_count: Count::new("rules", limits::MAX_RULES),
             service_count: Count::new("virtual services", limits::MAX_SERVICES),
             server_count: Count::new("real servers", limits::MAX_REAL_SERVERS),
             repeat_count: Count::new("lines for all addresses of groups", limits::MAX_STATEMENTS),
@@ -213,6 +227,8 @@ impl Tables {
         for count in [
             &self.instance_count,
             &self.address_count,
+            &self.route_count,
+            &self.rule_count,
             &self.service_count,
             &self.server_count,
             &self.repeat_count,
@@ -243,6 +259,8 @@ impl Tables {
             groups: self.groups.into(),
             members: self.members.into(),
             addresses: self.addresses.into(),
+            routes: self.routes.into(),
+            rules: self.rules.into(),
             peers: self.peers.into(),
             trackers: self.trackers.into(),
             ping_groups: self.ping_groups.into(),

@@ -64,6 +64,8 @@ pub const CODES: &[(u16, &str)] = &[
     (216, "a sync group without members, or with members that are none"),
     (217, "something that is tracked is not defined, or defined twice"),
     (219, "`state MASTER` has no meaning with `auth_type AH`"),
+    (224, "a route or a rule that cannot be, or that exists already"),
+    (225, "a track_group, or an instance of it, that is not there"),
     (301, "a scheduler that no kernel has"),
     (302, "a service or a real server exists already"),
     (303, "a service without real servers is left out"),

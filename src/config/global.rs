@@ -7,12 +7,13 @@ use super::instance::version;
 use super::link_rules::{self, Pauses};
 use super::model::Timeouts;
 use super::rows::{
-    Announcing, COUNT, GarpDraft, POSITIVE, SIGNED, boolean, flag, garp_rows, idle, ignored, old,
+    Announcing, COUNT, GarpDraft, POSITIVE, SIGNED, boolean, flag, garp_rows, idle, ignored, link, old,
     unsupported, words,
 };
 use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::{Given, Keyword, Kind, Line, Table};
 use crate::time::Duration;
+use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Family, Version};
 
 /// `global_defs` as written.
@@ -31,6 +32,14 @@ pub(super) struct GlobalDraft {
     /// Multicast groups by family.
     pub(super) group4: Option<IpAddr>,
     pub(super) group6: Option<IpAddr>,
+    pub(super) interface: Option<LinkName>,
+}
+
+impl GlobalDraft {
+    /// The interface of static addresses that name none.
+    pub(super) fn static_interface(&self) -> Option<LinkName> {
+        self.interface.or_else(|| LinkName::new("eth0"))
+    }
 }
 
 impl Announcing for GlobalDraft {
@@ -87,6 +96,11 @@ const OWN: &[Keyword<GlobalDraft>] = &[
     words("vrrp_mcast_group4|224.0.0.18|multicast group of adverts", "a multicast address", |b, line| {
         set_group(&mut b.group4, line, Family::Ipv4)
     }),
+    words(
+        "default_interface|eth0|interface of static addresses without `dev`",
+        "the name of an interface",
+        |b, line| b.interface = link(line).map(|given| given.value).or(b.interface),
+    ),
     words(
         "vrrp_mcast_group6|ff02::12|multicast group of adverts over IPv6",
         "a multicast address",
@@ -268,7 +282,6 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
         Value::OneOf(&["allow_if_changes"]),
         "an interface may always appear later",
     ),
-    ignored("default_interface|eth0|interface of static addresses", 1, "it is used by static addresses only"),
     ignored("disable_local_igmp|off|no IGMP on virtual hardware addresses", 0, VMAC),
     ignored("vmac_prefix|vrrp|prefix of the names of VMAC interfaces", 1, VMAC),
     ignored("vmac_addr_prefix|vrrp|the same for addresses with a VMAC", 1, VMAC),

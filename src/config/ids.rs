@@ -44,6 +44,10 @@ ids! {
     VariableId;
     /// A virtual address of an instance.
     AddressId;
+    /// A route, virtual or static.
+    RouteId;
+    /// A routing rule, virtual or static.
+    RuleId;
     /// A virtual service.
     ServiceId;
     /// A real server or a sorry server in one service.

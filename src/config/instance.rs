@@ -7,10 +7,12 @@ use super::address::{AddressDraft, address};
 use super::behaviour::{self, BehaviourDraft, PeerDraft};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
+use super::route::{RouteDraft, route};
 use super::rows::{
     Announcing, COUNT, GarpDraft, block, boolean, flag, garp_rows, idle, ignored, integer, link, list, off,
     old, unsupported, words,
 };
+use super::rule::{RuleDraft, rule};
 use super::track::{self, TrackerDraft};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, UNKNOWN, Value};
@@ -68,6 +70,8 @@ pub(super) struct InstanceDraft {
     pub(super) nopreempt: Option<Position>,
     pub(super) addresses: Vec<AddressDraft>,
     pub(super) excluded: Vec<AddressDraft>,
+    pub(super) routes: Vec<RouteDraft>,
+    pub(super) rules: Vec<RuleDraft>,
     pub(super) trackers: Vec<TrackerDraft>,
     pub(super) garp: GarpDraft,
     pub(super) behaviour: BehaviourDraft,
@@ -126,6 +130,8 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     list("virtual_ipaddress_excluded|none|addresses of the MASTER that adverts do not tell", |b, line| {
         b.excluded.extend(address(line))
     }),
+    list("virtual_routes|none|routes of the MASTER", |b, line| b.routes.extend(route(line))),
+    list("virtual_rules|none|routing rules of the MASTER", |b, line| b.rules.extend(rule(line))),
     words("unicast_src_ip|the interface's|source address of adverts", "an IP address", source),
     words("mcast_src_ip|the interface's|source address of adverts", "an IP address", source),
     words("mcast_dst_ip|vrrp_mcast_group4|multicast group of adverts", "a multicast address", |b, line| {
@@ -226,11 +232,6 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
     unsupported(
         "no_virtual_ipaddress|off|run without a virtual address",
         "an instance needs at least one virtual address",
-    ),
-    unsupported("virtual_routes|none|routes of the MASTER", "routes do not follow the state of the instance"),
-    unsupported(
-        "virtual_rules|none|routing rules of the MASTER",
-        "routing rules do not follow the state of the instance",
     ),
     unsupported(
         "timer_expired_backup|off|give up being MASTER after waking too late",

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::address::address;
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::group::{self, GroupDraft, SYNC_GROUP};
@@ -10,9 +11,12 @@ use super::link_rules::{self, DelayDraft, GarpGroupDraft};
 use super::model::Interface;
 use super::own;
 use super::refused;
+use super::route::route;
 use super::rows::{COUNT, block, idle, ignored, list, old, unsupported};
+use super::rule::{number, rule};
 use super::service::{SERVER, SERVICE};
 use super::service_group::Groups;
+use super::static_build::{StaticDraft, TRACK_GROUP_TABLE, read_group};
 use super::track::{self, TRACK_FILE};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
@@ -30,6 +34,8 @@ pub(super) struct RootDraft {
     pub(super) service_groups: Groups,
     /// Services whose groups were not there when they were met.
     pub(super) waiting: VecDeque<NodeId>,
+    /// What belongs to no instance waits likewise.
+    pub(super) fixed: StaticDraft,
     pub(super) appliance: ApplianceDraft,
     pub(super) interfaces: Vec<Interface>,
     pub(super) garp_groups: Vec<GarpGroupDraft>,
@@ -40,14 +46,16 @@ pub(super) static ROOT: Table<RootDraft> = Table { name: "the top level", rows: 
 
 const NAMESPACE: &str = "start lvsbox inside the network namespace";
 const PROCESSES: &str = "there is one process, and it writes no pid file";
-const STATIC: &str = "set it up with the other addresses and routes of the machine";
 
 const ROWS: &[Keyword<RootDraft>] = &[
     block("global_defs|none|what holds for the whole director", |b, cx, node| {
         Walk::block(cx, node, &GLOBAL, &mut b.global)
     }),
     block("vrrp_instance|none|a virtual router: name and block", |b, cx, node| {
-        b.instances.extend(read(cx, node))
+        if let Some(mut draft) = read(cx, node) {
+            number(&mut draft.rules, &mut b.fixed.preferences, cx);
+            b.instances.push(draft);
+        }
     }),
     block("vrrp_sync_group|none|instances that change their states together", |b, cx, node| {
         b.groups.extend(group::read(cx, node))
@@ -57,6 +65,19 @@ const ROWS: &[Keyword<RootDraft>] = &[
     }),
     block("track_file|none|a number that instances track, set by `set track NAME VALUE`", |b, cx, node| {
         track::variable(&mut b.appliance, cx, node)
+    }),
+    block(
+        "track_group|none|instances that need static addresses and routes: name and block",
+        |b, cx, node| read_group(cx, node, &mut b.fixed),
+    ),
+    list("static_ipaddress|none|addresses that are always there", |b, line| {
+        b.fixed.addresses.extend(address(line))
+    }),
+    list("static_routes|none|routes that are always there", |b, line| b.fixed.routes.extend(route(line))),
+    list("static_rules|none|routing rules that are always there", |b, line| {
+        let mut rule = rule(line);
+        number(rule.as_mut_slice(), &mut b.fixed.preferences, line.cx);
+        b.fixed.rules.extend(rule);
     }),
     block("appliance|none|the box itself, where lvsbox is all there is", |b, cx, node| {
         appliance::read(cx, node, &mut b.appliance)
@@ -85,10 +106,6 @@ const ROWS: &[Keyword<RootDraft>] = &[
     block("garp_group|none|pauses between announcements of some interfaces", link_rules::group),
     unsupported("net_namespace|none|network namespace to run in", NAMESPACE),
     unsupported("net_namespace_ipvs|none|network namespace of the IPVS table", NAMESPACE),
-    unsupported("track_group|none|instances that static addresses depend on", STATIC),
-    unsupported("static_ipaddress|none|addresses that are always there", STATIC),
-    unsupported("static_routes|none|routes that are always there", STATIC),
-    unsupported("static_rules|none|routing rules that are always there", STATIC),
     unsupported("vrrp_script|none|a script that instances can track", TRACK),
     unsupported("vrrp_track_process|none|a process that instances can track", TRACK),
     old("vrrp_track_file", "track_file"),
@@ -116,7 +133,7 @@ const ROWS: &[Keyword<RootDraft>] = &[
 ];
 
 /// Tables of all blocks that are read.
-static TABLES: [&(dyn Rows + Sync); 16] = [
+static TABLES: [&(dyn Rows + Sync); 17] = [
     &ROOT,
     &GLOBAL,
     &INSTANCE,
@@ -124,6 +141,7 @@ static TABLES: [&(dyn Rows + Sync); 16] = [
     &link_rules::GARP_GROUP,
     &SYNC_GROUP,
     &TRACK_FILE,
+    &TRACK_GROUP_TABLE,
     &SERVICE,
     &SERVER,
     &URL,

@@ -13,6 +13,7 @@ use super::link_rules;
 use super::model::Config;
 use super::service::waits;
 use super::service_build::ServiceBuild;
+use super::static_build;
 use super::track;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
@@ -147,11 +148,13 @@ impl Loader {
                 let mut cx = context(&self.tree, &mut self.diagnostics);
                 match drafts.next() {
                     Some(draft) => {
-                        let outer = (&self.root.global, self.root.groups.as_slice());
+                        let outer = (&self.root.global, self.root.groups.as_slice(), &self.root.fixed);
                         instance_build::finish(&draft, outer, &mut self.tables, &mut cx);
                         Stage::Instances(drafts)
                     }
                     None => {
+                        let interface = self.root.global.static_interface();
+                        static_build::finish(&self.root.fixed, interface, &mut self.tables, &mut cx);
                         let groups = &self.root.service_groups;
                         self.tables.entry_count.admit_all(groups.lines, groups.over.unwrap_or_default());
                         self.tables.link_rules = link_rules::finish(&self.root, &self.tables, &mut cx);

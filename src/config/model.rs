@@ -9,7 +9,10 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroU8;
 use std::rc::Rc;
 
-use super::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
+use super::ids::{
+    AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, RouteId, RuleId, ServiceId,
+};
+use super::routing::{Route, Rule};
 use crate::check::Checker;
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
@@ -38,8 +41,13 @@ pub struct Config {
     pub groups: Box<[Group]>,
     /// Members of groups, contiguous per group (indexed by `Group::members`); an instance is in one group at most.
     pub members: Box<[InstanceId]>,
-    /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones.
+    /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones. Static ones
+    /// behind them.
     pub addresses: Box<[VirtualAddress]>,
+    /// Routes, contiguous per instance, static ones behind them.
+    pub routes: Box<[Route]>,
+    /// Rules, contiguous per instance, static ones behind them.
+    pub rules: Box<[Rule]>,
     /// Unicast peers, contiguous per instance (indexed by `Instance::peers`, not by an id).
     pub peers: Box<[Peer]>,
     /// What is tracked, contiguous per instance (indexed by `Instance::trackers`).
@@ -159,6 +167,10 @@ pub struct Instance {
     pub addresses: Range<AddressId>,
     /// How many of them, counted from the first, are in the adverts.
     pub advertised: u8,
+    /// Routes of the MASTER.
+    pub routes: Range<RouteId>,
+    /// Rules of the MASTER.
+    pub rules: Range<RuleId>,
     /// What is tracked, rows of `Config::trackers`. The instance's own interface is always the first one.
     pub trackers: core::ops::Range<u32>,
     /// Gratuitous ARP.
@@ -250,8 +262,8 @@ pub struct Announce {
 /// A virtual address with what `ip address add` would need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualAddress {
-    /// The instance it belongs to.
-    pub instance: InstanceId,
+    /// The instance it belongs to; none for a static one.
+    pub instance: Option<InstanceId>,
     /// The address.
     pub address: IpAddr,
     /// Prefix length, 0 to 32 or 0 to 128.
@@ -266,6 +278,10 @@ pub struct VirtualAddress {
     pub scope: u8,
     /// Label, empty if none; at most 15 bytes.
     pub label: Text,
+    /// `IFA_F_*`; IPv6 without duplicate address detection unless it is asked for.
+    pub flags: u32,
+    /// Seconds for which it may be chosen as a source; `None`: for ever.
+    pub preferred: Option<u32>,
 }
 
 /// A virtual service: one service of the kernel.

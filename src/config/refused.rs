@@ -2,7 +2,6 @@
 //! where they are misplaced. One row of `word|default|meaning` a line; a block that is implemented leaves this list.
 
 pub(super) const BLOCKS: &[(&str, &str)] = &[
-    ("track_group", "group|none|instances that the static addresses depend on"),
     (
         "vrrp_script",
         "script|none|the command\n\

@@ -318,7 +318,11 @@ fn assert_sound(config: &Config) {
         assert!(instance.addresses.rows().end <= config.addresses.len());
         assert_eq!(config.advertised(instance).len(), usize::from(instance.advertised));
         assert!(instance.advertised > 0);
-        assert!(config.addresses[instance.addresses.rows()].iter().all(|it| it.instance.index() == index));
+        assert!(
+            config.addresses[instance.addresses.rows()]
+                .iter()
+                .all(|it| it.instance.unwrap().index() == index)
+        );
         let trackers = config.trackers_of(instance);
         assert_eq!(trackers[0].link(), Some(instance.link));
         assert!(trackers.iter().filter_map(|it| it.link()).all(|link| link.index() < config.links.len()));

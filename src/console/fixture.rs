@@ -79,6 +79,8 @@ fn instance(id: u8, texts: &mut TextsBuilder) -> Instance {
         source_check: SourceCheck::Any,
         addresses: Range::new(first, first + 2),
         advertised: 1,
+        routes: Range::default(),
+        rules: Range::default(),
         trackers: u32::from(id)..u32::from(id) + 1,
         announce: Announce {
             repeat: 5,
@@ -99,7 +101,7 @@ fn address(id: u32) -> VirtualAddress {
         _ => (IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, low + 1]), 64),
     };
     VirtualAddress {
-        instance: InstanceId(id / 2),
+        instance: Some(InstanceId(id / 2)),
         address,
         prefix,
         link: LinkId(0),
@@ -107,6 +109,8 @@ fn address(id: u32) -> VirtualAddress {
         peer: None,
         scope: 0,
         label: crate::config::model::Text::default(),
+        flags: 0,
+        preferred: None,
     }
 }
 
@@ -258,7 +262,7 @@ impl Bench {
                         };
                         self.director.handle(now, Event::Address { entry: &entry, source: Source::Dump });
                     }
-                    Dump::Services | Dump::Destinations(_) => {}
+                    Dump::Routes | Dump::Rules | Dump::Services | Dump::Destinations(_) => {}
                 }
                 self.director.handle(now, Event::Dumped { action, result: Ok(()) });
             }
@@ -276,6 +280,7 @@ impl Bench {
             Action::OpenSocket { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::FlushIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::Service { .. }

@@ -5,6 +5,8 @@ use super::duplicate::Claim;
 use crate::check::Verdict;
 use crate::config::ids::{LinkId, VariableId};
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
+use crate::wire::rtnetlink::route::RouteEntry;
+use crate::wire::rtnetlink::rule::RuleSpec;
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
 use crate::wire::vrrp::{Channel, Malformed, Received};
 
@@ -39,6 +41,24 @@ pub enum Event<'a> {
     AddressGone {
         /// The address.
         entry: &'a AddressEntry,
+        /// How we come to know.
+        source: Source,
+    },
+    /// The kernel says that a route is there, or gone.
+    Route {
+        /// The route.
+        entry: &'a RouteEntry<'a>,
+        /// Whether it is there.
+        there: bool,
+        /// How we come to know.
+        source: Source,
+    },
+    /// The kernel says that a rule is there, or gone.
+    Rule {
+        /// The rule.
+        entry: &'a RuleSpec,
+        /// Whether it is there.
+        there: bool,
         /// How we come to know.
         source: Source,
     },

@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use super::action::Change;
+use super::action::{Change, RoutingRef};
 use super::event::{DumpError, Errno};
 use super::groups::Standing;
 use super::vrrp::{Fault, Reject};
@@ -108,6 +108,12 @@ pub enum Reason {
     AddressUnwanted(AddressId),
     /// The kernel refused to add or remove an address.
     AddressFailed(AddressId, Change, Errno),
+    /// Somebody removed a route or rule of ours; it is put back.
+    RoutingMissing(RoutingRef),
+    /// A route or rule of ours is there though it must not be; it is removed.
+    RoutingUnwanted(RoutingRef),
+    /// The kernel refused to add or remove a route or rule.
+    RoutingFailed(RoutingRef, Change, Errno),
     /// A family of objects was repaired too often: someone is fighting us. Repairs wait.
     RepairsHeld(Family),
     /// The kernel has no IPVS, or none for us.
@@ -185,6 +191,8 @@ pub enum Family {
     Links,
     /// Addresses.
     Addresses,
+    /// Routes and rules.
+    Routes,
     /// IPVS services and destinations.
     Ipvs,
 }

@@ -28,7 +28,9 @@ pub mod ledger;
 pub mod links;
 pub mod net_plan;
 pub mod reload;
+pub mod route_plan;
 pub mod services;
+mod settle;
 mod survey;
 #[cfg(test)]
 mod testing;
@@ -48,16 +50,15 @@ use ipvs_plan::IpvsPlan;
 use journal::Reason;
 use links::Links;
 use net_plan::NetPlan;
+use route_plan::RoutePlan;
 use services::Services;
 use survey::Survey;
 use track::{Tracks, Watched};
 pub use view::{Frame, MAX_GROUPS, SocketSpec};
+use vrrp::Vrrp;
 pub use vrrp::packet::Datagram;
-use vrrp::{Surroundings, Vrrp};
 
 use crate::config::Config;
-use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
-use crate::config::model::TrackTarget;
 use crate::time::Instant;
 
 /// Rounds of facts, and timers fired, in one turn; what is left is for the next.
@@ -84,6 +85,7 @@ pub(crate) struct Parts {
     health: Health,
     services: Services,
     net_plan: NetPlan,
+    route_plan: RoutePlan,
     ipvs_plan: IpvsPlan,
     survey: Survey,
 }
@@ -102,8 +104,9 @@ impl Parts {
             health: Health::new(config, now),
             services: Services::new(config, now),
             net_plan: NetPlan::new(config),
+            route_plan: RoutePlan::new(config),
             ipvs_plan: IpvsPlan::new(config),
-            survey: Survey::new(),
+            survey: Survey::new(config.routes.len() + config.rules.len() > 0),
         }
     }
 }
@@ -124,7 +127,18 @@ impl Director {
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
         let config = &self.config;
         let Parts {
-            bus, links, tracks, vrrp, duplicates, garp, health, services, net_plan, ipvs_plan, ..
+            bus,
+            links,
+            tracks,
+            vrrp,
+            duplicates,
+            garp,
+            health,
+            services,
+            net_plan,
+            route_plan,
+            ipvs_plan,
+            ..
         } = &mut self.parts;
         match event {
             Event::Tick => {}
@@ -138,10 +152,22 @@ impl Director {
                 Some(id) => net_plan.handle_address(now, id, (true, source), (config, vrrp, links), bus),
                 None => links.handle_address(entry, bus),
             },
-            Event::AddressGone { entry, source } => match net_plan.find(entry, config, links) {
-                Some(id) => net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus),
-                None => links.handle_address_gone(now, entry, bus),
-            },
+            Event::AddressGone { entry, source } => {
+                // Routes from it go with it, and nobody says so (fib_sync_down_addr in net/ipv4/fib_semantics.c).
+                if source == event::Source::Foreign && !config.routes.is_empty() {
+                    bus.set_no_later(Timer::RouteAudit, now);
+                }
+                match net_plan.find(entry, config, links) {
+                    Some(id) => net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus),
+                    None => links.handle_address_gone(now, entry, bus),
+                }
+            }
+            Event::Route { entry, there, source } => {
+                route_plan.handle_route(now, entry, (there, source), (config, vrrp, links), bus);
+            }
+            Event::Rule { entry, there, source } => {
+                route_plan.handle_rule(now, entry, (there, source), (config, vrrp, links), bus);
+            }
             Event::Service(entry) => ipvs_plan.handle_service(now, entry, config, bus),
             Event::Destination(entry) => ipvs_plan.handle_destination(now, entry, config, bus),
             Event::Dumped { action, result } => self.handle_dumped(now, action, result),
@@ -164,6 +190,7 @@ impl Director {
                 bus.record(now, Reason::Stopping);
                 vrrp.stop(now, keep, bus);
                 net_plan.stop(keep.addresses);
+                route_plan.stop(keep.addresses);
                 ipvs_plan.stop(keep.services);
             }
         }
@@ -173,12 +200,15 @@ impl Director {
 
     /// Fires the timers that are due.
     fn fire(&mut self, now: Instant) {
-        let (config, Parts { bus, links, vrrp, garp, health, net_plan, ipvs_plan, survey, .. }) =
+        let (config, Parts { bus, links, vrrp, garp, health, net_plan, route_plan, ipvs_plan, survey, .. }) =
             (&self.config, &mut self.parts);
         for _ in 0..MAX_TIMERS {
             match bus.pop_due(now) {
                 None => break,
-                Some(Timer::AddressRung(rung)) => net_plan.climb(rung),
+                Some(Timer::AddressRung(rung)) => {
+                    net_plan.climb(rung);
+                    route_plan.climb(rung);
+                }
                 Some(Timer::IpvsRung(rung)) => ipvs_plan.climb(rung),
                 Some(Timer::RouteAudit) => survey.begin(),
                 Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
@@ -194,67 +224,22 @@ impl Director {
         }
     }
 
-    /// Carries facts from their owners to their consumers.
-    fn settle(&mut self, now: Instant) {
-        let config = &self.config;
-        let Parts {
-            bus,
-            links,
-            tracks,
-            vrrp,
-            groups,
-            duplicates,
-            garp,
-            health,
-            services,
-            net_plan,
-            ipvs_plan,
-            ..
-        } = &mut self.parts;
-        for _ in 0..MAX_ROUNDS {
-            while let Some(link) = bus.links.pop().map(LinkId::from_index) {
-                tracks.changed(TrackTarget::Link(link), Watched { config, links, health, services }, bus);
-                net_plan.link_changed(link, config, links);
-            }
-            while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
-                vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups, net_plan }, bus);
-            }
-            while let Some(id) = bus.groups.pop().map(GroupId::from_index) {
-                groups.member_changed(now, id, (config, vrrp), bus);
-            }
-            while let Some(id) = bus.followers.pop().map(InstanceId::from_index) {
-                vrrp.follow_group(now, id, (config, groups), bus);
-            }
-            while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
-                net_plan.instance_changed(id, config, vrrp);
-                garp.instance_changed(now, id, config, vrrp, bus);
-                duplicates.instance_changed(id, config, vrrp);
-            }
-            while let Some(id) = bus.installed.pop().map(AddressId::from_index) {
-                garp.address_installed(id, config, vrrp);
-            }
-            while let Some(id) = bus.verdicts.pop().map(ProbeId::from_index) {
-                services.verdict_changed(now, id, config, health, bus);
-                tracks.verdict_changed(id, Watched { config, links, health, services }, bus);
-            }
-            while let Some(id) = bus.services.pop().map(ServiceId::from_index) {
-                ipvs_plan.service_changed(id, config);
-                tracks.service_changed(id, Watched { config, links, health, services }, bus);
-            }
-            if !bus.has_facts() {
-                break;
-            }
-        }
-    }
-
     /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.
     /// `budget` bounds each kind; what does not fit is given at the next poll.
     pub fn poll_actions(&mut self, now: Instant, budget: Budget, out: &mut Actions) {
-        let (config, Parts { bus, links, vrrp, garp, health, services, net_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts {
+                bus, links, vrrp, garp, health, services, net_plan, route_plan, ipvs_plan, survey, ..
+            },
+        ) = (&self.config, &mut self.parts);
         fill(out, usize::MAX, || vrrp.poll_advert(config));
         fill(out, usize::MAX, || links.poll_socket(bus));
-        fill(out, budget.route, || net_plan.poll(config, vrrp, links, bus));
+        // Routes leave before the addresses they need and come behind them; both share one socket.
+        let before = out.len();
+        fill(out, budget.route, || route_plan.poll((config, vrrp, links), net_plan, bus));
+        let left = budget.route.saturating_sub(out.len() - before);
+        fill(out, left, || net_plan.poll(config, vrrp, links, bus));
         fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
         fill(out, budget.ipvs, || ipvs_plan.poll(now, config, services, bus));
         fill(out, budget.probes, || health.poll(bus));
@@ -262,6 +247,8 @@ impl Director {
             let (action, what) = survey.poll(bus)?;
             match what {
                 Dump::Links => links.begin_dump(),
+                Dump::Routes => route_plan.begin_dump(),
+                Dump::Rules => {}
                 Dump::Addresses | Dump::Services | Dump::Destinations(_) => {
                     links.begin_address_dump();
                     net_plan.begin_dump();

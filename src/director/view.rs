@@ -11,6 +11,7 @@ use super::ipvs_plan::IpvsPlan;
 use super::journal::Journal;
 use super::links::{Links, groups_of};
 use super::net_plan::NetPlan;
+use super::route_plan::{RoutePlan, RoutingRequest};
 use super::services::Services;
 use super::track::{Effect, Tracks, Watched};
 use super::vrrp::Vrrp;
@@ -81,6 +82,12 @@ impl Director {
         self.parts.net_plan.request(action, &self.config)
     }
 
+    /// What an action asks of the routing socket about a route or a rule.
+    pub fn routing_request(&self, action: Action) -> Option<RoutingRequest<'_>> {
+        let Action::Routing { object, change, .. } = action else { return None };
+        self.parts.route_plan.request((object, change), &self.config, &self.parts.links)
+    }
+
     /// What an action asks of IPVS.
     pub fn ipvs_request(&self, action: Action) -> Option<genl_ipvs::Request> {
         self.parts.ipvs_plan.request(action, &self.config, &self.parts.services)
@@ -112,6 +119,7 @@ impl Director {
         parts.vrrp.has_work()
             || parts.links.has_socket_work()
             || parts.net_plan.has_work()
+            || parts.route_plan.has_work((&self.config, &parts.vrrp, &parts.links), &parts.net_plan)
             || parts.garp.has_work(&self.config, &parts.net_plan)
             || parts.ipvs_plan.has_work()
             || parts.health.has_work()
@@ -120,7 +128,11 @@ impl Director {
 
     /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
     pub fn is_stopped(&self) -> bool {
-        !self.parts.vrrp.has_work() && self.parts.net_plan.is_done() && self.parts.ipvs_plan.is_done()
+        let parts = &self.parts;
+        !parts.vrrp.has_work()
+            && parts.net_plan.is_done()
+            && parts.route_plan.is_done()
+            && parts.ipvs_plan.is_done()
     }
 
     /// The epoch of the actions given now.
@@ -182,6 +194,11 @@ impl Director {
     /// Addresses in the kernel.
     pub fn net_plan(&self) -> &NetPlan {
         &self.parts.net_plan
+    }
+
+    /// Routes and rules in the kernel.
+    pub fn route_plan(&self) -> &RoutePlan {
+        &self.parts.route_plan
     }
 
     /// Services and destinations in the kernel.

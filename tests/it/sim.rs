@@ -353,6 +353,7 @@ fn is_change(action: &Action) -> bool {
         action,
         Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::Service { .. }
             | Action::Destination { .. }
             | Action::OpenSocket { .. }

@@ -14,6 +14,7 @@ use crate::console::lines::Names;
 use crate::console::lines::why::Why;
 use crate::console::text::{Ago, Line, Span};
 use crate::console::view::View;
+use crate::director::action::RoutingRef;
 use crate::director::groups::Standing;
 use crate::director::track::Effect;
 use crate::director::vrrp::{Reject, Rejects, State, VirtualRouter};
@@ -113,7 +114,26 @@ pub(super) fn head(
     let announced = view.director.announcements().sent(id);
     labelled(out, "announced", format_args!("{announced} gratuitous ARPs or neighbour advertisements"))?;
     let present = instance.addresses.iter().filter(|id| view.director.net_plan().is_present(*id)).count();
-    labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))
+    labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))?;
+    let (config, plan) = (view.director.config(), view.director.route_plan());
+    let there = |object: &RoutingRef| plan.is_present(*object, config);
+    let (routes, rules) = (instance.routes, instance.rules);
+    if routes.len() + rules.len() == 0 {
+        return Ok(());
+    }
+    let (routes_there, rules_there) = (
+        routes.iter().map(RoutingRef::Route).filter(there).count(),
+        rules.iter().map(RoutingRef::Rule).filter(there).count(),
+    );
+    labelled(
+        out,
+        "routing",
+        format_args!(
+            "{} routes, {routes_there} present; {} rules, {rules_there} present",
+            routes.len(),
+            rules.len()
+        ),
+    )
 }
 
 /// The word for what a group has come to.

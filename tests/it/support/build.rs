@@ -162,6 +162,8 @@ impl Builder {
             groups: rows.groups.into(),
             members: rows.members.into(),
             addresses: rows.addresses.into(),
+            routes: Box::default(),
+            rules: Box::default(),
             peers: rows.peers.into(),
             trackers: rows.trackers.into(),
             ping_groups: Box::default(),
@@ -213,7 +215,7 @@ impl Rows {
             let (address, rest) = text.split_once('/').unwrap();
             let (prefix, dev) = rest.split_once('%').unwrap_or((rest, vr.link));
             let address = VirtualAddress {
-                instance: id,
+                instance: Some(id),
                 address: ip(address),
                 prefix: prefix.parse().unwrap(),
                 link: self.link(dev),
@@ -221,6 +223,8 @@ impl Rows {
                 peer: None,
                 scope: 0,
                 label: self.texts.intern(""),
+                flags: 0,
+                preferred: None,
             };
             self.addresses.push(address);
         }
@@ -260,6 +264,8 @@ impl Rows {
             source_check: if vr.check_source { SourceCheck::Peers } else { SourceCheck::Any },
             addresses: Range::<AddressId>::new(first_address, self.addresses.len()),
             advertised: u8::try_from(vr.vips.len()).unwrap(),
+            routes: Range::default(),
+            rules: Range::default(),
             trackers: first_tracker..row(self.trackers.len()),
             announce: vr.announce,
             manners: vr.manners,
