@@ -118,10 +118,6 @@ fn a_mistyped_value_of_an_ignored_keyword_is_named() {
             "error[E0105]: vrrp_priority: `-21` is out of range, not a number from -20 to 19",
         ),
         ("vrrp_rlimit_rttime", "error[E0103]: `vrrp_rlimit_rttime` lacks its value"),
-        (
-            "vrrp_garp_interval 0",
-            "error[E0105]: vrrp_garp_interval: `0` is out of range, not more than 0 and at most 4294.967 seconds",
-        ),
         ("lvs_flush_on_stop some", "error[E0104]: lvs_flush_on_stop: `some` is not VS"),
         ("vrrp_cpu_affinity 0 1", "warning[W0112]: `vrrp_cpu_affinity` is ignored"),
         ("smtp_alert", "warning[W0112]: `smtp_alert` is ignored"),

@@ -98,9 +98,7 @@ impl<'a> Teller<'a> {
             Reason::VariableSet(id, value) => self.say(Info, format_args!("track_file {} set to {value} by the operator", names.variable(id))),
             Reason::PriorityChanged(id, from, to) => self.about(Info, id, format_args!("Changing effective priority from {from} to {to}")),
             Reason::Rejected(id, reject, from, seen) => refusals::tell(self, id, (reject, seen), from),
-            Reason::PeerMended(id, from) => {
-                self.about(Info, id, format_args!("adverts from {from} agree with our configuration again"));
-            }
+            Reason::PeerMended(id, from) => self.about(Info, id, format_args!("adverts from {from} agree with our configuration again")),
             Reason::AddressListDiffers(id, from, count) => self.list_differs(id, from, count),
             Reason::IntervalAdopted(id, from, to) => self.about(Info, id, format_args!("advertisement interval updated from {from}0ms to {to}0ms by master")),
             Reason::IntervalRestored(id, from, to) => self.about(Info, id, format_args!("changing advert interval from {from}0ms to locally configured {to}0ms")),

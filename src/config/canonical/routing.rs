@@ -75,6 +75,6 @@ const fn behind(place: Place, inside: bool) -> Place {
         (phase::STATIC_ADDRESS, _) => Place::at(phase::ROUTE, place.row),
         (phase::ROUTE, _) => Place::at(phase::RULE, place.row),
         (_, true) => Place::at(phase::TRACKERS, place.row),
-        (_, false) => Place::at(phase::SERVICE, 0),
+        (_, false) => Place::at(phase::GROUP, 0),
     }
 }
