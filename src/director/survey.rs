@@ -24,6 +24,9 @@ pub(crate) struct Survey {
     /// What the running dump shows may be old: once it has ended, all begins anew. There is never more than one dump
     /// under way, since nobody could tell their rows apart.
     again: bool,
+    /// This survey was interrupted and begun anew at once: our own requests may do that, as when a start finds
+    /// addresses that a predecessor left behind, and no instance takes part before the survey is whole.
+    interrupted: bool,
     /// The last dump failed and was reported.
     failed: bool,
 }
@@ -31,7 +34,7 @@ pub(crate) struct Survey {
 impl Survey {
     /// A survey that is about to begin.
     pub(crate) fn new() -> Self {
-        Self { progress: Progress::Wanted(Dump::Links), again: false, failed: false }
+        Self { progress: Progress::Wanted(Dump::Links), again: false, interrupted: false, failed: false }
     }
 
     /// Begins a survey; one that is running begins anew, since what it saw may be old.
@@ -70,6 +73,10 @@ impl Survey {
             self.progress = Progress::Wanted(Dump::Links);
             return false;
         }
+        if result == Err(DumpError::Interrupted) && !core::mem::replace(&mut self.interrupted, true) {
+            self.progress = Progress::Wanted(Dump::Links);
+            return false;
+        }
         if let Err(error) = result {
             let family = if what == Dump::Links { Family::Links } else { Family::Addresses };
             if !core::mem::replace(&mut self.failed, true) {
@@ -80,6 +87,7 @@ impl Survey {
             return false;
         }
         self.failed = false;
+        self.interrupted &= what == Dump::Links;
         self.progress = if what == Dump::Links { Progress::Wanted(Dump::Addresses) } else { Progress::Idle };
         true
     }

@@ -54,6 +54,9 @@ pub(super) struct Judge<'a> {
     soon: Vec<Since>,
     /// Before when a BACKUP must not take over.
     not_before: Vec<Instant>,
+    /// Until when a farewell makes a BACKUP wait, however long it has waited before (RFC 3768 section 6.4.2 sets the
+    /// timer to the skew time; it does not say "at most").
+    excused: Vec<Instant>,
     /// The interval that a BACKUP goes by.
     adopted: Vec<Option<Duration>>,
     states: Vec<Option<State>>,
@@ -85,6 +88,7 @@ impl<'a> Judge<'a> {
             missing: vec![None; count],
             soon: vec![None; count],
             not_before: vec![Instant::ZERO; count],
+            excused: vec![Instant::ZERO; count],
             adopted: vec![None; count],
             states: vec![None; count],
             breach: None,
@@ -157,10 +161,11 @@ impl<'a> Judge<'a> {
                     });
                 }
             }
-            if let Some(span) = late(self.orphaned[id], self.silence) {
+            let excused = now <= self.excused[id];
+            if let Some(span) = late(self.orphaned[id], self.silence).filter(|_| !excused) {
                 self.blame(SOME_MASTER, now, || format!("{id} was able and had no MASTER for {span}"));
             }
-            if let Some(span) = late(self.passed_over[id], self.silence) {
+            if let Some(span) = late(self.passed_over[id], self.silence).filter(|_| !excused) {
                 self.blame(BEST_WINS, now, || {
                     format!("{id} heard no better one for {span} and is not MASTER")
                 });
@@ -215,6 +220,8 @@ impl<'a> Judge<'a> {
         if priority == 0 {
             let skew = self.adopted[id].map(|interval| self.story.skew(interval, own.priority));
             self.not_before[id] = skew.map_or(Instant::ZERO, |skew| now + skew);
+            self.excused[id] =
+                now + self.story.skew(self.story.longest_interval(), own.priority) + self.settle;
         } else if priority >= own.priority || own.preemption == Preemption::Stay {
             let interval = match self.story.speech {
                 Speech::V2 => Duration::from_secs(u64::from(advert[5])),
