@@ -2,6 +2,8 @@
 //! ([`judge`]). A schedule that fails is told again with as few deeds as still make it fail, with the line that replays
 //! it. `SIM_SEED` plays one and tells it; `SIM_SEEDS` says how many are played.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a few kinds among many are meant")]
+
 mod judge;
 mod story;
 
@@ -9,12 +11,14 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+use lvsbox::config::model::Preemption;
 use lvsbox::director::event::Keep;
-use lvsbox::time::Instant;
+use lvsbox::director::vrrp::State;
+use lvsbox::time::{Duration, Instant};
 
-use crate::support::{Kernel, Lan, Node, World};
+use crate::support::{Builder, Kernel, Lan, Node, Vr, World, ip};
 use judge::{Breach, Judge, RELOAD};
-use story::{Deed, Speech, Story};
+use story::{Deed, Settings, Speech, Story};
 
 /// Schedules in every run of the tests.
 const SCHEDULES: u64 = 100_000;
@@ -99,7 +103,7 @@ impl<'a> Play<'a> {
             }
             Deed::Start(id) => self.start(id),
             Deed::Sleep(id, millis) => {
-                let until = now + lvsbox::time::Duration::from_millis(millis);
+                let until = now + Duration::from_millis(millis);
                 world.asleep[id] = world.asleep[id].max(until);
             }
             // These need a box that runs.
@@ -127,6 +131,8 @@ impl<'a> Play<'a> {
                 node.set_carrier("eth0", running);
                 judge.forget(id);
             }
+            // What a predecessor left behind is known by the configuration that the first survey goes by.
+            Deed::Reload(..) if node.state(0) == State::Init => {}
             Deed::Reload(_, settings) => {
                 let before = node.is_master(0);
                 node.reload(self.story.config(settings));
@@ -272,5 +278,61 @@ fn whatever_happens_in_whatever_order_there_is_one_master_and_it_is_the_best() {
         panic!("{}", report(&Story::new(seed), &breach));
     }
     println!("{count} schedules, {elections} elections");
-    assert!(elections > 3 * count, "{elections} elections only: nothing happens in these schedules");
+    assert!(elections > 2 * count, "{elections} elections only: nothing happens in these schedules");
+}
+
+/// Two boxes of which the first is the better one, in a story without deeds.
+fn quiet_story() -> Story {
+    let settings =
+        |priority| Settings { priority, interval: 1_000, preemption: Preemption::Preempt, vips: 1 };
+    let boxes = vec![settings(200), settings(100)];
+    let addresses = ["192.0.2.101", "192.0.2.102", "198.51.100.1"].map(ip);
+    Story {
+        speech: Speech::V2,
+        boxes,
+        weather: Lan::default(),
+        addresses,
+        deeds: Vec::new(),
+        ..Story::new(0)
+    }
+}
+
+/// What the judge says if the world is not as it should be.
+fn breach_of(spoil: impl Fn(&mut Play<'_>)) -> Option<&'static str> {
+    let story = quiet_story();
+    let mut play = Play::new(&story);
+    spoil(&mut play);
+    play.run(&[]);
+    play.judge.breach.map(|breach| breach.property)
+}
+
+#[test]
+fn the_judge_of_the_schedules_sees_what_is_wrong() {
+    let vip = quiet_story().addresses[0];
+    assert_eq!(breach_of(|_| {}), None);
+    // As if it heard nobody: it takes part in another virtual router.
+    let deafen = |play: &mut Play<'_>| {
+        let other = Vr { vrid: 52, vips: vec![format!("{vip}/24")], ..Vr::default() };
+        let config = Builder::new().instance(other).build();
+        let node = boot(play.story, config, play.kernels[1].clone(), Instant::ZERO);
+        play.world.replace(1, Some(node));
+    };
+    assert_eq!(breach_of(deafen), Some(judge::PATIENCE));
+    let two = breach_of(|play| {
+        deafen(play);
+        play.judge.settings[1].priority = 201;
+    });
+    assert_eq!(two, Some(judge::ONE_MASTER));
+    let mute = breach_of(|play| {
+        for id in 0..2 {
+            play.world.node(id).kernel.addresses.clear();
+        }
+    });
+    assert_eq!(mute, Some(judge::SOME_MASTER));
+    let stray = breach_of(|play| _ = play.world.node(1).kernel.add_address("eth0", vip, 16));
+    assert_eq!(stray, Some(judge::NO_STRAY));
+    let missing = breach_of(|play| play.judge.settings[0].vips = 3);
+    assert_eq!(missing, Some(judge::ALL_THERE));
+    let lesser = breach_of(|play| play.judge.settings[1].priority = 201);
+    assert_eq!(lesser, Some(judge::BEST_WINS));
 }

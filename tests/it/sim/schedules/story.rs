@@ -1,6 +1,8 @@
 //! What happens to the boxes of one schedule. It is made from the seed as a whole before it is played, so that deeds can
 //! be left out one by one when a failure is to be told briefly.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a few kinds among many are meant")]
+
 use core::net::IpAddr;
 
 use lvsbox::config::Config;
@@ -83,7 +85,7 @@ impl Story {
         let weather = maker.weather();
         let mut deeds = Vec::new();
         let mut now = maker.pause();
-        for _ in 0..4 + maker.dice.below(9) {
+        for _ in 0..5 + maker.dice.below(14) {
             deeds.push((at(now), maker.deed()));
             now += maker.pause();
         }
@@ -195,7 +197,7 @@ impl Maker {
 
     fn deed(&mut self) -> Deed {
         let id = self.dice.pick(self.count);
-        match self.dice.below(21) {
+        match self.dice.below(23) {
             0 | 1 => Deed::Split(u8::try_from(self.dice.below(1 << self.count)).unwrap()),
             2 | 3 => Deed::Cut(id, self.dice.pick(self.count)),
             4 | 5 => Deed::Heal,
@@ -203,11 +205,11 @@ impl Maker {
             8 => Deed::PowerLoss(id),
             9 => Deed::Kill(id),
             10 => Deed::Stop(id),
-            11..14 => Deed::Start(id),
-            14 => Deed::Carrier(id, false),
-            15 => Deed::Carrier(id, true),
-            16 | 17 => Deed::Sleep(id, self.dice.below(7 * self.base)),
-            18 => Deed::Overrun(id),
+            11..15 => Deed::Start(id),
+            15 => Deed::Carrier(id, false),
+            16 => Deed::Carrier(id, true),
+            17 | 18 => Deed::Sleep(id, self.dice.below(7 * self.base)),
+            19 => Deed::Overrun(id),
             _ => Deed::Reload(id, self.settings()),
         }
     }
