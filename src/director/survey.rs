@@ -24,6 +24,9 @@ pub(crate) struct Survey {
     /// What the running dump shows may be old: once it has ended, all begins anew. There is never more than one dump
     /// under way, since nobody could tell their rows apart.
     again: bool,
+    /// This survey was interrupted and begun anew at once: our own requests may do that, as when a start finds
+    /// addresses that a predecessor left behind, and no instance takes part before the survey is whole.
+    interrupted: bool,
     /// The last dump failed and was reported.
     failed: bool,
     /// There are routes or rules to be compared.
@@ -33,7 +36,8 @@ pub(crate) struct Survey {
 impl Survey {
     /// A survey that is about to begin.
     pub(crate) fn new(routing: bool) -> Self {
-        Self { progress: Progress::Wanted(Dump::Links), again: false, failed: false, routing }
+        let progress = Progress::Wanted(Dump::Links);
+        Self { progress, again: false, interrupted: false, failed: false, routing }
     }
 
     /// Begins a survey; one that is running begins anew, since what it saw may be old.
@@ -72,6 +76,10 @@ impl Survey {
             self.progress = Progress::Wanted(Dump::Links);
             return false;
         }
+        if result == Err(DumpError::Interrupted) && !core::mem::replace(&mut self.interrupted, true) {
+            self.progress = Progress::Wanted(Dump::Links);
+            return false;
+        }
         if let Err(error) = result {
             let family = match what {
                 Dump::Links => Family::Links,
@@ -92,6 +100,7 @@ impl Survey {
             Dump::Routes => Progress::Wanted(Dump::Rules),
             Dump::Addresses | Dump::Rules | Dump::Services | Dump::Destinations(_) => Progress::Idle,
         };
+        self.interrupted &= self.progress != Progress::Idle;
         true
     }
 }
