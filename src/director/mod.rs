@@ -61,10 +61,6 @@ pub use vrrp::packet::Datagram;
 use crate::config::Config;
 use crate::time::Instant;
 
-/// Rounds of facts, and timers fired, in one turn; what is left is for the next.
-const MAX_ROUNDS: usize = 4;
-const MAX_TIMERS: usize = 4_096;
-
 /// All state of one director.
 #[derive(Debug)]
 pub struct Director {
@@ -196,32 +192,6 @@ impl Director {
         }
         self.fire(now);
         self.settle(now);
-    }
-
-    /// Fires the timers that are due.
-    fn fire(&mut self, now: Instant) {
-        let (config, Parts { bus, links, vrrp, garp, health, net_plan, route_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
-        for _ in 0..MAX_TIMERS {
-            match bus.pop_due(now) {
-                None => break,
-                Some(Timer::AddressRung(rung)) => {
-                    net_plan.climb(rung);
-                    route_plan.climb(rung);
-                }
-                Some(Timer::IpvsRung(rung)) => ipvs_plan.climb(rung),
-                Some(Timer::RouteAudit) => survey.begin(),
-                Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
-                Some(Timer::SocketRetry) => links.retry_sockets(),
-                Some(Timer::Startup) => vrrp.handle_startup(bus),
-                Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
-                Some(Timer::Pace(id, pace)) => garp.handle_pace(id, pace),
-                Some(Timer::Protocol(id)) => vrrp.handle_timer(now, id, config, bus),
-                Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
-                Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),
-                Some(Timer::Probe(id)) => health.handle_timer(id),
-            }
-        }
     }
 
     /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.

@@ -1,13 +1,44 @@
-//! Facts on the bus go from their owners to their consumers: who hears of what.
+//! Timers that are due and facts on the bus go to whom they concern: who hears of what.
 
+use super::bus::Timer;
 use super::track::Watched;
 use super::vrrp::Surroundings;
-use super::{Director, MAX_ROUNDS, Parts};
+use super::{Director, Parts};
 use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::TrackTarget;
 use crate::time::Instant;
 
+/// Rounds of facts, and timers fired, in one turn; what is left is for the next.
+const MAX_ROUNDS: usize = 4;
+const MAX_TIMERS: usize = 4_096;
+
 impl Director {
+    /// Fires the timers that are due.
+    pub(super) fn fire(&mut self, now: Instant) {
+        let (config, Parts { bus, links, vrrp, garp, health, net_plan, route_plan, ipvs_plan, survey, .. }) =
+            (&self.config, &mut self.parts);
+        for _ in 0..MAX_TIMERS {
+            match bus.pop_due(now) {
+                None => break,
+                Some(Timer::AddressRung(rung)) => {
+                    net_plan.climb(rung);
+                    route_plan.climb(rung);
+                }
+                Some(Timer::IpvsRung(rung)) => ipvs_plan.climb(rung),
+                Some(Timer::RouteAudit) => survey.begin(),
+                Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
+                Some(Timer::SocketRetry) => links.retry_sockets(),
+                Some(Timer::Startup) => vrrp.handle_startup(bus),
+                Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
+                Some(Timer::Pace(id, pace)) => garp.handle_pace(id, pace),
+                Some(Timer::Protocol(id)) => vrrp.handle_timer(now, id, config, bus),
+                Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
+                Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),
+                Some(Timer::Probe(id)) => health.handle_timer(id),
+            }
+        }
+    }
+
     /// Carries facts from their owners to their consumers.
     pub(super) fn settle(&mut self, now: Instant) {
         let config = &self.config;
