@@ -12,6 +12,7 @@ use lvsbox::director::action::{Action, Actions, AdvertKind, Budget, Dump};
 use lvsbox::director::event::{DumpError, Errno, Event};
 use lvsbox::observe::heap;
 use lvsbox::time::{Duration, Instant};
+use lvsbox::wire::ndisc::Role;
 use lvsbox::wire::vrrp;
 
 use support::{Builder, Dice, Node, Rs, Vr, Vs, at};
@@ -61,7 +62,7 @@ impl Shell {
             Action::SendAdvert { instance, peer, kind } => {
                 self.sent += u64::from(self.director.advert(instance, peer, kind, &mut bytes).is_some());
             }
-            Action::Announce { address } => drop(self.director.announcement(address, &mut bytes)),
+            Action::Announce { address } => drop(self.director.announcement(address, Role::Host, &mut bytes)),
             Action::CloseSocket { .. } | Action::AbortProbe { .. } => {}
             Action::Dump { what, .. } => {
                 // An empty table is drift that is repaired; interfaces stay as they are.
