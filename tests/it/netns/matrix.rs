@@ -182,7 +182,7 @@ impl Stage {
                     one(2)
                 )
             }
-            _ => one(1),
+            Mode::Preempt | Mode::NoPreempt | Mode::Delay => one(1),
         }
     }
 
@@ -326,7 +326,7 @@ impl Stage {
                 let least = self.variant.delay() + due - self.variant.interval();
                 (least, self.variant.delay() + due + self.variant.interval())
             }
-            _ => (due, due),
+            Mode::Preempt | Mode::NoPreempt | Mode::Group => (due, due),
         };
         assert!(span + EARLY >= least, "preempted after {span:?}, due after {least:?}");
         assert!(span <= most + self.variant.late() + slack, "preempted after {span:?}, due within {most:?}");

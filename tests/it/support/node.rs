@@ -15,7 +15,6 @@ use lvsbox::director::vrrp::State;
 use lvsbox::time::{Duration, Instant};
 use lvsbox::wire::genl_ipvs::DestinationEntry;
 use lvsbox::wire::genl_ipvs::ServiceEntry;
-use lvsbox::wire::ndisc::Role;
 use lvsbox::wire::rtnetlink::{AddressEntry, LinkEntry};
 use lvsbox::wire::vrrp::{self, Channel};
 
@@ -304,7 +303,11 @@ impl Node {
             Action::SendAdvert { instance, peer, kind } => self.send((instance, peer, kind), action),
             Action::Announce { address } => {
                 let mut bytes = [0; 128];
-                assert!(self.director.announcement(address, Role::Host, &mut bytes).is_some());
+                assert!(
+                    self.director
+                        .announcement(address, lvsbox::wire::ndisc::Role::Host, &mut bytes)
+                        .is_some()
+                );
                 let address = self.director.config().addresses[address.index()].address;
                 self.announced.push((self.now, address, self.kernel.has(address)));
             }
