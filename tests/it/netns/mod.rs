@@ -3,6 +3,7 @@
 mod adverts;
 mod arp;
 mod behaviour;
+mod bytes;
 mod checks;
 mod compare;
 mod console;
@@ -14,6 +15,7 @@ mod election;
 mod groups;
 mod hostile;
 mod large;
+mod matrix;
 mod restart;
 mod routes;
 mod sealed;
