@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod lateness;
+pub mod load;
 pub mod takeover;
 
 use std::fs;
@@ -37,7 +38,7 @@ impl Program {
 
     /// Starts it in `namespace` on the configuration `text`, which stands in the file `NAMESPACE.conf` of `scratch`.
     pub fn start(&self, namespace: &Namespace, text: &str, scratch: &Scratch) -> Process {
-        let Self::Lvsbox(binary) = self else { return keepalived::start(namespace, text, scratch) };
+        let Self::Lvsbox(binary) = self else { return keepalived::start_terse(namespace, text, scratch) };
         let file = self.file(namespace, scratch);
         fs::write(&file, text).expect("write the configuration");
         let mut command = namespace.command(binary);

@@ -17,6 +17,7 @@ mod large;
 mod restart;
 mod sealed;
 mod tables;
+mod takeover;
 mod version3;
 
 use std::net::Ipv4Addr;
