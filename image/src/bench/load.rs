@@ -62,7 +62,7 @@ impl Load {
             for server in 0..self.servers {
                 let (network, port) = match server % 8 {
                     // Nobody has it: the LAN is asked for its hardware address in vain.
-                    6 => (9, PORT),
+                    6 => (9, u16::try_from(server).unwrap_or_default()),
                     7 => (128 + high, PORT + 1),
                     _ => (128 + high, PORT),
                 };
