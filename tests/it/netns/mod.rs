@@ -20,6 +20,7 @@ mod restart;
 mod routes;
 mod sealed;
 mod tables;
+mod takeover;
 mod version3;
 
 use std::net::Ipv4Addr;
