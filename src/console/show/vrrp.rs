@@ -12,7 +12,7 @@ use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown, until};
 use crate::console::lines::Names;
 use crate::console::lines::why::Why;
-use crate::console::text::{Ago, Line, Span};
+use crate::console::text::{Ago, Count, Line, Span};
 use crate::console::view::View;
 use crate::director::action::RoutingRef;
 use crate::director::groups::Standing;
@@ -129,9 +129,9 @@ pub(super) fn head(
         out,
         "routing",
         format_args!(
-            "{} routes, {routes_there} present; {} rules, {rules_there} present",
-            routes.len(),
-            rules.len()
+            "{}, {routes_there} present; {}, {rules_there} present",
+            Count(routes.len(), "route"),
+            Count(rules.len(), "rule")
         ),
     )
 }
