@@ -88,7 +88,7 @@ fn editing_history_and_completion_work_at_a_running_director() {
     desk.expect(b"\x1b[A", &prompt("", "version"));
     desk.expect(b"\x15sh\tvr\t", &prompt("", "show vrrp "));
     assert!(desk.expect(b"\r", &PROMPT).contains("MASTER on eth0"));
-    desk.expect(b"s\t", "status  show\r\n");
+    desk.expect(b"s\t", "status  show  set\r\n");
     desk.expect(b"\x03", "^C\r\n");
     assert!(desk.ask("stauts").contains("did you mean `status`?"));
     assert!(desk.ask("show log").contains(MASTER));
