@@ -22,6 +22,7 @@ use crate::director::journal::{Entry, Family, Reason, Record, Rival};
 use crate::wire::errno::Text;
 use crate::wire::genl_ipvs::DestinationKey;
 use crate::wire::link::MacAddress;
+use crate::wire::nftables::{Presence, TABLE};
 pub(super) use names::{Cause, Names, RealServer, Target};
 use why::Why;
 
@@ -113,6 +114,11 @@ impl<'a> Teller<'a> {
             Reason::AddressDuplicate(address, mac) => self.duplicate(address, mac),
             Reason::AddressUnwanted(address) => self.address_unwanted(address),
             Reason::AddressFailed(address, change, errno) => self.address_failed(address, change, errno),
+            Reason::DropRule(id, Presence::Present) => self.about(Info, id, format_args!("setting firewall drop rule")),
+            Reason::DropRule(id, Presence::Absent) => self.about(Info, id, format_args!("removing firewall drop rule")),
+            Reason::FilterFailed(errno) => self.say(Error, format_args!("nf_tables: {} (is the module nf_tables loaded?); addresses with no_accept answer until it works, tried again", Text(errno.0))),
+            Reason::FilterBuilt => self.say(Info, format_args!("nf_tables works again")),
+            Reason::FilterDiffers => self.say(Warning, format_args!("nf_tables table {TABLE} was changed by somebody: making it again")),
             Reason::RepairsHeld(family) => self.say(Error, format_args!("Somebody keeps changing {}: repairs wait up to 10 s each", family_name(family))),
             Reason::IpvsAbsent(errno) => self.ipvs_absent(errno),
             Reason::IpvsFound => self.say(Info, format_args!("IPVS is there: comparing its table with the configuration")),
@@ -416,6 +422,7 @@ pub(super) fn family_name(family: Family) -> &'static str {
         Family::Links => "interfaces",
         Family::Addresses => "addresses",
         Family::Ipvs => "the IPVS table",
+        Family::Filter => "our nf_tables table",
     }
 }
 

@@ -7,13 +7,16 @@ use crate::time::Instant;
 
 impl Director {
     pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
-        let (config, Parts { bus, links, net_plan, ipvs_plan, .. }) = (&self.config, &mut self.parts);
+        let (config, Parts { bus, links, net_plan, ipvs_plan, nftables_plan, .. }) =
+            (&self.config, &mut self.parts);
         match action {
             Action::AddAddress { epoch, address } => {
                 net_plan.answered(now, (address, Change::Add, epoch), result, (config, links), bus);
+                nftables_plan.touch();
             }
             Action::RemoveAddress { epoch, address } => {
                 net_plan.answered(now, (address, Change::Remove, epoch), result, (config, links), bus);
+                nftables_plan.touch();
             }
             Action::OpenSocket { epoch, link, channel } => {
                 links.socket_answered(now, (link, channel), epoch, result, bus);
@@ -23,6 +26,7 @@ impl Director {
             | Action::SetTimeouts { .. }
             | Action::Service { .. }
             | Action::Destination { .. } => ipvs_plan.answered(now, action, result, config, bus),
+            Action::Filter { epoch, step } => nftables_plan.answered(now, (epoch, step), result, bus),
             Action::SendAdvert { .. }
             | Action::Announce { .. }
             | Action::CloseSocket { .. }
@@ -34,7 +38,7 @@ impl Director {
 
     pub(super) fn handle_dumped(&mut self, now: Instant, action: Action, result: Result<(), DumpError>) {
         let Action::Dump { epoch, what } = action else { return };
-        let (config, Parts { bus, links, vrrp, net_plan, ipvs_plan, survey, .. }) =
+        let (config, Parts { bus, links, vrrp, net_plan, nftables_plan, ipvs_plan, survey, .. }) =
             (&self.config, &mut self.parts);
         match what {
             Dump::Links => {
@@ -46,6 +50,7 @@ impl Director {
                 if survey.handle_dumped(now, (epoch, what), result, bus) {
                     links.end_address_dump(bus);
                     net_plan.end_dump(now, (config, vrrp, links), bus);
+                    nftables_plan.touch();
                 }
             }
             Dump::Services | Dump::Destinations(_) => {

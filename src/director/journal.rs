@@ -13,6 +13,7 @@ use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::DestinationKey;
 use crate::wire::link::MacAddress;
+use crate::wire::nftables::Presence;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,6 +105,14 @@ pub enum Reason {
     AddressUnwanted(AddressId),
     /// The kernel refused to add or remove an address.
     AddressFailed(AddressId, Change, Errno),
+    /// What is sent to an instance's addresses is dropped from now on, or not any more (`no_accept`).
+    DropRule(InstanceId, Presence),
+    /// Our nf_tables table cannot be made or removed.
+    FilterFailed(Errno),
+    /// It can after all.
+    FilterBuilt,
+    /// Somebody changed our nf_tables table; it is made again.
+    FilterDiffers,
     /// A family of objects was repaired too often: someone is fighting us. Repairs wait.
     RepairsHeld(Family),
     /// The kernel has no IPVS, or none for us.
@@ -183,6 +192,8 @@ pub enum Family {
     Addresses,
     /// IPVS services and destinations.
     Ipvs,
+    /// Our nf_tables table.
+    Filter,
 }
 
 /// Where a reader of the journal stands.

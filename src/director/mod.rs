@@ -27,6 +27,7 @@ pub mod journal;
 pub mod ledger;
 pub mod links;
 pub mod net_plan;
+pub mod nftables_plan;
 pub mod reload;
 pub mod services;
 mod survey;
@@ -48,6 +49,7 @@ use ipvs_plan::IpvsPlan;
 use journal::Reason;
 use links::Links;
 use net_plan::NetPlan;
+use nftables_plan::NftablesPlan;
 use services::Services;
 use survey::Survey;
 use track::Tracks;
@@ -83,6 +85,7 @@ pub(crate) struct Parts {
     health: Health,
     services: Services,
     net_plan: NetPlan,
+    nftables_plan: NftablesPlan,
     ipvs_plan: IpvsPlan,
     survey: Survey,
 }
@@ -101,6 +104,7 @@ impl Parts {
             health: Health::new(config, now),
             services: Services::new(config, now),
             net_plan: NetPlan::new(config),
+            nftables_plan: NftablesPlan::new(config),
             ipvs_plan: IpvsPlan::new(config),
             survey: Survey::new(),
         }
@@ -121,10 +125,13 @@ impl Director {
 
     /// Takes note of what happened. Timers that are due at `now` fire.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
-        let (config, Parts { bus, links, vrrp, duplicates, garp, health, net_plan, ipvs_plan, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts { bus, links, vrrp, duplicates, garp, health, net_plan, nftables_plan, ipvs_plan, .. },
+        ) = (&self.config, &mut self.parts);
         match event {
             Event::Tick => {}
+            Event::Filtered(what) => nftables_plan.handle_filtered(now, what, bus),
             Event::Claim(claim) => duplicates.handle_claim(now, claim, (config, links, vrrp), bus),
             Event::Advert { link, channel: by, packet } => {
                 vrrp.receive(now, (link, by), packet, (config, links), bus)
@@ -132,11 +139,17 @@ impl Director {
             Event::Link(entry) => links.handle_link(now, entry, bus),
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
             Event::Address { entry, source } => match net_plan.find(entry, config, links) {
-                Some(id) => net_plan.handle_address(now, id, (true, source), (config, vrrp, links), bus),
+                Some(id) => {
+                    net_plan.handle_address(now, id, (true, source), (config, vrrp, links), bus);
+                    nftables_plan.touch();
+                }
                 None => links.handle_address(entry, bus),
             },
             Event::AddressGone { entry, source } => match net_plan.find(entry, config, links) {
-                Some(id) => net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus),
+                Some(id) => {
+                    net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus);
+                    nftables_plan.touch();
+                }
                 None => links.handle_address_gone(now, entry, bus),
             },
             Event::Service(entry) => ipvs_plan.handle_service(now, entry, config, bus),
@@ -158,6 +171,7 @@ impl Director {
                 bus.record(now, Reason::Stopping);
                 vrrp.stop(now, keep, bus);
                 net_plan.stop(keep.addresses);
+                nftables_plan.stop();
                 ipvs_plan.stop(keep.services);
             }
         }
@@ -167,8 +181,10 @@ impl Director {
 
     /// Fires the timers that are due.
     fn fire(&mut self, now: Instant) {
-        let (config, Parts { bus, links, vrrp, garp, health, net_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts { bus, links, vrrp, garp, health, net_plan, nftables_plan, ipvs_plan, survey, .. },
+        ) = (&self.config, &mut self.parts);
         for _ in 0..MAX_TIMERS {
             match bus.pop_due(now) {
                 None => break,
@@ -176,6 +192,7 @@ impl Director {
                 Some(Timer::IpvsRung(rung)) => ipvs_plan.climb(rung),
                 Some(Timer::RouteAudit) => survey.begin(),
                 Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
+                Some(Timer::Filter) => nftables_plan.handle_timer(),
                 Some(Timer::SocketRetry) => links.retry_sockets(),
                 Some(Timer::Startup) => vrrp.handle_startup(bus),
                 Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
@@ -202,6 +219,7 @@ impl Director {
             health,
             services,
             net_plan,
+            nftables_plan,
             ipvs_plan,
             ..
         } = &mut self.parts;
@@ -209,6 +227,7 @@ impl Director {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
                 tracks.link_changed(link, config, links, bus);
                 net_plan.link_changed(link, config, links);
+                nftables_plan.touch();
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
                 vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups, net_plan }, bus);
@@ -221,6 +240,7 @@ impl Director {
             }
             while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
                 net_plan.instance_changed(id, config, vrrp);
+                nftables_plan.instance_changed(now, id, (config, vrrp), bus);
                 garp.instance_changed(now, id, config, vrrp, bus);
                 duplicates.instance_changed(id, config, vrrp);
             }
@@ -242,10 +262,25 @@ impl Director {
     /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.
     /// `budget` bounds each kind; what does not fit is given at the next poll.
     pub fn poll_actions(&mut self, now: Instant, budget: Budget, out: &mut Actions) {
-        let (config, Parts { bus, links, vrrp, garp, health, services, net_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts {
+                bus,
+                links,
+                vrrp,
+                garp,
+                health,
+                services,
+                net_plan,
+                nftables_plan,
+                ipvs_plan,
+                survey,
+                ..
+            },
+        ) = (&self.config, &mut self.parts);
         fill(out, usize::MAX, || vrrp.poll_advert(config));
         fill(out, usize::MAX, || links.poll_socket(bus));
+        fill(out, budget.route.min(1), || nftables_plan.poll((config, vrrp, links, net_plan), bus));
         fill(out, budget.route, || net_plan.poll(config, vrrp, links, bus));
         fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
         fill(out, budget.ipvs, || ipvs_plan.poll(now, config, services, bus));

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::Director;
-use super::action::{Action, AdvertKind, Epoch};
+use super::action::{Action, AdvertKind, Epoch, FilterStep};
 use super::duplicate::Duplicates;
 use super::garp::Announcements;
 use super::groups::Groups;
@@ -12,6 +12,7 @@ use super::ipvs_plan::IpvsPlan;
 use super::journal::Journal;
 use super::links::{Links, groups_of};
 use super::net_plan::NetPlan;
+use super::nftables_plan::NftablesPlan;
 use super::services::Services;
 use super::track::Tracks;
 use super::vrrp::Vrrp;
@@ -22,7 +23,7 @@ use crate::config::model::Probe;
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::vrrp::Channel;
-use crate::wire::{arp, genl_ipvs, ndisc, rtnetlink};
+use crate::wire::{arp, genl_ipvs, ndisc, nftables, rtnetlink};
 
 /// An Ethernet frame in the caller's buffer and where it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,11 @@ impl Director {
         self.parts.net_plan.request(action, &self.config)
     }
 
+    /// What a step asks of nf_tables; nothing for a look.
+    pub fn filter_transaction(&self, step: FilterStep) -> Option<nftables::Transaction<'_>> {
+        self.parts.nftables_plan.transaction(step)
+    }
+
     /// What an action asks of IPVS.
     pub fn ipvs_request(&self, action: Action) -> Option<genl_ipvs::Request> {
         self.parts.ipvs_plan.request(action, &self.config, &self.parts.services)
@@ -114,13 +120,17 @@ impl Director {
             || parts.net_plan.has_work()
             || parts.garp.has_work(&self.config, &parts.net_plan)
             || parts.ipvs_plan.has_work()
+            || parts.nftables_plan.has_work()
             || parts.health.has_work()
             || parts.survey.has_work()
     }
 
     /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
     pub fn is_stopped(&self) -> bool {
-        !self.parts.vrrp.has_work() && self.parts.net_plan.is_done() && self.parts.ipvs_plan.is_done()
+        !self.parts.vrrp.has_work()
+            && self.parts.net_plan.is_done()
+            && self.parts.nftables_plan.is_done()
+            && self.parts.ipvs_plan.is_done()
     }
 
     /// The epoch of the actions given now.
@@ -176,6 +186,11 @@ impl Director {
     /// Addresses in the kernel.
     pub fn net_plan(&self) -> &NetPlan {
         &self.parts.net_plan
+    }
+
+    /// Addresses that do not answer.
+    pub fn nftables_plan(&self) -> &NftablesPlan {
+        &self.parts.nftables_plan
     }
 
     /// Services and destinations in the kernel.

@@ -19,6 +19,8 @@ pub enum Protocol {
     Route,
     /// Generic netlink: IPVS.
     Generic,
+    /// Netfilter: nf_tables.
+    Netfilter,
 }
 
 /// Interfaces, IPv4 addresses, IPv6 addresses (`RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`).
@@ -58,6 +60,7 @@ impl NetlinkSocket {
         let (name, number) = match protocol {
             Protocol::Route => ("routing netlink", None),
             Protocol::Generic => ("generic netlink", Some(netlink::GENERIC)),
+            Protocol::Netfilter => ("netfilter netlink", Some(netlink::NETFILTER)),
         };
         let fd = rustix::net::socket_with(
             AddressFamily::NETLINK,

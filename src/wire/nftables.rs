@@ -11,7 +11,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::bytes::array;
 use super::link::LinkIndex;
-use super::netlink::{Attributes, Full, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, Writer};
+use super::netlink::{
+    Attributes, Full, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, Writer,
+};
 
 /// Name of the table, of the family `inet`.
 pub const TABLE: &str = "lvsbox";
@@ -90,7 +92,9 @@ impl Element {
             Self::V6(address) => take(&address.octets()),
             Self::Local(address, LinkIndex(link)) => {
                 let mut key = [0; 20];
-                for (place, byte) in key.iter_mut().zip(address.octets().into_iter().chain(link.to_ne_bytes())) {
+                for (place, byte) in
+                    key.iter_mut().zip(address.octets().into_iter().chain(link.to_ne_bytes()))
+                {
                     *place = byte;
                 }
                 take(&key)

@@ -81,6 +81,7 @@ impl Shell {
                 self.director.handle(self.now, Event::Probed { slot, epoch, verdict });
             }
             Action::OpenSocket { .. }
+            | Action::Filter { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
             | Action::FindIpvs { .. }

@@ -46,6 +46,7 @@ impl IpvsPlan {
             | Action::RemoveAddress { .. }
             | Action::Dump { .. }
             | Action::Probe { .. }
+            | Action::Filter { .. }
             | Action::AbortProbe { .. } => debug_assert!(false, "{action:?} is not of IPVS"),
         }
     }

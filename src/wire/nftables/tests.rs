@@ -20,7 +20,8 @@ fn elements(count: usize) -> Vec<(Element, Presence)> {
 #[test]
 fn a_transaction_is_one_batch_with_one_number_and_one_acknowledgement_at_its_end() {
     let few = elements(2);
-    for transaction in [Transaction::Build(&few), Transaction::Build(&[]), Transaction::Change(&few), Transaction::Remove]
+    for transaction in
+        [Transaction::Build(&few), Transaction::Build(&[]), Transaction::Change(&few), Transaction::Remove]
     {
         let bytes = render(transaction);
         let all: Vec<_> = messages(&bytes).map(Result::unwrap).collect();

@@ -16,6 +16,7 @@ mod hostile;
 mod large;
 mod restart;
 mod sealed;
+mod silent;
 mod tables;
 mod version3;
 
