@@ -1,11 +1,31 @@
 //! Which subsystem an answer of the kernel belongs to.
 
 use super::action::{Action, Change, Dump};
-use super::event::{DumpError, Errno};
+use super::event::{DumpError, Errno, Source};
 use super::{Director, Parts};
 use crate::time::Instant;
+use crate::wire::rtnetlink::AddressEntry;
 
 impl Director {
+    /// The kernel says that an address is there, or gone: one of ours, or another.
+    pub(super) fn handle_address(
+        &mut self,
+        now: Instant,
+        entry: &AddressEntry,
+        (there, how): (bool, Source),
+    ) {
+        let (config, Parts { bus, links, vrrp, net_plan, nftables_plan, .. }) =
+            (&self.config, &mut self.parts);
+        match net_plan.find(entry, config, links) {
+            Some(id) => {
+                net_plan.handle_address(now, id, (there, how), (config, vrrp, links), bus);
+                nftables_plan.touch();
+            }
+            None if there => links.handle_address(entry, bus),
+            None => links.handle_address_gone(now, entry, bus),
+        }
+    }
+
     pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
         let (config, Parts { bus, links, net_plan, ipvs_plan, nftables_plan, .. }) =
             (&self.config, &mut self.parts);

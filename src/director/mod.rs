@@ -138,20 +138,8 @@ impl Director {
             }
             Event::Link(entry) => links.handle_link(now, entry, bus),
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
-            Event::Address { entry, source } => match net_plan.find(entry, config, links) {
-                Some(id) => {
-                    net_plan.handle_address(now, id, (true, source), (config, vrrp, links), bus);
-                    nftables_plan.touch();
-                }
-                None => links.handle_address(entry, bus),
-            },
-            Event::AddressGone { entry, source } => match net_plan.find(entry, config, links) {
-                Some(id) => {
-                    net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus);
-                    nftables_plan.touch();
-                }
-                None => links.handle_address_gone(now, entry, bus),
-            },
+            Event::Address { entry, source } => self.handle_address(now, entry, (true, source)),
+            Event::AddressGone { entry, source } => self.handle_address(now, entry, (false, source)),
             Event::Service(entry) => ipvs_plan.handle_service(now, entry, config, bus),
             Event::Destination(entry) => ipvs_plan.handle_destination(now, entry, config, bus),
             Event::Dumped { action, result } => self.handle_dumped(now, action, result),

@@ -296,7 +296,7 @@ impl NftablesPlan {
             }
             // What was changed is not what we thought it was.
             (FilterStep::Change, Err(errno)) => {
-                if errno != Errno::LOST {
+                if errno == Errno::ENOENT {
                     bus.record(now, Reason::FilterDiffers);
                 }
                 self.rebuild();

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::model::Manners;
 use crate::director::event::{Event, Keep};
 use crate::director::reload::Reload;
-use crate::director::testing::{Builder, Node, Vr};
+use crate::director::testing::{Builder, Kernel, Node, Vr};
 use crate::wire::link::LinkIndex;
 
 /// Without wishes of its own but for its addresses: it does not answer.
@@ -85,7 +85,7 @@ fn a_table_that_somebody_changed_is_made_again_and_others_tables_are_none_of_our
     node.run_millis(11_000);
     let since = filters(&node).split_off(before);
     assert!(since.contains(&FilterStep::Verify) && !since.contains(&FilterStep::Build), "{since:?}");
-    let hits: [fn(&mut crate::director::testing::Kernel); 3] = [
+    let hits: [fn(&mut Kernel); 3] = [
         |kernel| kernel.filter.as_mut().unwrap().table = None,
         |kernel| kernel.filter.as_mut().unwrap().table.as_mut().unwrap().clear(),
         |kernel| kernel.filter.as_mut().unwrap().rules += 7,
@@ -105,9 +105,10 @@ fn a_table_that_somebody_changed_is_made_again_and_others_tables_are_none_of_our
 
 #[test]
 fn a_kernel_without_nf_tables_is_named_once_and_tried_again_while_the_rest_goes_on() {
-    let mut node = node(silent());
-    node.kernel.filter = None;
-    node.handle(Event::Tick);
+    let mut kernel = Kernel::new("192.0.2.11".parse().unwrap());
+    kernel.filter = None;
+    let config = Builder::new().instance(silent()).build();
+    let mut node = Node::with_kernel(config, kernel, Instant::ZERO);
     node.run_millis(40_000);
     assert!(node.is_master(0) && node.kernel.has(node.director.config().addresses[0].address));
     let failed =
