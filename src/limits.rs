@@ -6,6 +6,14 @@
 pub const MAX_INSTANCES: usize = 255;
 /// Virtual addresses of all instances together. The kernel's own cost is quadratic per device beyond this.
 pub const MAX_ADDRESSES: usize = 4_096;
+/// Routes, virtual and static: about 150 bytes each.
+pub const MAX_ROUTES: usize = 4_096;
+/// Routing rules, virtual and static: the kernel looks at them one after the other for every packet.
+pub const MAX_RULES: usize = 1_024;
+/// Next hops of one route.
+pub const MAX_NEXT_HOPS: usize = 8;
+/// `track_group` blocks.
+pub const MAX_TRACK_GROUPS: usize = 255;
 /// Advertised addresses of one instance: the count is one byte on the wire (RFC 3768 section 5.3.5).
 pub const MAX_ADVERTISED: usize = 255;
 /// The same over IPv6: what fits a packet of 1,500 bytes, as the kernel splits none that we made ourselves.

@@ -9,7 +9,10 @@ use std::process::ExitCode;
 use lab::board::Board;
 use lab::firmware::Firmware;
 use lab::guest;
-use lvsbox::syntax::Severity;
+use lvsbox::syntax::{Code, Severity};
+
+/// What the reader says about an `include`: here nobody opens files for it.
+const INCLUDE: Code = Code(8);
 
 const USAGE: &str = "\
 mkimage --board FOLDER --binary FILE --config FILE --output FILE [--kernel FOLDER]
@@ -67,6 +70,9 @@ fn write(
     if checked.worst().is_some() {
         eprint!("{checked}");
         eprintln!("{}: {}", config.display(), checked.totals());
+    }
+    if checked.iter().any(|one| one.code() == INCLUDE) {
+        return Err(format!("{}: an image holds one file: copy what is included into it", config.display()));
     }
     let spite = if checked.worst() > Some(Severity::Warning) { ", in spite of the errors" } else { "" };
     let board = Board::read(board)?;

@@ -160,12 +160,13 @@ fn end_machine(end: End) {
 }
 
 /// Reads the configuration of the image. `@id` in it is compared with the host's name, which stands in it: a later
-/// reload finds it in the kernel, but now it has to be read twice.
+/// reload finds it in the kernel, but now a text with `@id` has to be read twice.
 fn read_configuration() -> Result<crate::config::Loaded, crate::kernel::error::Error> {
     let path = Path::new(CONFIGURATION);
     let loaded = load::read(path, Some(stages::HOST_NAME))?;
     let name = loaded.config.as_ref().map_or("", |config| &*config.appliance.hostname);
     match name.split('.').next().unwrap_or("") {
+        _ if !loaded.uses_id => Ok(loaded),
         "" | stages::HOST_NAME => Ok(loaded),
         label => load::read(path, Some(label)),
     }

@@ -8,17 +8,17 @@ use core::net::IpAddr;
 use super::http_get::{Recovery, Version};
 use super::registry::{Checker, FORMS};
 use super::text;
-use crate::syntax::keyword::{INVALID, MISSING};
+use crate::syntax::keyword::{INVALID, MISSING, Value};
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
 use crate::wire::link::LinkName;
 
-/// Longest time of a check (keepalived's limit for times).
-pub const LONGEST: Duration = Duration::from_secs(1_000);
+/// Longest time of a connection: keepalived's limit, as many microseconds as fit 32 bits.
+pub const LONGEST: Duration = Duration::from_micros(4_294_967_295);
 /// Shortest useful time of a check.
 pub const SHORTEST: Duration = Duration::from_millis(1);
-/// Longest pause between two checks: a day.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
+/// Longest pause between two checks: 136 years, so that whoever writes "never" as a large number can.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(4_294_967_295);
 
 /// Times and retries; each can be given for a checker, its real server or the whole service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -170,13 +170,13 @@ pub const fn paces<B: Paced>() -> [Keyword<B>; 7] {
         }),
         Keyword {
             text: "retry|1|further tries before an up server counts as down",
-            kind: Kind::Integer { min: 0, max: 1_000_000, set: |b, given| b.pace().retry = Some(given) },
+            kind: Kind::Integer { min: 0, max: u32::MAX, set: |b, given| b.pace().retry = Some(given) },
         },
         Keyword { text: "nb_get_retry", kind: Kind::OldName("retry") },
         timer(
             "delay_before_retry|1 s; HTTP_GET 3 s|pause before each further try",
             Duration::ZERO,
-            LONGEST,
+            LONGEST_PAUSE,
             |b, given| b.pace().delay_before_retry = Some(given),
         ),
         timer(
@@ -196,8 +196,12 @@ const fn port(word: &'static str, set: fn(&mut Draft, Given<u32>)) -> Keyword<Dr
     Keyword { text: word, kind: Kind::Integer { min: 1, max: 65_535, set } }
 }
 
-const fn ignored<B>(word: &'static str, values: usize, why: &'static str) -> Keyword<B> {
-    Keyword { text: word, kind: Kind::Ignored { values, why } }
+const fn ignored<B>(word: &'static str, values: u8, why: &'static str) -> Keyword<B> {
+    idle(word, Value::Words(values), why)
+}
+
+const fn idle<B>(word: &'static str, value: Value, why: &'static str) -> Keyword<B> {
+    Keyword { text: word, kind: Kind::Ignored { value, why } }
 }
 
 /// Times and retries of a checker.
@@ -225,9 +229,9 @@ pub(super) const COMMON: &[Keyword<Draft>] = &[
         text: "fwmark|0|mark of the check's packets",
         kind: Kind::Integer { min: 0, max: u32::MAX, set: |b, given| b.mark = Some(given.value) },
     },
-    ignored(
+    idle(
         "log_all_failures|off|log every failed try",
-        0,
+        Value::Bool,
         "every failure is kept with its reason, see `show checks`",
     ),
 ];

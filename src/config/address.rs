@@ -8,7 +8,10 @@ use crate::syntax::keyword::{INVALID, MISSING, UNKNOWN, UNSUPPORTED};
 use crate::syntax::nearest::nearest;
 use crate::syntax::value::integer;
 use crate::syntax::{Given, Line, Position, Word};
-use crate::wire::link::LinkName;
+use crate::wire::link::{LinkIndex, LinkName};
+use crate::wire::rtnetlink::{
+    AddressSpec, IFA_F_HOMEADDRESS, IFA_F_MCAUTOJOIN, IFA_F_NODAD, IFA_F_NOPREFIXROUTE,
+};
 
 /// A virtual address as written.
 #[derive(Debug, Clone)]
@@ -21,7 +24,12 @@ pub(super) struct AddressDraft {
     pub(super) peer: Option<IpAddr>,
     pub(super) scope: u8,
     pub(super) label: Box<str>,
+    /// `IFA_F_*`.
+    pub(super) flags: u32,
+    /// `preferred_lft`, as asked for or as usual.
+    pub(super) preferred: Option<u32>,
     pub(super) no_track: bool,
+    pub(super) group: Option<Given<Box<str>>>,
 }
 
 const OPTIONS: [&str; 14] = [
@@ -53,7 +61,7 @@ pub(super) fn address(line: &mut Line<'_, '_>) -> Option<AddressDraft> {
         );
         return None;
     };
-    let full = if address.is_ipv4() { 32 } else { 128 };
+    let full: u8 = if address.is_ipv4() { 32 } else { 128 };
     let mut draft = AddressDraft {
         at: word.at,
         address,
@@ -63,15 +71,51 @@ pub(super) fn address(line: &mut Line<'_, '_>) -> Option<AddressDraft> {
         peer: None,
         scope: 0,
         label: "".into(),
+        flags: AddressSpec::new(LinkIndex::default(), address, 0).flags,
+        preferred: None,
         no_track: false,
+        group: None,
     };
+    let mut preferred = None;
     while let Some(word) = line.word() {
         match &*word.text {
             "dev" => draft.link = Some(device(line, &word)?),
+            "preferred_lft" => preferred = lifetime(line, &word),
             _ => option(&mut draft, line, &word),
         }
     }
+    let usual = AddressSpec::new(LinkIndex::default(), draft.address, draft.prefix).preferred;
+    draft.preferred = preferred.unwrap_or(usual);
     Some(draft)
+}
+
+/// A number of seconds, or for ever.
+fn lifetime(line: &mut Line<'_, '_>, option: &Word<'_>) -> Option<Option<u32>> {
+    const EXPECTED: &str = "`forever` or a number of seconds";
+    let word = needed(line, option, EXPECTED)?;
+    if word.text == "forever" {
+        return Some(None);
+    }
+    // The largest number is how the kernel says "for ever".
+    let seconds = integer(&word.text, 0, u32::MAX - 1).ok();
+    if seconds.is_none() {
+        invalid(line, option, &word, EXPECTED);
+    }
+    seconds.map(Some)
+}
+
+/// Flags that IPv6 addresses only have.
+fn ipv6(draft: &mut AddressDraft, line: &mut Line<'_, '_>, word: &Word<'_>, (set, clear): (u32, u32)) {
+    if draft.address.is_ipv6() {
+        draft.flags = (draft.flags | set) & !clear;
+        return;
+    }
+    line.cx.warn(
+        INVALID,
+        word.at,
+        format_args!("{} does not concern IPv4", Quoted(&word.text)),
+        format_args!("remove it; the address is added without it"),
+    );
 }
 
 fn option(draft: &mut AddressDraft, line: &mut Line<'_, '_>, word: &Word<'_>) {
@@ -81,13 +125,15 @@ fn option(draft: &mut AddressDraft, line: &mut Line<'_, '_>, word: &Word<'_>) {
         "label" => label(draft, line, word),
         "peer" => peer(draft, line, word),
         "no_track" => draft.no_track = true,
-        // Both are how addresses are added anyway.
-        "home" | "-nodad" => {}
-        "mngtmpaddr" | "noprefixroute" | "autojoin" | "use_vmac" => refuse(line, word),
-        "preferred_lft" | "track_group" => {
-            line.word();
-            refuse(line, word);
+        "home" => ipv6(draft, line, word, (IFA_F_HOMEADDRESS, 0)),
+        "-nodad" => ipv6(draft, line, word, (0, IFA_F_NODAD)),
+        "noprefixroute" => draft.flags |= IFA_F_NOPREFIXROUTE,
+        "autojoin" => draft.flags |= IFA_F_MCAUTOJOIN,
+        "track_group" => {
+            draft.group = needed(line, word, "the name of a track_group")
+                .map(|word| Given { value: word.text.into(), at: word.at });
         }
+        "mngtmpaddr" | "use_vmac" => refuse(line, word),
         text => {
             let near = nearest(text, &mut OPTIONS.into_iter());
             line.cx.error(

@@ -7,6 +7,7 @@ use super::codes::{INTERFACE as SAME, LIMIT, SETTING};
 use super::model::{Appliance, Interface, Vlan};
 use super::own;
 use super::rows::{integer, link, list, words};
+use super::track::VariableDraft;
 use crate::limits::{MAX_APPLIANCE_ROWS, MAX_INTERFACE_ADDRESSES, MAX_LINKS};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Keyword, Line, NodeId, Position, Table, Walk};
@@ -22,6 +23,10 @@ pub(super) struct ApplianceDraft {
     modules: Vec<Box<str>>,
     /// The block of `own.rs` that is being read; it shares this draft: every further type of draft is code for the walk again.
     pub(super) own: own::Draft,
+    /// `ping_group` blocks.
+    pub(super) pings: Vec<own::Draft>,
+    /// Top-level `track_file` blocks; the last one is being read.
+    pub(super) variables: Vec<VariableDraft>,
 }
 
 pub(super) static APPLIANCE: Table<ApplianceDraft> = Table { name: "appliance", rows: &[APPLIANCE_ROWS] };
@@ -37,8 +42,8 @@ const APPLIANCE_ROWS: &[Keyword<ApplianceDraft>] = &[
     list("sysctl|none|kernel settings: name and value", sysctl),
     list("modules|none|kernel modules beyond the board's own", module),
     words(
-        "console_password|none|password of the console, made by `lvsbox passwd`|later",
-        "what `lvsbox passwd` prints",
+        "console_password|none|password of the console, as a hash|later",
+        "a hash that begins with `$pbkdf2`",
         |_, line| own::console_password(line),
     ),
     words(
@@ -148,9 +153,11 @@ fn console(draft: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
     const DEFAULT_BAUD: u32 = 115_200;
     let Some(word) = line.word() else { return };
     if LinkName::new(&word.text).is_none() {
-        return line.invalid(&word, "a device of /dev such as ttyS0");
+        line.invalid(&word, "a device of /dev such as ttyS0");
+        return line.rest();
     }
-    let number = line.peek().is_some_and(|word| word.text.bytes().all(|byte| byte.is_ascii_digit()));
+    // `115200n8`, as the kernel's command line has it, is meant as a speed and is none.
+    let number = line.peek().is_some_and(|word| word.text.starts_with(|first: char| first.is_ascii_digit()));
     let baud = if number {
         line.integer(300, 4_000_000).map_or(DEFAULT_BAUD, |given| given.value)
     } else {

@@ -101,7 +101,9 @@ pub(super) const OWN: &[Keyword<InstanceDraft>] = &[
         b.behaviour.fault_without_peers = true
     }),
     flag("accept|on|the MASTER answers for its addresses", |b, _| b.behaviour.silent = false),
-    flag("no_accept|off|the MASTER does not answer for its addresses", |b, _| b.behaviour.silent = true),
+    flag("no_accept|off|drop what is sent to its addresses, virtual servers included", |b, _| {
+        b.behaviour.silent = true
+    }),
     flag("track_src_ip|off|FAULT while the source address is missing", |b, at| {
         b.behaviour.track_source = Some(at)
     }),

@@ -11,9 +11,10 @@ use super::codes::LIMIT;
 use super::ids::{Id, InstanceId, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
-    Config, Destination, Global, Group, Instance, LinkRules, Peer, Probe, Service, TextsBuilder, Tracker,
-    VirtualAddress,
+    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
+    Tracker, Variable, VirtualAddress,
 };
+use super::routing::{Route, RoutePlace, Rule};
 use crate::check::Checker;
 use crate::limits;
 use crate::syntax::{Context, Position};
@@ -30,17 +31,27 @@ pub(super) struct Count {
 }
 
 impl Count {
-    const fn new(what: &'static str, limit: usize) -> Self {
+    pub(super) const fn new(what: &'static str, limit: usize) -> Self {
         Self { what, limit, seen: 0, over: None }
     }
 
     /// Counts one; false if it does not fit any more.
     pub(super) fn admit(&mut self, at: Position) -> bool {
-        self.seen += 1;
+        self.admit_all(1, at)
+    }
+
+    /// Counts some; false if the last of them does not fit any more.
+    pub(super) fn admit_all(&mut self, count: usize, at: Position) -> bool {
+        self.seen = self.seen.saturating_add(count);
         if self.seen > self.limit {
             self.over.get_or_insert(at);
         }
         self.seen <= self.limit
+    }
+
+    /// True if none fits any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.seen >= self.limit
     }
 
     /// Takes back one that was counted and then left out for another reason.
@@ -70,7 +81,11 @@ pub(super) struct Tables {
     pub(super) addresses: Vec<VirtualAddress>,
     pub(super) link_rules: Vec<LinkRules>,
     pub(super) peers: Vec<Peer>,
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
     pub(super) trackers: Vec<Tracker>,
+    pub(super) ping_groups: Vec<PingGroup>,
+    pub(super) variables: Vec<Variable>,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
@@ -78,11 +93,20 @@ pub(super) struct Tables {
     pub(super) names: HashSet<String>,
     pub(super) vrids: HashMap<(LinkId, u32, bool), String>,
     pub(super) placed: HashSet<(LinkId, IpAddr)>,
+    pub(super) route_places: HashSet<RoutePlace>,
+    /// Rows of the rules of a preference.
+    pub(super) rule_places: HashMap<u32, Vec<u32>>,
     pub(super) keys: HashSet<ServiceKey>,
     pub(super) instance_count: Count,
     pub(super) address_count: Count,
+    pub(super) route_count: Count,
+    pub(super) rule_count: Count,
     pub(super) service_count: Count,
     pub(super) server_count: Count,
+    /// Statements that are read again for a further address of a group.
+    pub(super) repeat_count: Count,
+    /// Lines of groups.
+    pub(super) entry_count: Count,
     link_count: Count,
     probe_count: Count,
     links: Vec<LinkName>,
@@ -101,8 +125,12 @@ impl Default for Tables {
             members: Vec::new(),
             addresses: Vec::new(),
             link_rules: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
             peers: Vec::new(),
             trackers: Vec::new(),
+            ping_groups: Vec::new(),
+            variables: Vec::new(),
             services: Vec::new(),
             destinations: Vec::new(),
             probes: Vec::new(),
@@ -110,11 +138,17 @@ impl Default for Tables {
             names: HashSet::new(),
             vrids: HashMap::new(),
             placed: HashSet::new(),
+            route_places: HashSet::new(),
+            rule_places: HashMap::new(),
             keys: HashSet::new(),
             instance_count: Count::new("vrrp instances", limits::MAX_INSTANCES),
             address_count: Count::new("virtual addresses", limits::MAX_ADDRESSES),
+            route_count: Count::new("routes", limits::MAX_ROUTES),
+            rule_count: Count::new("rules", limits::MAX_RULES),
             service_count: Count::new("virtual services", limits::MAX_SERVICES),
             server_count: Count::new("real servers", limits::MAX_REAL_SERVERS),
+            repeat_count: Count::new("lines for all addresses of groups", limits::MAX_STATEMENTS),
+            entry_count: Count::new("lines in groups of virtual servers", limits::MAX_SERVICES),
             link_count: Count::new("interfaces", limits::MAX_LINKS),
             probe_count: Count::new("distinct checks", limits::MAX_PROBES),
             links: Vec::new(),
@@ -193,8 +227,12 @@ impl Tables {
         for count in [
             &self.instance_count,
             &self.address_count,
+            &self.route_count,
+            &self.rule_count,
             &self.service_count,
             &self.server_count,
+            &self.repeat_count,
+            &self.entry_count,
             &self.link_count,
             &self.probe_count,
         ] {
@@ -221,8 +259,12 @@ impl Tables {
             groups: self.groups.into(),
             members: self.members.into(),
             addresses: self.addresses.into(),
+            routes: self.routes.into(),
+            rules: self.rules.into(),
             peers: self.peers.into(),
             trackers: self.trackers.into(),
+            ping_groups: self.ping_groups.into(),
+            variables: self.variables.into(),
             services: self.services.into(),
             destinations: self.destinations.into(),
             probes: self.probes.into(),

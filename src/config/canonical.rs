@@ -8,7 +8,9 @@
 mod links;
 mod machine;
 mod page;
+mod routing;
 mod service;
+mod track;
 mod vrrp;
 
 #[cfg(test)]
@@ -77,6 +79,8 @@ mod phase {
     pub(super) const GARP_GROUP: u8 = 7;
     pub(super) const GARP_MEMBER: u8 = 8;
     pub(super) const DELAY: u8 = 9;
+    pub(super) const PING_GROUP: u8 = 22;
+    pub(super) const VARIABLE: u8 = 23;
     pub(super) const INSTANCE: u8 = 10;
     pub(super) const ELECTION: u8 = 11;
     pub(super) const ANNOUNCE: u8 = 12;
@@ -89,6 +93,10 @@ mod phase {
     pub(super) const TRACKER: u8 = 17;
     pub(super) const GROUP: u8 = 18;
     pub(super) const SERVICE: u8 = 19;
+    /// `sub` counts addresses, routes or rules; `row` is the instance, or stands behind the last one for static ones.
+    pub(super) const ROUTE: u8 = 24;
+    pub(super) const RULE: u8 = 25;
+    pub(super) const STATIC_ADDRESS: u8 = 26;
     /// `row` counts all destinations.
     pub(super) const SERVER: u8 = 20;
     /// `sub` counts the server's probes, `leaf` the urls of one.
@@ -107,7 +115,9 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
         phase::HEAD => machine::head(config, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
         phase::GARP_GROUP..=phase::DELAY => links::row(config, place, &mut page),
+        phase::PING_GROUP | phase::VARIABLE => track::row(config, place, &mut page),
         phase::INSTANCE..=phase::GROUP => vrrp::row(config, place, &mut page),
+        phase::ROUTE | phase::RULE | phase::STATIC_ADDRESS => routing::row(config, place, &mut page),
         _ => service::row(config, place, &mut page),
     }
 }

@@ -30,10 +30,16 @@ pub const USELESS_TRACKER: Code = Code(211);
 pub const MANNERS: Code = Code(212);
 /// A sync group of instances that do not exist, or are in another one.
 pub const GROUP: Code = Code(216);
+/// Something that is tracked and not defined, or defined twice.
+pub const TRACKED: Code = Code(217);
 /// `state MASTER` with `auth_type AH`.
 pub const AH_STARTS_AS_BACKUP: Code = Code(219);
 /// A scheduler that no kernel has.
 pub const NO_SCHEDULER: Code = Code(301);
+/// A route or rule that cannot mean anything, or exists already.
+pub const ROUTE: Code = Code(224);
+/// A `track_group` that is none.
+pub const TRACK_GROUP: Code = Code(225);
 /// A service or real server that exists already.
 pub const DUPLICATE: Code = Code(302);
 /// A service without real servers.

@@ -29,6 +29,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "the box has no shell, and the loop waits for nobody; `log changes` says what happens",
     },
     Difference {
+        title: "a track_file is set on the console",
+        keepalived: "reads the number from the file, whenever it is written",
+        lvsbox: "reads no file: `set track NAME VALUE` sets the number, a reload keeps it",
+        reason: "the box has no shell that could write a file",
+    },
+    Difference {
         title: "the first check is made at once",
         keepalived: "checks a real server for the first time up to a whole delay_loop after the start",
         lvsbox: "spreads first checks over delay_loop or one second, whichever is shorter, unless `warmup` is given",
@@ -141,6 +147,12 @@ pub const DIFFERENCES: &[Difference] = &[
         keepalived: "says nothing of a service or an address given twice, a line with a NUL, a netmask with holes",
         lvsbox: "names each of them as an error and leaves it out",
         reason: "a file should do what it says",
+    },
+    Difference {
+        title: "a number beyond all use is an error",
+        keepalived: "takes 4,294,967,295 announcements a burst, weights above 65,535 and a check every microsecond",
+        lvsbox: "takes 255 announcements, weights up to 65,535 as ipvsadm does, and times of a check from 1 ms",
+        reason: "it is a slip of the pen, and done to the letter it would leave the director no time for anything else",
     },
     Difference {
         title: "a line may have 4,096 bytes",

@@ -6,10 +6,14 @@ use super::behaviour::{self, GlobalBehaviour};
 use super::instance::version;
 use super::link_rules::{self, Pauses};
 use super::model::Timeouts;
-use super::rows::{Announcing, GarpDraft, boolean, flag, garp_rows, ignored, old, unsupported, words};
-use crate::syntax::keyword::INVALID;
+use super::rows::{
+    Announcing, COUNT, GarpDraft, POSITIVE, SIGNED, boolean, flag, garp_rows, idle, ignored, link, old,
+    unsupported, words,
+};
+use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::{Given, Keyword, Kind, Line, Table};
 use crate::time::Duration;
+use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Family, Version};
 
 /// `global_defs` as written.
@@ -28,6 +32,14 @@ pub(super) struct GlobalDraft {
     /// Multicast groups by family.
     pub(super) group4: Option<IpAddr>,
     pub(super) group6: Option<IpAddr>,
+    pub(super) interface: Option<LinkName>,
+}
+
+impl GlobalDraft {
+    /// The interface of static addresses that name none.
+    pub(super) fn static_interface(&self) -> Option<LinkName> {
+        self.interface.or_else(|| LinkName::new("eth0"))
+    }
 }
 
 impl Announcing for GlobalDraft {
@@ -85,6 +97,11 @@ const OWN: &[Keyword<GlobalDraft>] = &[
         set_group(&mut b.group4, line, Family::Ipv4)
     }),
     words(
+        "default_interface|eth0|interface of static addresses without `dev`",
+        "the name of an interface",
+        |b, line| b.interface = link(line).map(|given| given.value).or(b.interface),
+    ),
+    words(
         "vrrp_mcast_group6|ff02::12|multicast group of adverts over IPv6",
         "a multicast address",
         |b, line| set_group(&mut b.group6, line, Family::Ipv6),
@@ -93,12 +110,12 @@ const OWN: &[Keyword<GlobalDraft>] = &[
 
 const MAIL_WHY: &str = "no mail is sent, see the log";
 const SCRIPTS: &str = "no scripts run, see the event log";
-const SNMP: &str = "there is no SNMP here; see `lvsbox ctl json status`";
-const DBUS: &str = "there is no D-Bus here; see `lvsbox ctl json status`";
+const SNMP: &str = "there is no SNMP here; programs read `lvsbox ctl status json`";
+const DBUS: &str = "there is no D-Bus here; programs read `lvsbox ctl status json`";
 const PROCESS: &str = "there is one process with one event loop";
 const FILES: &str = "no such files are written; the console shows the state";
 const BUFFERS: &str = "receive buffers are sized by the configuration, and a lost message is recovered";
-const NFT: &str = "no packet filter rules are needed for what this version supports";
+const NFT: &str = "`no_accept` has an nf_tables table of its own, `inet lvsbox`";
 const RELOAD: &str = "a reload is always checked as a whole before anything changes";
 const VMAC: &str = "virtual hardware addresses are not used by this version";
 
@@ -107,36 +124,36 @@ const MAIL: &[Keyword<GlobalDraft>] = &[
     ignored("notification_email_from|none|sender of mail", 1, MAIL_WHY),
     ignored("smtp_server|none|address and port of the mail relay", 1, MAIL_WHY),
     ignored("smtp_helo_name|host name|how the mail relay is greeted", 1, MAIL_WHY),
-    ignored("smtp_connect_timeout|30 s|time limit of the mail relay", 1, MAIL_WHY),
-    ignored("smtp_alert|off|mail about all changes", 0, MAIL_WHY),
-    ignored("smtp_alert_vrrp|off|mail about changes of VRRP states", 0, MAIL_WHY),
-    ignored("smtp_alert_checker|off|mail about real servers", 0, MAIL_WHY),
+    idle("smtp_connect_timeout|30 s|time limit of the mail relay", Value::Number(1, 4294), MAIL_WHY),
+    idle("smtp_alert|off|mail about all changes", Value::Bool, MAIL_WHY),
+    idle("smtp_alert_vrrp|off|mail about changes of VRRP states", Value::Bool, MAIL_WHY),
+    idle("smtp_alert_checker|off|mail about real servers", Value::Bool, MAIL_WHY),
     ignored("no_email_faults|off|no mail about FAULT", 0, MAIL_WHY),
-    ignored("no_checker_emails|off|no mail about checks", 0, MAIL_WHY),
+    idle("no_checker_emails|off|no mail about checks", Value::Bool, MAIL_WHY),
 ];
 
 const OTHER_MACHINERY: &[Keyword<GlobalDraft>] = &[
-    ignored(
+    idle(
         "checker_log_all_failures|off|log every failed try of a check",
-        0,
+        Value::Bool,
         "every failure is kept with its reason, see `show checks`",
     ),
-    ignored("startup_script|none|command at the start", 0, SCRIPTS),
-    ignored("startup_script_timeout|10 s|its time limit", 0, SCRIPTS),
-    ignored("shutdown_script|none|command at the stop", 0, SCRIPTS),
-    ignored("shutdown_script_timeout|10 s|its time limit", 0, SCRIPTS),
-    ignored("script_user|none|user and group that scripts run as", 0, SCRIPTS),
+    ignored("startup_script|none|command at the start", 1, SCRIPTS),
+    idle("startup_script_timeout|10 s|its time limit", Value::Number(1, 1000), SCRIPTS),
+    ignored("shutdown_script|none|command at the stop", 1, SCRIPTS),
+    idle("shutdown_script_timeout|10 s|its time limit", Value::Number(1, 1000), SCRIPTS),
+    ignored("script_user|none|user and group that scripts run as", 1, SCRIPTS),
     ignored("enable_script_security|off|refuse scripts that others may write", 0, SCRIPTS),
-    ignored("notify_fifo|none|pipe that all changes of state are written to", 0, SCRIPTS),
-    ignored("notify_fifo_script|none|command that reads that pipe", 0, SCRIPTS),
-    ignored("vrrp_notify_fifo|none|pipe for changes of VRRP states", 0, SCRIPTS),
-    ignored("vrrp_notify_fifo_script|none|command that reads that pipe", 0, SCRIPTS),
-    ignored("lvs_notify_fifo|none|pipe for changes of real servers", 0, SCRIPTS),
-    ignored("lvs_notify_fifo_script|none|command that reads that pipe", 0, SCRIPTS),
-    ignored("vrrp_notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
+    ignored("notify_fifo|none|pipe that all changes of state are written to", 1, SCRIPTS),
+    ignored("notify_fifo_script|none|command that reads that pipe", 1, SCRIPTS),
+    ignored("vrrp_notify_fifo|none|pipe for changes of VRRP states", 1, SCRIPTS),
+    ignored("vrrp_notify_fifo_script|none|command that reads that pipe", 1, SCRIPTS),
+    ignored("lvs_notify_fifo|none|pipe for changes of real servers", 1, SCRIPTS),
+    ignored("lvs_notify_fifo_script|none|command that reads that pipe", 1, SCRIPTS),
+    idle("vrrp_notify_priority_changes|off|tell about changes of priority, too", Value::Bool, SCRIPTS),
     ignored("fifo_write_vrrp_states_on_reload|off|write all states to the pipe at a reload", 0, SCRIPTS),
-    ignored("rs_init_notifies|off|tell the state of real servers at the start", 0, SCRIPTS),
-    ignored("snmp_socket|none|address of the SNMP master agent", 0, SNMP),
+    idle("rs_init_notifies|off|tell the state of real servers at the start", Value::Bool, SCRIPTS),
+    ignored("snmp_socket|none|address of the SNMP master agent", 1, SNMP),
     ignored("enable_traps|off|send SNMP traps", 0, SNMP),
     ignored("enable_snmp_vrrp|off|answer SNMP about VRRP", 0, SNMP),
     ignored("enable_snmp_checker|off|answer SNMP about services", 0, SNMP),
@@ -151,54 +168,74 @@ const OTHER_MACHINERY: &[Keyword<GlobalDraft>] = &[
         SNMP,
     ),
     ignored("enable_dbus|off|offer a D-Bus interface", 0, DBUS),
-    ignored("dbus_service_name|none|its name", 0, DBUS),
+    ignored("dbus_service_name|none|its name", 1, DBUS),
     ignored("dbus_no_interface_name|off|its objects are not named by interface", 0, DBUS),
-    ignored("max_auto_priority|0|how far a late process may raise its own priority", 0, PROCESS),
-    ignored("min_auto_priority_delay|1000000 us|how late it must be for that", 0, PROCESS),
-    ignored("process_name|none|name of the parent process", 0, PROCESS),
+    idle(
+        "max_auto_priority|0|how far a late process may raise its own priority",
+        Value::Number(-1, 99),
+        PROCESS,
+    ),
+    idle(
+        "min_auto_priority_delay|1000000 us|how late it must be for that",
+        Value::Number(1, 10_000_000),
+        PROCESS,
+    ),
+    ignored("process_name|none|name of the parent process", 1, PROCESS),
     ignored("process_names|off|name processes by what they do", 0, PROCESS),
-    ignored("vrrp_process_name|none|name of the VRRP process", 0, PROCESS),
-    ignored("checker_process_name|none|name of the process that checks", 0, PROCESS),
+    ignored("vrrp_process_name|none|name of the VRRP process", 1, PROCESS),
+    ignored("checker_process_name|none|name of the process that checks", 1, PROCESS),
     old("lvs_process_name", "checker_process_name"),
-    ignored("bfd_process_name|none|name of the BFD process", 0, PROCESS),
-    ignored("vrrp_priority|0|nice value of the VRRP process", 0, PROCESS),
-    ignored("checker_priority|0|nice value of the process that checks", 0, PROCESS),
-    ignored("bfd_priority|0|nice value of the BFD process", 0, PROCESS),
+    ignored("bfd_process_name|none|name of the BFD process", 1, PROCESS),
+    idle("vrrp_priority|0|nice value of the VRRP process", Value::Number(-20, 19), PROCESS),
+    idle("checker_priority|0|nice value of the process that checks", Value::Number(-20, 19), PROCESS),
+    idle("bfd_priority|0|nice value of the BFD process", Value::Number(-20, 19), PROCESS),
     ignored("vrrp_no_swap|off|keep the VRRP process in memory", 0, PROCESS),
     ignored("checker_no_swap|off|keep the process that checks in memory", 0, PROCESS),
     ignored("bfd_no_swap|off|keep the BFD process in memory", 0, PROCESS),
-    ignored("vrrp_rt_priority|none|real-time priority of the VRRP process", 0, PROCESS),
-    ignored("checker_rt_priority|none|real-time priority of the process that checks", 0, PROCESS),
-    ignored("bfd_rt_priority|none|real-time priority of the BFD process", 0, PROCESS),
-    ignored("vrrp_cpu_affinity|all|processors of the VRRP process", 0, PROCESS),
-    ignored("checker_cpu_affinity|all|processors of the process that checks", 0, PROCESS),
-    ignored("bfd_cpu_affinity|all|processors of the BFD process", 0, PROCESS),
-    ignored("vrrp_rlimit_rttime|10000 us|processor time of the VRRP process between two waits", 0, PROCESS),
-    ignored("checker_rlimit_rttime|10000 us|processor time of the checks between two waits", 0, PROCESS),
-    ignored("bfd_rlimit_rttime|10000 us|processor time of the BFD process between two waits", 0, PROCESS),
+    idle("vrrp_rt_priority|none|real-time priority of the VRRP process", Value::Number(1, 99), PROCESS),
+    idle(
+        "checker_rt_priority|none|real-time priority of the process that checks",
+        Value::Number(1, 99),
+        PROCESS,
+    ),
+    idle("bfd_rt_priority|none|real-time priority of the BFD process", Value::Number(1, 99), PROCESS),
+    idle("vrrp_cpu_affinity|all|processors of the VRRP process", COUNT, PROCESS),
+    idle("checker_cpu_affinity|all|processors of the process that checks", COUNT, PROCESS),
+    idle("bfd_cpu_affinity|all|processors of the BFD process", COUNT, PROCESS),
+    idle(
+        "vrrp_rlimit_rttime|10000 us|processor time of the VRRP process between two waits",
+        POSITIVE,
+        PROCESS,
+    ),
+    idle("checker_rlimit_rttime|10000 us|processor time of the checks between two waits", POSITIVE, PROCESS),
+    idle("bfd_rlimit_rttime|10000 us|processor time of the BFD process between two waits", POSITIVE, PROCESS),
     old("vrrp_rlimit_rtime", "vrrp_rlimit_rttime"),
     old("checker_rlimit_rtime", "checker_rlimit_rttime"),
     old("bfd_rlimit_rtime", "bfd_rlimit_rttime"),
-    ignored("vrrp_netlink_cmd_rcv_bufs|the kernel's|receive buffer of netlink requests, bytes", 0, BUFFERS),
-    ignored("vrrp_netlink_cmd_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
-    ignored("vrrp_netlink_monitor_rcv_bufs|the kernel's|receive buffer of netlink events, bytes", 0, BUFFERS),
-    ignored("vrrp_netlink_monitor_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
-    ignored("lvs_netlink_cmd_rcv_bufs|the kernel's|receive buffer of IPVS requests, bytes", 0, BUFFERS),
-    ignored("lvs_netlink_cmd_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
-    ignored(
-        "lvs_netlink_monitor_rcv_bufs|the kernel's|receive buffer of events for checks, bytes",
-        0,
+    idle("vrrp_netlink_cmd_rcv_bufs|the kernel's|receive buffer of netlink requests, bytes", COUNT, BUFFERS),
+    idle("vrrp_netlink_cmd_rcv_bufs_force|off|even above the kernel's limit", Value::Bool, BUFFERS),
+    idle(
+        "vrrp_netlink_monitor_rcv_bufs|the kernel's|receive buffer of netlink events, bytes",
+        COUNT,
         BUFFERS,
     ),
-    ignored("lvs_netlink_monitor_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
-    ignored("process_monitor_rcv_bufs|the kernel's|receive buffer of process events, bytes", 0, BUFFERS),
-    ignored("process_monitor_rcv_bufs_force|off|even above the kernel's limit", 0, BUFFERS),
-    ignored("vrrp_rx_bufs_policy|the kernel's|how the receive buffer of adverts is sized", 0, BUFFERS),
-    ignored("vrrp_rx_bufs_multiplier|3|how many adverts it holds", 0, BUFFERS),
-    ignored("umask|none|mode of files that are written", 0, FILES),
-    ignored("config_save_dir|none|where read configurations are kept", 0, FILES),
-    ignored("tmp_config_directory|none|where temporary configurations are written", 0, FILES),
-    ignored("data_use_instance|off|name dump files by instance", 0, FILES),
+    idle("vrrp_netlink_monitor_rcv_bufs_force|off|even above the kernel's limit", Value::Bool, BUFFERS),
+    idle("lvs_netlink_cmd_rcv_bufs|the kernel's|receive buffer of IPVS requests, bytes", COUNT, BUFFERS),
+    idle("lvs_netlink_cmd_rcv_bufs_force|off|even above the kernel's limit", Value::Bool, BUFFERS),
+    idle(
+        "lvs_netlink_monitor_rcv_bufs|the kernel's|receive buffer of events for checks, bytes",
+        COUNT,
+        BUFFERS,
+    ),
+    idle("lvs_netlink_monitor_rcv_bufs_force|off|even above the kernel's limit", Value::Bool, BUFFERS),
+    idle("process_monitor_rcv_bufs|the kernel's|receive buffer of process events, bytes", COUNT, BUFFERS),
+    idle("process_monitor_rcv_bufs_force|off|even above the kernel's limit", Value::Bool, BUFFERS),
+    ignored("vrrp_rx_bufs_policy|the kernel's|how the receive buffer of adverts is sized", 1, BUFFERS),
+    idle("vrrp_rx_bufs_multiplier|3|how many adverts it holds", POSITIVE, BUFFERS),
+    ignored("umask|none|mode of files that are written", 1, FILES),
+    ignored("config_save_dir|none|where read configurations are kept", 1, FILES),
+    ignored("tmp_config_directory|none|where temporary configurations are written", 1, FILES),
+    idle("data_use_instance|off|name dump files by instance", Value::Bool, FILES),
     ignored("state_dump_file|none|file of the dump of states", 0, FILES),
     ignored("stats_dump_file|none|file of the dump of statistics", 0, FILES),
     ignored("json_dump_file|none|file of the dump as JSON", 0, FILES),
@@ -215,11 +252,11 @@ const OTHER_MACHINERY: &[Keyword<GlobalDraft>] = &[
     ),
     ignored("use_symlink_paths|off|do not resolve links in paths of scripts", 0, SCRIPTS),
     ignored("set_supplementary_groups|off|scripts get the groups of their user", 0, SCRIPTS),
-    ignored("random_seed|none|seed of the random numbers", 0, "nothing here is random"),
+    idle("random_seed|none|seed of the random numbers", COUNT, "nothing here is random"),
     ignored("reload_check_config|off|check a configuration before it is reloaded", 0, RELOAD),
     ignored(
         "reload_time_file|none|file that says when to reload",
-        0,
+        1,
         "a reload is asked for by SIGHUP or on the console",
     ),
     ignored(
@@ -232,19 +269,22 @@ const OTHER_MACHINERY: &[Keyword<GlobalDraft>] = &[
         0,
         "a reload is asked for by SIGHUP or on the console",
     ),
-    ignored(
-        "include_check|off|what to do about files that cannot be included",
-        0,
-        "the inclusion of files is refused by this version",
-    ),
+    // The reader takes this line wherever it stands, and with it the `include` lines of its file.
+    Keyword {
+        text: "include_check|none|what about an include is an error",
+        kind: Kind::Free(|_, line| line.rest()),
+    },
 ];
 
 const VRRP: &[Keyword<GlobalDraft>] = &[
-    ignored("dynamic_interfaces|off|interfaces may appear later", 0, "an interface may always appear later"),
-    ignored("default_interface|eth0|interface of static addresses", 1, "it is used by static addresses only"),
+    idle(
+        "dynamic_interfaces|off|interfaces may appear later",
+        Value::OneOf(&["allow_if_changes"]),
+        "an interface may always appear later",
+    ),
     ignored("disable_local_igmp|off|no IGMP on virtual hardware addresses", 0, VMAC),
-    ignored("vmac_prefix|vrrp|prefix of the names of VMAC interfaces", 0, VMAC),
-    ignored("vmac_addr_prefix|vrrp|the same for addresses with a VMAC", 0, VMAC),
+    ignored("vmac_prefix|vrrp|prefix of the names of VMAC interfaces", 1, VMAC),
+    ignored("vmac_addr_prefix|vrrp|the same for addresses with a VMAC", 1, VMAC),
     ignored("vrrp_garp_extra_if|off|announce on the parent of a VMAC as well", 0, VMAC),
     old("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if"),
     ignored(
@@ -260,12 +300,12 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
     ignored("vrrp_iptables|off|iptables chains for addresses that do not answer", 0, NFT),
     ignored("vrrp_ipsets|off|address sets for them", 0, NFT),
     ignored("nftables|off|nf_tables table for them", 0, NFT),
-    ignored("nftables_priority|-1|priority of its chains", 0, NFT),
+    idle("nftables_priority|-1|priority of its chains", SIGNED, NFT),
     ignored("nftables_ifindex|off|its rules name interfaces by index", 0, NFT),
     ignored("nftables_counters|off|its rules count", 0, NFT),
     ignored("nftables_ipvs|off|nf_tables table of marks for service groups", 0, NFT),
-    ignored("nftables_ipvs_priority|none|priority of its chains", 0, NFT),
-    ignored("nftables_ipvs_start_fwmark|1000|first mark that it uses", 0, NFT),
+    idle("nftables_ipvs_priority|none|priority of its chains", SIGNED, NFT),
+    idle("nftables_ipvs_start_fwmark|1000|first mark that it uses", POSITIVE, NFT),
     unsupported(
         "vrrp_strict|off|enforce the letter of the VRRP RFCs",
         "remove it: with virtual servers it does harm (addresses would not answer)",
@@ -273,9 +313,9 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
 ];
 
 const IPVS: &[Keyword<GlobalDraft>] = &[
-    ignored(
+    idle(
         "lvs_flush_on_stop|off|empty the IPVS table at the stop",
-        0,
+        Value::OneOf(&["VS"]),
         "at the stop the own services are removed, others are left alone",
     ),
     old("lvs_flush_onstop", "lvs_flush_on_stop"),

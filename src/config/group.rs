@@ -3,12 +3,15 @@
 //! Groups are finished after the instances, whose names they hold; an instance asks for its group's trackers before
 //! ([`of`]).
 
+use std::collections::HashSet;
+
 use super::build::{Tables, row};
 use super::codes::GROUP;
 use super::ids::{Id, InstanceId};
-use super::instance::{TrackerDraft, tracker};
+use super::instance::TRACK;
 use super::model::Group;
 use super::rows::{block, flag, ignored, list, old, unsupported};
+use super::track::{self, TrackerDraft};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Given, Keyword, Line, NodeId, Position, Table, Walk};
 
@@ -25,10 +28,6 @@ pub(super) struct GroupDraft {
 pub(super) static SYNC_GROUP: Table<GroupDraft> = Table { name: "vrrp_sync_group", rows: &[ROWS] };
 
 const SCRIPTS: &str = "no scripts run, see the event log";
-/// What to use instead of a program that says whether something works.
-pub(super) const NO_PROGRAMS: &str =
-    "no programs run here: track hosts by `track_ping_group` or a service by `track_service`";
-
 const ROWS: &[Keyword<GroupDraft>] = &[
     block("group|none|instances that change their states together", |b, cx, node| {
         Walk::items(cx, node, member, b);
@@ -36,7 +35,16 @@ const ROWS: &[Keyword<GroupDraft>] = &[
     flag("sync_group_tracking_weight|off|members may have trackers with a weight", |b, _| b.weighted = true),
     old("global_tracking", "sync_group_tracking_weight"),
     list("track_interface|none|interfaces that must be up, for every member", |b, line| {
-        b.trackers.extend(tracker(line));
+        b.trackers.extend(track::of_link(line));
+    }),
+    list("track_ping_group|none|hosts of which one must answer, for every member", |b, line| {
+        b.trackers.extend(track::of_ping(line));
+    }),
+    list("track_service|none|virtual services that need their quorum, for every member", |b, line| {
+        b.trackers.extend(track::of_service(line));
+    }),
+    list("track_file|none|variables of the console, for every member", |b, line| {
+        b.trackers.extend(track::of_variable(line));
     }),
     ignored("notify|none|command at every change of state", 0, SCRIPTS),
     ignored("notify_master|none|command on becoming MASTER", 0, SCRIPTS),
@@ -45,10 +53,9 @@ const ROWS: &[Keyword<GroupDraft>] = &[
     ignored("notify_stop|none|command at the stop", 0, SCRIPTS),
     ignored("notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
     ignored("smtp_alert|off|mail about changes of state", 0, "no mail is sent, see the log"),
-    unsupported("track_script|none|scripts that must succeed", NO_PROGRAMS),
-    unsupported("track_file|none|files whose number counts", NO_PROGRAMS),
-    unsupported("track_process|none|processes that must run", NO_PROGRAMS),
-    unsupported("track_bfd|none|BFD sessions that must be up", NO_PROGRAMS),
+    unsupported("track_script|none|scripts that must succeed", TRACK),
+    unsupported("track_process|none|processes that must run", TRACK),
+    unsupported("track_bfd|none|BFD sessions that must be up", TRACK),
 ];
 
 /// One name on each line, or several.
@@ -74,59 +81,77 @@ pub(super) fn of<'a>(groups: &'a [GroupDraft], instance: &str) -> Option<&'a Gro
     groups.iter().find(|group| group.members.iter().any(|member| member.value == instance))
 }
 
-/// Adds the groups to the tables; whoever is no instance, or in another group, is reported and left out.
-pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Context<'_>) {
-    for draft in drafts {
-        let taken = |name| tables.groups.iter().any(|group| group.name == name);
-        if tables.texts.find(&draft.name).is_some_and(taken) {
+/// Settles who is in which group, before instances ask: the first group of a name counts, and the first that names an
+/// instance.
+pub(super) fn prepare(drafts: &mut Vec<GroupDraft>, cx: &mut Context<'_>) {
+    let (mut names, mut members) = (HashSet::new(), HashSet::new());
+    drafts.retain_mut(|draft| {
+        let is_new = names.insert(draft.name.clone());
+        if is_new {
+            draft.members.retain(|member| {
+                let free = members.insert(member.value.clone());
+                if !free {
+                    let hint = "an instance belongs to one group: remove one of the lines";
+                    not_a_member(member, "is in a group already", hint, cx);
+                }
+                free
+            });
+        } else {
             cx.error(
                 GROUP,
                 draft.at,
                 format_args!("there is a group {} already; this one is left out", Quoted(&draft.name)),
                 format_args!("give every group a name of its own"),
             );
-            continue;
         }
+        is_new
+    });
+}
+
+/// Adds the groups to the tables; whoever is no instance is reported and left out.
+pub(super) fn finish(drafts: &[GroupDraft], tables: &mut Tables, cx: &mut Context<'_>) {
+    for draft in drafts {
         let start = tables.members.len();
         for member in &draft.members {
-            add(member, tables, cx);
+            // What is left out leaves nothing behind in the texts.
+            let text = tables.texts.find(&member.value);
+            match tables.instances.iter().position(|one| Some(one.name) == text) {
+                Some(id) => tables.members.push(InstanceId::from_index(id)),
+                None => {
+                    let hint = "write the name of a vrrp_instance of this file";
+                    not_a_member(member, "is no instance", hint, cx);
+                }
+            }
         }
-        match tables.members.len() - start {
-            0 => cx.error(
+        let count = tables.members.len() - start;
+        if count == 0 {
+            cx.error(
                 GROUP,
                 draft.at,
                 format_args!("group {} has no members and is left out", Quoted(&draft.name)),
                 format_args!("write the names of instances in its `group` block, one on each line"),
-            ),
-            count => {
-                if count == 1 {
-                    cx.warn(
-                        GROUP,
-                        draft.at,
-                        format_args!("group {} has one member only", Quoted(&draft.name)),
-                        format_args!("name the instances that go with it, or remove the group"),
-                    );
-                }
-                let name = tables.texts.intern(&draft.name);
-                let members = row(start)..row(tables.members.len());
-                tables.groups.push(Group { name, members, weighted: draft.weighted });
-            }
+            );
+            continue;
         }
+        if count == 1 {
+            cx.warn(
+                GROUP,
+                draft.at,
+                format_args!("group {} has one member only", Quoted(&draft.name)),
+                format_args!("name the instances that go with it, or remove the group"),
+            );
+        }
+        let name = tables.texts.intern(&draft.name);
+        let members = row(start)..row(tables.members.len());
+        tables.groups.push(Group { name, members, weighted: draft.weighted });
     }
 }
 
-fn add(member: &Given<String>, tables: &mut Tables, cx: &mut Context<'_>) {
-    let name = tables.texts.find(&member.value);
-    let id = tables.instances.iter().position(|one| Some(one.name) == name).map(InstanceId::from_index);
-    let (why, write) = match id {
-        Some(id) if !tables.members.contains(&id) => return tables.members.push(id),
-        Some(_) => ("is in a group already", "an instance belongs to one group: remove one of the lines"),
-        None => ("is no instance", "write the name of a vrrp_instance of this file"),
-    };
+fn not_a_member(member: &Given<String>, why: &str, hint: &str, cx: &mut Context<'_>) {
     cx.error(
         GROUP,
         member.at,
         format_args!("{} {why} and is left out of this group", Quoted(&member.value)),
-        format_args!("{write}"),
+        format_args!("{hint}"),
     );
 }

@@ -38,8 +38,16 @@ ids! {
     InstanceId;
     /// A group of instances that change their states together.
     GroupId;
+    /// A group of hosts that are pinged.
+    PingGroupId;
+    /// A variable of the console that instances track.
+    VariableId;
     /// A virtual address of an instance.
     AddressId;
+    /// A route, virtual or static.
+    RouteId;
+    /// A routing rule, virtual or static.
+    RuleId;
     /// A virtual service.
     ServiceId;
     /// A real server or a sorry server in one service.

@@ -7,12 +7,15 @@ use super::address::{AddressDraft, address};
 use super::behaviour::{self, BehaviourDraft, PeerDraft};
 use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
+use super::route::{RouteDraft, route};
 use super::rows::{
-    Announcing, GarpDraft, block, boolean, flag, garp_rows, ignored, integer, link, list, off, old,
-    unsupported, weight, words,
+    Announcing, COUNT, GarpDraft, block, boolean, flag, garp_rows, idle, ignored, integer, link, list, off,
+    old, unsupported, words,
 };
+use super::rule::{RuleDraft, rule};
+use super::track::{self, TrackerDraft};
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNKNOWN, UNSUPPORTED};
+use crate::syntax::keyword::{INVALID, UNKNOWN, Value};
 use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
@@ -34,13 +37,6 @@ impl core::fmt::Debug for Secret {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("***")
     }
-}
-
-/// A tracked interface as written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TrackerDraft {
-    pub(super) link: Given<LinkName>,
-    pub(super) weight: i16,
 }
 
 /// `auth_type`.
@@ -74,6 +70,8 @@ pub(super) struct InstanceDraft {
     pub(super) nopreempt: Option<Position>,
     pub(super) addresses: Vec<AddressDraft>,
     pub(super) excluded: Vec<AddressDraft>,
+    pub(super) routes: Vec<RouteDraft>,
+    pub(super) rules: Vec<RuleDraft>,
     pub(super) trackers: Vec<TrackerDraft>,
     pub(super) garp: GarpDraft,
     pub(super) behaviour: BehaviourDraft,
@@ -132,6 +130,8 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     list("virtual_ipaddress_excluded|none|addresses of the MASTER that adverts do not tell", |b, line| {
         b.excluded.extend(address(line))
     }),
+    list("virtual_routes|none|routes of the MASTER", |b, line| b.routes.extend(route(line))),
+    list("virtual_rules|none|routing rules of the MASTER", |b, line| b.rules.extend(rule(line))),
     words("unicast_src_ip|the interface's|source address of adverts", "an IP address", source),
     words("mcast_src_ip|the interface's|source address of adverts", "an IP address", source),
     words("mcast_dst_ip|vrrp_mcast_group4|multicast group of adverts", "a multicast address", |b, line| {
@@ -152,7 +152,16 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     flag("nopreempt|off|do not take over from a MASTER of lower priority", |b, at| b.nopreempt = Some(at)),
     flag("preempt|on|take over from a MASTER of lower priority", |b, _| b.nopreempt = None),
     list("track_interface|none|interfaces that must be up, or that change the priority", |b, line| {
-        b.trackers.extend(tracker(line));
+        b.trackers.extend(track::of_link(line));
+    }),
+    list("track_ping_group|none|hosts of which one must answer, or that change the priority", |b, line| {
+        b.trackers.extend(track::of_ping(line));
+    }),
+    list("track_service|none|virtual services that need their quorum, or change the priority", |b, line| {
+        b.trackers.extend(track::of_service(line));
+    }),
+    list("track_file|none|variables of the console that change the priority", |b, line| {
+        b.trackers.extend(track::of_variable(line));
     }),
 ];
 
@@ -165,15 +174,15 @@ const SCRIPTS: &str = "no scripts run, see the event log";
 const VMAC: &str = "virtual hardware addresses are not used by this version";
 
 const IGNORED: &[Keyword<InstanceDraft>] = &[
-    ignored("notify|none|command at every change of state", 0, SCRIPTS),
-    ignored("notify_master|none|command on becoming MASTER", 0, SCRIPTS),
-    ignored("notify_backup|none|command on becoming BACKUP", 0, SCRIPTS),
-    ignored("notify_fault|none|command on becoming FAULT", 0, SCRIPTS),
-    ignored("notify_stop|none|command at the stop", 0, SCRIPTS),
-    ignored("notify_deleted|none|command when a reload removes the instance", 0, SCRIPTS),
-    ignored("notify_master_rx_lower_pri|none|command when a MASTER hears a lower priority", 0, SCRIPTS),
-    ignored("notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
-    ignored("smtp_alert|off|mail about changes of state", 0, "no mail is sent, see the log"),
+    ignored("notify|none|command at every change of state", 1, SCRIPTS),
+    ignored("notify_master|none|command on becoming MASTER", 1, SCRIPTS),
+    ignored("notify_backup|none|command on becoming BACKUP", 1, SCRIPTS),
+    ignored("notify_fault|none|command on becoming FAULT", 1, SCRIPTS),
+    ignored("notify_stop|none|command at the stop", 1, SCRIPTS),
+    ignored("notify_deleted|none|command when a reload removes the instance", 1, SCRIPTS),
+    ignored("notify_master_rx_lower_pri|none|command when a MASTER hears a lower priority", 1, SCRIPTS),
+    idle("notify_priority_changes|off|tell about changes of priority, too", Value::Bool, SCRIPTS),
+    idle("smtp_alert|off|mail about changes of state", Value::Bool, "no mail is sent, see the log"),
     ignored(
         "linkbeat_use_polling|off|ask drivers for the state of a link",
         0,
@@ -182,20 +191,24 @@ const IGNORED: &[Keyword<InstanceDraft>] = &[
     ignored("native_ipv6|off|use IPv6", 0, "it has had no effect for a long time"),
     ignored("garp_extra_if|off|announce on the parent of a VMAC as well", 0, VMAC),
     old("vmac_garp_intvl", "garp_extra_if"),
-    ignored(
+    idle(
         "kernel_rx_buf_size|the kernel's|receive buffer of adverts, bytes",
-        0,
+        COUNT,
         "receive buffers are sized by the configuration",
     ),
-    ignored("debug|0|level of debugging", 0, "the level of the log is set for the whole program"),
+    idle(
+        "debug|0|level of debugging",
+        Value::Number(0, 4),
+        "the level of the log is set for the whole program",
+    ),
     ignored(
         "promote_secondaries|off|keep other addresses when the primary one goes",
         0,
         "an address that the kernel drops is put back",
     ),
-    ignored(
+    idle(
         "skip_check_adv_addr|off|look at the addresses of an advert once per MASTER",
-        0,
+        Value::Bool,
         "an advert with other addresses is accepted, with an alarm",
     ),
     ignored(
@@ -205,7 +218,8 @@ const IGNORED: &[Keyword<InstanceDraft>] = &[
     ),
 ];
 
-const TRACK: &str = "the instance does not depend on it; track an interface with `track_interface`";
+/// What to use instead of a program that says whether something works.
+pub(super) const TRACK: &str = "no programs run here: use `track_ping_group`, `track_service`, or `track_file` and `set track NAME VALUE`";
 const NO_VMAC: &str = "adverts and addresses use the interface's own hardware address";
 
 const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
@@ -217,17 +231,11 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
         "no_virtual_ipaddress|off|run without a virtual address",
         "an instance needs at least one virtual address",
     ),
-    unsupported("virtual_routes|none|routes of the MASTER", "routes do not follow the state of the instance"),
-    unsupported(
-        "virtual_rules|none|routing rules of the MASTER",
-        "routing rules do not follow the state of the instance",
-    ),
     unsupported(
         "timer_expired_backup|off|give up being MASTER after waking too late",
         "a late event loop is reported, see `show loop`",
     ),
     old("thread_timer_expired", "timer_expired_backup"),
-    unsupported("track_file|none|files whose number changes the priority", TRACK),
     unsupported("track_process|none|processes that must run, or that change the priority", TRACK),
     unsupported("track_bfd|none|BFD sessions that must be up, or change the priority", TRACK),
     unsupported("track_script|none|scripts that must succeed, or that change the priority", TRACK),
@@ -370,41 +378,6 @@ fn peer(draft: &mut InstanceDraft, line: &mut Line<'_, '_>) {
     let address = ip(line);
     let ttls = behaviour::ttls(line);
     draft.peers.extend(address.map(|address| PeerDraft { address, ttls }));
-}
-
-/// A line of `track_interface`.
-pub(super) fn tracker(line: &mut Line<'_, '_>) -> Option<TrackerDraft> {
-    let Some(name) = link(line) else {
-        line.rest();
-        return None;
-    };
-    let mut tracker = TrackerDraft { link: name, weight: 0 };
-    while let Some(word) = line.word() {
-        match &*word.text {
-            "weight" => tracker.weight = weight(line).map_or(0, |given| given.value),
-            "reverse" => {
-                line.cx.error(
-                    UNSUPPORTED,
-                    word.at,
-                    format_args!("`reverse` is not supported by this version; the tracker is left out"),
-                    format_args!("write a weight of the other sign without `reverse`"),
-                );
-                line.rest();
-                return None;
-            }
-            _ => {
-                line.cx.error(
-                    INVALID,
-                    word.at,
-                    format_args!("{} is no option of a tracked interface", Quoted(&word.text)),
-                    format_args!(
-                        "write one interface on each line, such as `eth1 weight -20`; it is left out"
-                    ),
-                );
-            }
-        }
-    }
-    Some(tracker)
 }
 
 /// Reads a `vrrp_instance` block.

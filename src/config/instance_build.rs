@@ -14,11 +14,14 @@ use super::codes::{
 };
 use super::global::{GlobalDraft, announce_defaults};
 use super::group::{self, GroupDraft};
-use super::ids::{AddressId, Id, InstanceId, LinkId, Range};
+use super::ids::{AddressId, InstanceId, LinkId, Range, RouteId, RuleId};
 use super::instance::{AuthType, InstanceDraft, State};
 use super::model::{
-    Announce, Authentication, Instance, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
+    Announce, Authentication, Instance, Preemption, SourceCheck, TrackTarget, Tracker, Transport,
+    VirtualAddress,
 };
+use super::static_build::{self, StaticDraft};
+use super::track;
 use crate::limits;
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Given, Position};
@@ -28,7 +31,7 @@ use crate::wire::vrrp::{CENTISECOND, Coverage, Family, GROUP, GROUP6, Version};
 /// Adds the instance to the tables, or says why not.
 pub(super) fn finish(
     draft: &InstanceDraft,
-    (global, groups): (&GlobalDraft, &[GroupDraft]),
+    (global, groups, fixed): (&GlobalDraft, &[GroupDraft], &StaticDraft),
     tables: &mut Tables,
     cx: &mut Context<'_>,
 ) {
@@ -58,6 +61,7 @@ pub(super) fn finish(
         return;
     }
     let Some((addresses, advertised)) = add_addresses(draft, (link, family), tables, cx) else { return };
+    let (routes, rules) = add_routing(draft, tables, cx);
     tables.vrids.insert((link, vrid.value, family == Family::Ipv6), draft.name.clone());
     let (priority, preemption) = election(draft, cx);
     let version = version(draft, global, family, cx);
@@ -80,10 +84,12 @@ pub(super) fn finish(
         source_check: source_check(draft, global),
         addresses,
         advertised,
+        routes,
+        rules,
         trackers: add_trackers(
             (draft, group::of(groups, &draft.name)),
             (link, priority),
-            addresses,
+            (addresses, fixed),
             tables,
             cx,
         ),
@@ -191,7 +197,8 @@ fn add_addresses(
             );
             break;
         }
-        advertised += u8::from(add_address(address, own, tables, cx));
+        let owner = static_build::owner(tables);
+        advertised += u8::from(add_address(address, (Some(owner), own), tables, cx));
     }
     if advertised == 0 {
         cx.error(
@@ -203,12 +210,32 @@ fn add_addresses(
         return None;
     }
     for address in &draft.excluded {
-        add_address(address, own, tables, cx);
+        let owner = static_build::owner(tables);
+        add_address(address, (Some(owner), own), tables, cx);
     }
     Some((Range::new(start, tables.addresses.len()), advertised))
 }
 
-fn add_address(address: &AddressDraft, own: LinkId, tables: &mut Tables, cx: &mut Context<'_>) -> bool {
+/// The routes and rules of the instance that comes next.
+fn add_routing(
+    draft: &InstanceDraft,
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) -> (Range<RouteId>, Range<RuleId>) {
+    let owner = Some(static_build::owner(tables));
+    let (routes, rules) = (tables.routes.len(), tables.rules.len());
+    draft.routes.iter().for_each(|route| static_build::add_route(route, owner, tables, cx));
+    draft.rules.iter().for_each(|rule| static_build::add_rule(rule, owner, tables, cx));
+    (Range::new(routes, tables.routes.len()), Range::new(rules, tables.rules.len()))
+}
+
+/// Adds an address of an instance, or a static one, on `own` unless it names another interface.
+pub(super) fn add_address(
+    address: &AddressDraft,
+    (instance, own): (Option<InstanceId>, LinkId),
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) -> bool {
     let link = match address.link {
         Some(given) => tables.link(given.value, given.at),
         None => Some(own),
@@ -229,7 +256,7 @@ fn add_address(address: &AddressDraft, own: LinkId, tables: &mut Tables, cx: &mu
     tables.placed.insert((link, address.address));
     let label = tables.texts.intern(&address.label);
     tables.addresses.push(VirtualAddress {
-        instance: InstanceId::from_index(tables.instances.len()),
+        instance,
         address: address.address,
         prefix: address.prefix,
         link,
@@ -237,6 +264,8 @@ fn add_address(address: &AddressDraft, own: LinkId, tables: &mut Tables, cx: &mu
         peer: address.peer,
         scope: address.scope,
         label,
+        flags: address.flags,
+        preferred: address.preferred,
     });
     true
 }
@@ -416,15 +445,15 @@ fn source_check(draft: &InstanceDraft, global: &GlobalDraft) -> SourceCheck {
 fn add_trackers(
     (draft, group): (&InstanceDraft, Option<&GroupDraft>),
     (own, priority): (LinkId, u8),
-    addresses: Range<AddressId>,
+    (addresses, fixed): (Range<AddressId>, &StaticDraft),
     tables: &mut Tables,
     cx: &mut Context<'_>,
 ) -> core::ops::Range<u32> {
     let start = tables.trackers.len();
-    tables.trackers.push(Tracker { link: own, weight: 0 });
+    tables.trackers.push(Tracker::of_link(own, 0));
     let quiet: Vec<_> =
         draft.addresses.iter().chain(&draft.excluded).filter(|address| address.no_track).collect();
-    let devices: Vec<LinkId> = tables
+    let mut devices: Vec<LinkId> = tables
         .addresses
         .get(addresses.rows())
         .unwrap_or(&[])
@@ -432,34 +461,40 @@ fn add_trackers(
         .filter(|address| quiet.iter().all(|quiet| quiet.address != address.address))
         .map(|address| address.link)
         .collect();
+    for given in draft.routes.iter().filter(|route| !route.no_track).flat_map(static_build::route_links) {
+        devices.extend(tables.link(given.value, given.at));
+    }
+    for rule in draft.rules.iter().filter(|rule| !rule.no_track) {
+        devices.extend(static_build::rule_links(rule, tables));
+    }
+    for given in fixed.tracked_by(&draft.name) {
+        devices.extend(tables.link(given.value, given.at));
+    }
     for link in devices {
-        add_tracker(Tracker { link, weight: 0 }, start, tables);
+        add_tracker(Tracker::of_link(link, 0), start, tables);
     }
     let shared = group.map(|group| group.trackers.as_slice()).unwrap_or_default();
-    for tracker in draft.trackers.iter().chain(shared) {
-        let Some(link) = tables.link(tracker.link.value, tracker.link.at) else { continue };
-        let mut weight = tracker.weight;
-        let useless = if tracker.weight == 0 {
-            None
-        } else if group.is_some_and(|group| !group.weighted) {
+    for draft in draft.trackers.iter().chain(shared) {
+        let Some((target, usual)) = track::resolve(draft, tables, cx) else { continue };
+        let given = draft.weight.unwrap_or(usual);
+        let (mut weight, mut useless) = (given, None);
+        if given != 0 && group.is_some_and(|group| !group.weighted) {
             weight = 0;
-            Some("in a sync group down means FAULT, unless it has `sync_group_tracking_weight`")
-        } else if priority == u8::MAX {
-            Some("the priority of an owner (255) never changes")
-        } else if link == own {
-            Some("the interface of the adverts means FAULT when it is down")
-        } else {
-            None
-        };
+            useless = Some("in a sync group down means FAULT, unless it has `sync_group_tracking_weight`");
+        } else if given != 0 && priority == u8::MAX {
+            useless = Some("the priority of an owner (255) never changes");
+        } else if given != 0 && target == TrackTarget::Link(own) {
+            useless = Some("the interface of the adverts means FAULT when it is down");
+        }
         if let Some(why) = useless {
             cx.warn(
                 USELESS_TRACKER,
-                tracker.link.at,
-                format_args!("the weight of {} changes nothing", tracker.link.value),
-                format_args!("{why}; remove the line"),
+                draft.at,
+                format_args!("the weight of {} changes nothing", draft.target),
+                format_args!("{why}; remove it"),
             );
         }
-        add_tracker(Tracker { link, weight }, start, tables);
+        add_tracker(Tracker { target, weight, reverse: draft.reverse }, start, tables);
     }
     row(start)..row(tables.trackers.len())
 }

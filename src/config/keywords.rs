@@ -1,15 +1,23 @@
 //! The table of the top level, and the register of all tables: which block a word belongs to, which words there are.
 
+use std::collections::VecDeque;
+
+use super::address::address;
 use super::appliance::{self, APPLIANCE, ApplianceDraft, INTERFACE};
 use super::global::{GLOBAL, GlobalDraft};
 use super::group::{self, GroupDraft, SYNC_GROUP};
-use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, read};
+use super::instance::{AUTHENTICATION, INSTANCE, InstanceDraft, TRACK, read};
 use super::link_rules::{self, DelayDraft, GarpGroupDraft};
 use super::model::Interface;
 use super::own;
 use super::refused;
-use super::rows::{block, ignored, list, old, unsupported};
+use super::route::route;
+use super::rows::{COUNT, block, idle, ignored, list, old, unsupported};
+use super::rule::{number, rule};
 use super::service::{SERVER, SERVICE};
+use super::service_group::Groups;
+use super::static_build::{StaticDraft, TRACK_GROUP_TABLE, read_group};
+use super::track::{self, TRACK_FILE};
 use crate::check::FORMS;
 use crate::check::keywords::{REFUSED, URL};
 use crate::syntax::{Keyword, NodeId, Row, Rows, Shape, Table, Walk};
@@ -23,6 +31,11 @@ pub(super) struct RootDraft {
     /// The service to be read next.
     pub(super) service: Option<NodeId>,
     pub(super) groups: Vec<GroupDraft>,
+    pub(super) service_groups: Groups,
+    /// Services whose groups were not there when they were met.
+    pub(super) waiting: VecDeque<NodeId>,
+    /// What belongs to no instance waits likewise.
+    pub(super) fixed: StaticDraft,
     pub(super) appliance: ApplianceDraft,
     pub(super) interfaces: Vec<Interface>,
     pub(super) garp_groups: Vec<GarpGroupDraft>,
@@ -33,21 +46,38 @@ pub(super) static ROOT: Table<RootDraft> = Table { name: "the top level", rows: 
 
 const NAMESPACE: &str = "start lvsbox inside the network namespace";
 const PROCESSES: &str = "there is one process, and it writes no pid file";
-const SCRIPTS: &str = "no scripts run here; track an interface with `track_interface`";
-const STATIC: &str = "set it up with the other addresses and routes of the machine";
 
 const ROWS: &[Keyword<RootDraft>] = &[
     block("global_defs|none|what holds for the whole director", |b, cx, node| {
         Walk::block(cx, node, &GLOBAL, &mut b.global)
     }),
     block("vrrp_instance|none|a virtual router: name and block", |b, cx, node| {
-        b.instances.extend(read(cx, node))
+        if let Some(mut draft) = read(cx, node) {
+            number(&mut draft.rules, &mut b.fixed.preferences, cx);
+            b.instances.push(draft);
+        }
     }),
     block("vrrp_sync_group|none|instances that change their states together", |b, cx, node| {
         b.groups.extend(group::read(cx, node))
     }),
-    block("virtual_server|none|a service: address and port, or `fwmark N`", |b, _, node| {
+    block("virtual_server|none|a service: address and port, `fwmark N` or `group NAME`", |b, _, node| {
         b.service = Some(node)
+    }),
+    block("track_file|none|a number that instances track, set by `set track NAME VALUE`", |b, cx, node| {
+        track::variable(&mut b.appliance, cx, node)
+    }),
+    block(
+        "track_group|none|instances that need static addresses and routes: name and block",
+        |b, cx, node| read_group(cx, node, &mut b.fixed),
+    ),
+    list("static_ipaddress|none|addresses that are always there", |b, line| {
+        b.fixed.addresses.extend(address(line))
+    }),
+    list("static_routes|none|routes that are always there", |b, line| b.fixed.routes.extend(route(line))),
+    list("static_rules|none|routing rules that are always there", |b, line| {
+        let mut rule = rule(line);
+        number(rule.as_mut_slice(), &mut b.fixed.preferences, line.cx);
+        b.fixed.rules.extend(rule);
     }),
     block("appliance|none|the box itself, where lvsbox is all there is", |b, cx, node| {
         appliance::read(cx, node, &mut b.appliance)
@@ -71,36 +101,30 @@ const ROWS: &[Keyword<RootDraft>] = &[
         "no sets of addresses are used",
     ),
     ignored("use_pid_dir|off|write pid files to a directory of their own", 0, PROCESSES),
-    ignored("instance|none|name of this daemon among several", 0, PROCESSES),
-    ignored("child_wait_time|5 s|how long children may take to stop", 0, PROCESSES),
+    ignored("instance|none|name of this daemon among several", 1, PROCESSES),
+    idle("child_wait_time|5 s|how long children may take to stop", COUNT, PROCESSES),
     block("garp_group|none|pauses between announcements of some interfaces", link_rules::group),
     unsupported("net_namespace|none|network namespace to run in", NAMESPACE),
     unsupported("net_namespace_ipvs|none|network namespace of the IPVS table", NAMESPACE),
-    unsupported("track_group|none|instances that static addresses depend on", STATIC),
-    unsupported("static_ipaddress|none|addresses that are always there", STATIC),
-    unsupported("static_routes|none|routes that are always there", STATIC),
-    unsupported("static_rules|none|routing rules that are always there", STATIC),
-    unsupported("vrrp_script|none|a script that instances can track", SCRIPTS),
-    unsupported("vrrp_track_process|none|a process that instances can track", SCRIPTS),
-    unsupported("track_file|none|a file with a number that instances can track", SCRIPTS),
+    unsupported("vrrp_script|none|a script that instances can track", TRACK),
+    unsupported("vrrp_track_process|none|a process that instances can track", TRACK),
     old("vrrp_track_file", "track_file"),
-    unsupported("bfd_instance|none|a BFD session", "track an interface with `track_interface`"),
+    unsupported("bfd_instance|none|a BFD session", TRACK),
     list("interface_up_down_delays|none|how long a change of an interface must last", link_rules::delay),
     unsupported(
         "SSL|none|keys and certificates of checks over TLS",
         "checks over TLS are not supported; use TCP_CHECK or HTTP_GET",
     ),
-    unsupported(
-        "virtual_server_group|none|addresses and marks that are one service",
-        "write one virtual_server block for each address",
-    ),
+    block("virtual_server_group|none|addresses and marks that are one service", |b, cx, node| {
+        b.service_groups.read(cx, node)
+    }),
     block("firewall|none|packet filter rules: marks, masquerading, redirection|later", |b, cx, node| {
         own::firewall(&mut b.appliance, cx, node)
     }),
     block("real_server_role|none|this box as a DR or TUN real server|later", |b, cx, node| {
         own::role(&mut b.appliance, cx, node)
     }),
-    block("ping_group|none|hosts outside whose answers show that the net works|later", |b, cx, node| {
+    block("ping_group|none|hosts outside whose answers show that the net works", |b, cx, node| {
         own::ping(&mut b.appliance, cx, node)
     }),
     block("serial_link|none|heartbeat over a serial line|later", |b, cx, node| {
@@ -109,13 +133,15 @@ const ROWS: &[Keyword<RootDraft>] = &[
 ];
 
 /// Tables of all blocks that are read.
-static TABLES: [&(dyn Rows + Sync); 15] = [
+static TABLES: [&(dyn Rows + Sync); 17] = [
     &ROOT,
     &GLOBAL,
     &INSTANCE,
     &AUTHENTICATION,
     &link_rules::GARP_GROUP,
     &SYNC_GROUP,
+    &TRACK_FILE,
+    &TRACK_GROUP_TABLE,
     &SERVICE,
     &SERVER,
     &URL,

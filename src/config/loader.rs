@@ -11,7 +11,10 @@ use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
 use super::link_rules;
 use super::model::Config;
+use super::service::waits;
 use super::service_build::ServiceBuild;
+use super::static_build;
+use super::track;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
     Context, Diagnostics, Facts, NodeId, Position, Progress, Reader, Severity, Tree, Walk, Want,
@@ -27,6 +30,8 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// All messages, in the order of the text.
     pub diagnostics: Diagnostics,
+    /// The text would be another one with another [`Facts::config_id`].
+    pub uses_id: bool,
 }
 
 /// Loads a configuration in slices.
@@ -36,6 +41,7 @@ pub struct Loader {
     tables: Tables,
     root: RootDraft,
     stage: Stage,
+    uses_id: bool,
 }
 
 enum Stage {
@@ -68,6 +74,7 @@ impl Loader {
             tables: Tables::default(),
             root: RootDraft::default(),
             stage: Stage::Done { usable: false },
+            uses_id: false,
         };
         let bytes = text.len();
         if bytes > MAX_CONFIG_BYTES {
@@ -141,11 +148,15 @@ impl Loader {
                 let mut cx = context(&self.tree, &mut self.diagnostics);
                 match drafts.next() {
                     Some(draft) => {
-                        let outer = (&self.root.global, self.root.groups.as_slice());
+                        let outer = (&self.root.global, self.root.groups.as_slice(), &self.root.fixed);
                         instance_build::finish(&draft, outer, &mut self.tables, &mut cx);
                         Stage::Instances(drafts)
                     }
                     None => {
+                        let interface = self.root.global.static_interface();
+                        static_build::finish(&self.root.fixed, interface, &mut self.tables, &mut cx);
+                        let groups = &self.root.service_groups;
+                        self.tables.entry_count.admit_all(groups.lines, groups.over.unwrap_or_default());
                         self.tables.link_rules = link_rules::finish(&self.root, &self.tables, &mut cx);
                         group::finish(&self.root.groups, &mut self.tables, &mut cx);
                         self.tables.report_limits(&mut cx);
@@ -164,10 +175,11 @@ impl Loader {
         let usable = matches!(self.stage, Stage::Done { usable: true });
         let usable = usable && self.diagnostics.count(Severity::Fatal) == 0;
         let config = usable.then(|| self.tables.finish(self.root));
-        Loaded { config, diagnostics: self.diagnostics }
+        Loaded { config, diagnostics: self.diagnostics, uses_id: self.uses_id }
     }
 
     fn take_tree(&mut self, reader: Reader) -> Stage {
+        self.uses_id = reader.uses_id();
         let (tree, trusted) = reader.into_tree();
         self.tree = tree;
         if !trusted {
@@ -185,6 +197,11 @@ impl Loader {
             let before = walk.peek(cx.tree);
             budget = budget.saturating_sub(before.map_or(1, |node| cx.tree.weight(node)));
             if !walk.step(&mut cx, &ROOT, &mut self.root) {
+                if let Some(node) = self.root.waiting.pop_front() {
+                    return self.start_service(node, walk);
+                }
+                group::prepare(&mut self.root.groups, &mut cx);
+                track::prepare(&self.root.appliance, &mut self.tables, &mut cx);
                 let drafts = core::mem::take(&mut self.root.instances);
                 return Stage::Instances(drafts.into_iter());
             }
@@ -195,6 +212,10 @@ impl Loader {
                 self.tables.instance_count.admit(draft.at);
             }
             if let Some(node) = self.root.service.take() {
+                if waits(cx.tree, node, &self.root.service_groups) {
+                    self.root.waiting.push_back(node);
+                    continue;
+                }
                 return self.start_service(node, walk);
             }
         }
@@ -203,7 +224,7 @@ impl Loader {
 
     fn start_service(&mut self, node: NodeId, walk: Walk) -> Stage {
         let mut cx = context(&self.tree, &mut self.diagnostics);
-        match ServiceBuild::new(&mut cx, node, &self.tables) {
+        match ServiceBuild::new(&mut cx, node, &self.tables, &self.root.service_groups) {
             Some(service) => Stage::Service(Box::new(service), walk),
             None => Stage::Blocks(walk),
         }

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod keywords;
 pub mod loader;
 pub mod model;
+pub mod routing;
 
 mod address;
 mod appliance;
@@ -23,13 +24,20 @@ mod global;
 mod group;
 mod instance;
 mod instance_build;
+mod iproute;
 mod link_rules;
 mod own;
 mod probe_build;
 mod refused;
+mod route;
 mod rows;
+mod rule;
 mod service;
 mod service_build;
+mod service_group;
+mod service_spec;
+mod static_build;
+mod track;
 
 #[cfg(test)]
 mod tests;

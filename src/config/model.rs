@@ -9,13 +9,20 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroU8;
 use std::rc::Rc;
 
-use super::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
+use super::ids::{
+    AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, RouteId, RuleId, ServiceId,
+};
+use super::routing::{Route, Rule};
 use crate::check::Checker;
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
 use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
 pub use behaviour::{LinkRules, Manners, Peer, Ttls};
+
+mod tracked;
+
+pub use tracked::{Group, PingGroup, TrackTarget, Tracker, Variable};
 
 /// A whole configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -34,19 +41,29 @@ pub struct Config {
     pub groups: Box<[Group]>,
     /// Members of groups, contiguous per group (indexed by `Group::members`); an instance is in one group at most.
     pub members: Box<[InstanceId]>,
-    /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones.
+    /// Virtual addresses, contiguous per instance: first the advertised ones, then the excluded ones. Static ones
+    /// behind them.
     pub addresses: Box<[VirtualAddress]>,
+    /// Routes, contiguous per instance, static ones behind them.
+    pub routes: Box<[Route]>,
+    /// Rules, contiguous per instance, static ones behind them.
+    pub rules: Box<[Rule]>,
     /// Unicast peers, contiguous per instance (indexed by `Instance::peers`, not by an id).
     pub peers: Box<[Peer]>,
-    /// Tracked interfaces, contiguous per instance (indexed by `Instance::trackers`).
+    /// What is tracked, contiguous per instance (indexed by `Instance::trackers`).
     pub trackers: Box<[Tracker]>,
+    /// `ping_group` blocks in order of the file.
+    pub ping_groups: Box<[PingGroup]>,
+    /// Top-level `track_file` blocks in order of the file.
+    pub variables: Box<[Variable]>,
     /// `virtual_server` blocks in order of the file.
     pub services: Box<[Service]>,
     /// Destinations, contiguous per service: its real servers, then its sorry server if it has one.
     pub destinations: Box<[Destination]>,
     /// Distinct probes.
     pub probes: Box<[Probe]>,
-    /// Which probes a destination needs, contiguous per destination (indexed by `Destination::probes`).
+    /// Which probes a destination needs or a ping group has, contiguous for each (indexed by `Destination::probes` and
+    /// `PingGroup::probes`).
     pub probe_uses: Box<[ProbeId]>,
     /// `appliance`: what only PID 1 acts on.
     pub appliance: Appliance,
@@ -150,23 +167,16 @@ pub struct Instance {
     pub addresses: Range<AddressId>,
     /// How many of them, counted from the first, are in the adverts.
     pub advertised: u8,
-    /// Tracked interfaces, rows of `Config::trackers`. The instance's own interface is always the first one.
+    /// Routes of the MASTER.
+    pub routes: Range<RouteId>,
+    /// Rules of the MASTER.
+    pub rules: Range<RuleId>,
+    /// What is tracked, rows of `Config::trackers`. The instance's own interface is always the first one.
     pub trackers: core::ops::Range<u32>,
     /// Gratuitous ARP.
     pub announce: Announce,
     /// How it behaves beyond the protocol.
     pub manners: Manners,
-}
-
-/// A sync group: instances that change their states together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// The name behind `vrrp_sync_group`.
-    pub name: Text,
-    /// Rows of `Config::members`, at least one.
-    pub members: core::ops::Range<u32>,
-    /// Trackers of its members may have a weight (`sync_group_tracking_weight`).
-    pub weighted: bool,
 }
 
 /// `preempt` or `nopreempt`.
@@ -252,8 +262,8 @@ pub struct Announce {
 /// A virtual address with what `ip address add` would need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualAddress {
-    /// The instance it belongs to.
-    pub instance: InstanceId,
+    /// The instance it belongs to; none for a static one.
+    pub instance: Option<InstanceId>,
     /// The address.
     pub address: IpAddr,
     /// Prefix length, 0 to 32 or 0 to 128.
@@ -268,15 +278,10 @@ pub struct VirtualAddress {
     pub scope: u8,
     /// Label, empty if none; at most 15 bytes.
     pub label: Text,
-}
-
-/// An interface whose state matters to an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tracker {
-    /// The interface.
-    pub link: LinkId,
-    /// 0: down means FAULT. Above 0: added while up. Below 0: subtracted while down. -253 to 253.
-    pub weight: i16,
+    /// `IFA_F_*`; IPv6 without duplicate address detection unless it is asked for.
+    pub flags: u32,
+    /// Seconds for which it may be chosen as a source; `None`: for ever.
+    pub preferred: Option<u32>,
 }
 
 /// A virtual service: one service of the kernel.
@@ -454,25 +459,9 @@ impl Config {
         self.link_rules.get(id.index()).copied().unwrap_or(LinkRules::of(id))
     }
 
-    /// The interfaces an instance tracks, its own first.
+    /// What an instance tracks, its own interface first.
     pub fn trackers_of(&self, instance: &Instance) -> &[Tracker] {
         rows(&self.trackers, &instance.trackers)
-    }
-
-    /// The members of a group, in order.
-    pub fn members_of(&self, group: &Group) -> &[InstanceId] {
-        rows(&self.members, &group.members)
-    }
-
-    /// The group an instance is in.
-    pub fn group_of(&self, instance: InstanceId) -> Option<GroupId> {
-        let holds = |group: &Group| self.members_of(group).contains(&instance);
-        self.groups.iter().position(holds).map(GroupId::from_index)
-    }
-
-    /// The group's name.
-    pub fn group_name(&self, id: GroupId) -> &str {
-        self.groups.get(id.index()).map_or("?", |group| self.texts.get(group.name))
     }
 
     /// The addresses in an instance's adverts, in order.

@@ -1,26 +1,29 @@
-//! Blocks of our own that this version reads and does not act on: `firewall`, `real_server_role`, `ping_group`,
-//! `serial_link`, and some lines of `appliance` and `interface`.
+//! Blocks of our own: `ping_group`, and those that this version reads and does not act on: `firewall`,
+//! `real_server_role`, `serial_link`, and some lines of `appliance` and `interface`.
 //!
-//! Their grammar is checked in full, so that a mistake inside is named today; then an error says that the block or the
-//! line is not supported. Inside these blocks several keywords may share a line.
+//! The grammar of the others is checked in full, so that a mistake inside is named today; then an error says that the
+//! block or the line is not supported. Inside these blocks several keywords may share a line.
 
 use core::net::IpAddr;
 
 use super::address::{address, network};
 use super::appliance::ApplianceDraft;
-use super::rows::{integer, link, list, timer, words};
+use super::rows::{flag, integer, link, list, timer, words};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, MISSING, RANGE};
-use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Table, Walk};
+use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
 use crate::wire::link::LinkName;
 
 /// What a block of ours must have, or must agree in.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    hosts: usize,
-    interval: Option<Given<Duration>>,
-    dead: Option<Given<Duration>>,
+    pub(super) name: String,
+    pub(super) at: Position,
+    pub(super) hosts: Vec<Given<IpAddr>>,
+    pub(super) interval: Option<Given<Duration>>,
+    pub(super) dead: Option<Given<Duration>>,
+    pub(super) init_fail: bool,
 }
 
 const NOT_YET: &str = "what stands in it was checked; set it up with the means of the machine";
@@ -53,22 +56,13 @@ const ROLE_ROWS: &[Keyword<ApplianceDraft>] =
     })];
 
 const PING_ROWS: &[Keyword<ApplianceDraft>] = &[
-    timer(
-        "interval|1 s|time between two echo requests|later",
-        Duration::from_millis(100),
-        MINUTE,
-        |b, given| {
-            b.own.interval = Some(given);
-        },
-    ),
-    timer(
-        "dead|5 s|silence after which a host is down|later",
-        Duration::from_millis(200),
-        HOUR,
-        |b, given| {
-            b.own.dead = Some(given);
-        },
-    ),
+    timer("interval|1 s|time between two echo requests", Duration::from_millis(100), MINUTE, |b, given| {
+        b.own.interval = Some(given);
+    }),
+    timer("dead|5 s|silence after which a host is down", Duration::from_millis(200), HOUR, |b, given| {
+        b.own.dead = Some(given);
+    }),
+    flag("init_fail|off|hosts are down until they answer", |b, _| b.own.init_fail = true),
 ];
 
 const SERIAL_ROWS: &[Keyword<ApplianceDraft>] = &[
@@ -116,14 +110,13 @@ fn whole(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId, table: 
 
 /// `ping_group NAME { ADDRESS… [interval S] [dead S] }`
 pub(super) fn ping(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
+    let at = cx.tree.position(node);
     let mut line = cx.line(node);
-    if line.need("the name of the group").is_some() {
-        line.end();
-    }
-    draft.own = Draft::default();
+    let name = line.need("the name of the group").map(|word| word.text.into_owned());
+    line.end();
+    draft.own = Draft { at, ..Draft::default() };
     Walk::items(cx, node, hosts, draft);
-    if draft.own.hosts == 0 {
-        let at = cx.tree.position(node);
+    if draft.own.hosts.is_empty() {
         cx.error(
             MISSING,
             at,
@@ -131,15 +124,20 @@ pub(super) fn ping(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeI
             format_args!("write addresses of hosts outside, such as that of the next router"),
         );
     }
-    patience(cx, &draft.own, (Duration::from_secs(1), Duration::from_secs(5)));
-    cx.unsupported(node, 0, NOT_YET);
+    let sound = patience(cx, &draft.own, (Duration::from_secs(1), Duration::from_secs(5)));
+    let own = core::mem::take(&mut draft.own);
+    if let Some(name) = name.filter(|_| sound && !own.hosts.is_empty()) {
+        draft.pings.push(Draft { name, ..own });
+    }
 }
 
 /// Addresses and keywords in any order.
 fn hosts(draft: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
     while let Some(word) = line.keyword_next() {
-        if word.text.parse::<IpAddr>().is_ok() {
-            draft.own.hosts += 1;
+        if let Ok(value) = word.text.parse::<IpAddr>() {
+            draft.own.hosts.push(Given { value, at: word.at });
+        } else if word.text == "init_fail" {
+            draft.own.init_fail = true;
         } else if let Some((_, Keyword { kind: Kind::Timer { min, max, set }, .. })) = PING.find(&word.text) {
             match line.timer(*min, *max) {
                 Some(given) => set(draft, given),
@@ -175,8 +173,8 @@ pub(super) fn serial(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: Nod
 }
 
 /// One lost packet is no outage.
-fn patience(cx: &mut Context<'_>, draft: &Draft, (interval, dead): (Duration, Duration)) {
-    let Some(at) = draft.dead.map(|it| it.at).or(draft.interval.map(|it| it.at)) else { return };
+fn patience(cx: &mut Context<'_>, draft: &Draft, (interval, dead): (Duration, Duration)) -> bool {
+    let Some(at) = draft.dead.map(|it| it.at).or(draft.interval.map(|it| it.at)) else { return true };
     let interval = draft.interval.map_or(interval, |given| given.value);
     let dead = draft.dead.map_or(dead, |given| given.value);
     let least = interval + interval;
@@ -188,6 +186,7 @@ fn patience(cx: &mut Context<'_>, draft: &Draft, (interval, dead): (Duration, Du
             format_args!("write a `dead` of at least {least} seconds"),
         );
     }
+    dead >= least
 }
 
 /// `N to ADDRESS [tcp|udp|sctp PORT[-PORT]]`
@@ -268,7 +267,7 @@ pub(super) fn console_password(line: &mut Line<'_, '_>) {
         INVALID,
         at,
         format_args!("console_password: this is no hash of a password"),
-        format_args!("write what `lvsbox passwd` prints; the line is left out"),
+        format_args!("write a hash that begins with `$pbkdf2`; the line is left out"),
     );
     line.rest();
 }

@@ -2,7 +2,6 @@
 //! where they are misplaced. One row of `word|default|meaning` a line; a block that is implemented leaves this list.
 
 pub(super) const BLOCKS: &[(&str, &str)] = &[
-    ("track_group", "group|none|instances that the static addresses depend on"),
     (
         "vrrp_script",
         "script|none|the command\n\
@@ -33,12 +32,6 @@ pub(super) const BLOCKS: &[(&str, &str)] = &[
          time_window|3 adverts, at least 5 s|how old an advert may be, 1 to 300 s\n\
          anti_replay|time|how old adverts are told from new ones\n\
          mode|enforce|what becomes of adverts that are not signed",
-    ),
-    (
-        "track_file",
-        "file|none|path of the file\n\
-         weight|1|what its number is multiplied by, -254 to 254\n\
-         init_file|none|number to begin with",
     ),
     (
         "bfd_instance",

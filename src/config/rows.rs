@@ -1,14 +1,14 @@
 //! Short ways to write the rows of keyword tables, and what several tables share. The first argument of each is the
 //! row's text, `word|default|meaning`.
 
-use crate::syntax::keyword::{INVALID, RANGE};
+use crate::syntax::keyword::{INVALID, RANGE, Value};
 use crate::syntax::value::{self, Invalid};
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position};
 use crate::time::Duration;
 use crate::wire::link::LinkName;
 
-/// Longest time of a gratuitous ARP setting: a day.
-const LONGEST: Duration = Duration::from_secs(86_400);
+/// Longest time of a gratuitous ARP setting; keepalived's numbers of seconds have 32 bits.
+const LONGEST: Duration = Duration::from_secs(4_294_967_295);
 
 pub(super) const fn flag<B>(word: &'static str, set: fn(&mut B, Position)) -> Keyword<B> {
     Keyword { text: word, kind: Kind::Flag(set) }
@@ -52,8 +52,18 @@ pub(super) const fn block<B>(word: &'static str, set: fn(&mut B, &mut Context<'_
     Keyword { text: word, kind: Kind::Block(set) }
 }
 
-pub(super) const fn ignored<B>(word: &'static str, values: usize, why: &'static str) -> Keyword<B> {
-    Keyword { text: word, kind: Kind::Ignored { values, why } }
+pub(super) const fn ignored<B>(word: &'static str, values: u8, why: &'static str) -> Keyword<B> {
+    idle(word, Value::Words(values), why)
+}
+
+/// A number from 0 or 1 up, and one with a sign.
+pub(super) const COUNT: Value = Value::Number(0, 0xffff_ffff);
+pub(super) const POSITIVE: Value = Value::Number(1, 0xffff_ffff);
+pub(super) const SIGNED: Value = Value::Number(-0x8000_0000, 0x7fff_ffff);
+
+/// The same, with a value that keepalived looks at.
+pub(super) const fn idle<B>(word: &'static str, value: Value, why: &'static str) -> Keyword<B> {
+    Keyword { text: word, kind: Kind::Ignored { value, why } }
 }
 
 pub(super) const fn unsupported<B>(word: &'static str, instead: &'static str) -> Keyword<B> {

@@ -3,13 +3,14 @@
 use core::net::IpAddr;
 use core::num::NonZeroU32;
 
-use super::codes::NO_SCHEDULER;
-use super::rows::{block, boolean, flag, ignored, integer, unsupported, words};
+use super::codes::{NO_SCHEDULER, NO_SERVERS};
+use super::rows::{block, boolean, flag, idle, ignored, integer, unsupported, words};
+use super::service_group::{Entry, Groups};
 use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNSUPPORTED};
+use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::nearest::nearest;
-use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
+use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Tree, Walk};
 use crate::wire::genl_ipvs::{Family, ForwardingMethod, PersistenceEngine, Protocol, Scheduler, Tunnel};
 
 /// Schedulers of the kernel (`net/netfilter/ipvs`).
@@ -35,6 +36,9 @@ pub(super) struct SchedulerFlag {
 #[derive(Debug)]
 pub(super) struct ServiceDraft {
     pub(super) at: Position,
+    /// All of a group; the first one is read first.
+    pub(super) members: Vec<Entry>,
+    /// The one that is being read.
     pub(super) header: Header,
     pub(super) scheduler: Scheduler,
     pub(super) flags: Vec<SchedulerFlag>,
@@ -182,10 +186,10 @@ const OTHER: &[Keyword<ServiceDraft>] = &[
         0,
         "it is about scripts at the stop, and no scripts run here",
     ),
-    ignored("quorum_up|none|command when the quorum is gained", 0, SCRIPTS),
-    ignored("quorum_down|none|command when the quorum is lost", 0, SCRIPTS),
-    ignored("smtp_alert|off|mail about the service", 0, MAIL),
-    ignored("snmp_name|none|name in SNMP", 0, SNMP),
+    ignored("quorum_up|none|command when the quorum is gained", 1, SCRIPTS),
+    ignored("quorum_down|none|command when the quorum is lost", 1, SCRIPTS),
+    idle("smtp_alert|off|mail about the service", Value::Bool, MAIL),
+    ignored("snmp_name|none|name in SNMP", 1, SNMP),
     unsupported(
         "ha_suspend|off|check only while the virtual address is here",
         "the servers are checked whether the virtual address is here or not",
@@ -206,25 +210,19 @@ const SERVER_ROWS: &[Keyword<ServerDraft>] = &[
     words("lvs_method|the service's|forwarding method (also `lb_kind`)", METHOD, |b, line| {
         b.method = method(line).or(b.method)
     }),
-    integer(
-        "uthreshold|0|connections above which it gets no more; 0: no limit",
-        0,
-        i32::MAX.unsigned_abs(),
-        |b, given| b.upper = Some(given),
-    ),
-    integer(
-        "lthreshold|0|connections below which it gets new ones again",
-        0,
-        i32::MAX.unsigned_abs(),
-        |b, given| b.lower = Some(given),
-    ),
+    integer("uthreshold|0|connections above which it gets no more; 0: no limit", 0, u32::MAX, |b, given| {
+        b.upper = Some(given)
+    }),
+    integer("lthreshold|0|connections below which it gets new ones again", 0, u32::MAX, |b, given| {
+        b.lower = Some(given)
+    }),
     words("virtualhost|the service's|Host of HTTP requests of its checks", "a host name", |b, line| {
         b.host = host(line).or(b.host.take())
     }),
-    ignored("notify_up|none|command when it comes up", 0, SCRIPTS),
-    ignored("notify_down|none|command when it goes down", 0, SCRIPTS),
-    ignored("smtp_alert|off|mail about this server", 0, MAIL),
-    ignored("snmp_name|none|name in SNMP", 0, SNMP),
+    ignored("notify_up|none|command when it comes up", 1, SCRIPTS),
+    ignored("notify_down|none|command when it goes down", 1, SCRIPTS),
+    idle("smtp_alert|off|mail about this server", Value::Bool, MAIL),
+    ignored("snmp_name|none|name in SNMP", 1, SNMP),
 ];
 
 fn scheduler(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
@@ -377,28 +375,53 @@ fn target(line: &mut Line<'_, '_>) -> Option<(Given<IpAddr>, Option<Given<u32>>)
     Some((address, port))
 }
 
+/// True for `virtual_server group NAME` if there is no such group so far: it may stand further down.
+pub(super) fn waits(tree: &Tree, node: NodeId, groups: &Groups) -> bool {
+    let is_group = tree.word(node, 1).is_some_and(|word| word.text == "group");
+    let name = tree.word(node, 2).filter(|_| is_group);
+    name.is_some_and(|name| groups.find(&name.text).is_none())
+}
+
 /// The line of a `virtual_server`; its block is left to the caller.
-pub(super) fn header(cx: &mut Context<'_>, node: NodeId) -> Option<ServiceDraft> {
+pub(super) fn header(cx: &mut Context<'_>, node: NodeId, groups: &Groups) -> Option<ServiceDraft> {
     let at = cx.tree.position(node);
     let mut line = cx.line(node);
-    let header = if line.take("fwmark") {
+    let members = if line.take("fwmark") {
         let mark = line.integer(1, u32::MAX)?;
-        Header::Mark(NonZeroU32::new(mark.value)?)
+        vec![Entry::alone(at, Header::Mark(NonZeroU32::new(mark.value)?))]
     } else if line.take("group") {
-        line.cx.error(
-            UNSUPPORTED,
-            at,
-            format_args!("groups of virtual servers are not supported; the service is left out"),
-            format_args!("write one virtual_server block for each address of the group"),
-        );
-        return None;
+        let name = line.need("the name of a virtual_server_group")?;
+        let Some(entries) = groups.find(&name.text) else {
+            line.cx.error(
+                INVALID,
+                name.at,
+                format_args!("there is no virtual_server_group {}", Quoted(&name.text)),
+                format_args!(
+                    "write a block `virtual_server_group {:.40}`; the service is left out",
+                    name.text
+                ),
+            );
+            return None;
+        };
+        entries.to_vec()
     } else {
         let (address, port) = target(&mut line)?;
-        Header::Address(address.value, port.map_or(0, |port| u16::try_from(port.value).unwrap_or(0)))
+        let port = port.map_or(0, |port| u16::try_from(port.value).unwrap_or(0));
+        vec![Entry::alone(at, Header::Address(address.value, port))]
     };
     line.end();
+    let Some(header) = members.first().map(|entry| entry.first) else {
+        cx.warn(
+            NO_SERVERS,
+            at,
+            format_args!("there is no valid address in this group: the virtual server is left out"),
+            format_args!("write at least one address or `fwmark N` into the virtual_server_group"),
+        );
+        return None;
+    };
     Some(ServiceDraft {
         at,
+        members,
         header,
         scheduler: Scheduler::new("wlc")?,
         flags: Vec::new(),

@@ -7,14 +7,13 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::HashSet;
 
 use super::build::{Tables, row};
-use super::codes::{DEFAULTED, DUPLICATE, FAMILY, FLAG, NO_SERVERS, PERSISTENCE, PORT, QUORUM, THRESHOLD};
+use super::codes::{DEFAULTED, DUPLICATE, FAMILY, NO_SERVERS, PERSISTENCE, PORT, THRESHOLD};
 use super::ids::{DestinationId, Id, Range, ServiceId};
 use super::model::{Destination, OnFailure, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
-use crate::syntax::{Context, Cursor, Given, NodeId, Position, Walk};
-use crate::wire::genl_ipvs::{
-    DestinationKey, Family, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
-};
+use super::service_group::{Entry, Groups};
+use crate::syntax::{Context, Cursor, Diagnostics, Given, NodeId, Position, Walk};
+use crate::wire::genl_ipvs::{DestinationKey, Family, ForwardingMethod, Protocol, ServiceKey};
 
 /// keepalived's and ipvsadm's default, in seconds.
 const PERSISTENCE_SECONDS: u32 = 360;
@@ -33,13 +32,19 @@ pub(super) struct ServiceBuild {
     first: usize,
     first_probe: usize,
     first_use: usize,
-    weights: u64,
+    pub(super) weights: u64,
+    /// The block, the line of the group that is being worked on, and which of its addresses.
+    node: NodeId,
+    entry: usize,
+    nth: u64,
+    /// Real servers that the address cannot have, because they are of the other family.
+    foreign: usize,
 }
 
 impl ServiceBuild {
     /// Starts with a `virtual_server` block; nothing if its line is wrong.
-    pub(super) fn new(cx: &mut Context<'_>, node: NodeId, tables: &Tables) -> Option<Self> {
-        let draft = header(cx, node)?;
+    pub(super) fn new(cx: &mut Context<'_>, node: NodeId, tables: &Tables, groups: &Groups) -> Option<Self> {
+        let draft = header(cx, node, groups)?;
         let servers = cx.tree.children(node);
         Some(Self {
             draft,
@@ -52,7 +57,66 @@ impl ServiceBuild {
             first_probe: tables.probes.len(),
             first_use: tables.probe_uses.len(),
             weights: 0,
+            node,
+            entry: 0,
+            nth: 0,
+            foreign: 0,
         })
+    }
+
+    /// True for the first service of a group, and for one without: what is wrong with the block is said once.
+    fn is_first(&self) -> bool {
+        self.entry == 0 && self.nth == 0
+    }
+
+    /// Goes on to the next address of the group: its block is read again, without a word. False if there is none, or
+    /// none that fits.
+    fn next_member(&mut self, cx: &Context<'_>, tables: &mut Tables) -> bool {
+        let Some(entry) = self.draft.members.get(self.entry) else { return false };
+        let added = tables.destinations.len() - self.first;
+        self.nth += 1;
+        if self.nth >= entry.count {
+            (self.entry, self.nth) = (self.entry + 1, 0);
+        }
+        let Some(entry) = self.draft.members.get(self.entry) else { return false };
+        let full = (tables.service_count.is_full(), tables.server_count.is_full());
+        if full.0 || full.1 {
+            let rest = self.draft.members.get(self.entry..).unwrap_or(&[]).iter();
+            let rest = rest.fold(0, |sum: u64, entry| sum.saturating_add(entry.count)) - self.nth;
+            let rest = usize::try_from(rest).unwrap_or(usize::MAX);
+            match full {
+                (true, _) => tables.service_count.admit_all(rest, entry.at),
+                (false, _) => tables.server_count.admit_all(rest.saturating_mul(added), entry.at),
+            };
+            return false;
+        }
+        if !tables.repeat_count.admit_all(cx.tree.weight(self.node), entry.at) {
+            return false;
+        }
+        self.draft.header = entry.nth(self.nth);
+        self.family = self.family_of_member(entry);
+        self.servers = cx.tree.children(self.node);
+        self.keys.clear();
+        self.id = ServiceId::from_index(tables.services.len());
+        (self.first, self.first_probe) = (tables.destinations.len(), tables.probes.len());
+        (self.first_use, self.weights, self.foreign) = (tables.probe_uses.len(), 0, 0);
+        true
+    }
+
+    fn family_of_member(&self, entry: &Entry) -> Option<Family> {
+        match entry.first {
+            Header::Address(address, _) => Some(family_of(address)),
+            Header::Mark(_) => entry.family.or(self.draft.family.map(|given| given.value)),
+        }
+    }
+
+    /// Does `work` with the block: with messages for the first service of a group, without for the others.
+    fn once<R>(&mut self, cx: &mut Context<'_>, work: impl FnOnce(&mut Self, &mut Context<'_>) -> R) -> R {
+        if self.is_first() {
+            return work(self, cx);
+        }
+        let mut unheard = Diagnostics::default();
+        work(self, &mut Context { tree: cx.tree, diagnostics: &mut unheard, home: cx.home })
     }
 
     /// Reads about `budget` statements; true when the service is finished.
@@ -68,13 +132,18 @@ impl ServiceBuild {
             }
             let Some(node) = cx.tree.next(&mut self.servers) else {
                 self.finish(cx, tables);
+                if self.next_member(cx, tables) {
+                    continue;
+                }
                 return true;
             };
             if cx.tree.keyword(node).text == "real_server" && cx.tree.has_block(node) {
                 *budget = budget.saturating_sub(cx.tree.weight(node));
-                if let Some(server) = server(cx, node) {
-                    self.add_server(server, cx, tables);
-                }
+                self.once(cx, |this, cx| {
+                    if let Some(server) = server(cx, node) {
+                        this.add_server(server, cx, tables);
+                    }
+                });
             }
         }
         false
@@ -82,12 +151,15 @@ impl ServiceBuild {
 
     /// What concerns the service as a whole, before its servers are read.
     fn settle(&mut self, cx: &mut Context<'_>) {
+        self.family = self.draft.members.first().and_then(|entry| self.family_of_member(entry));
         let draft = &mut self.draft;
-        self.family = match draft.header {
-            Header::Address(address, _) => Some(family_of(address)),
-            Header::Mark(_) => draft.family.map(|given| given.value),
+        let fits = |family| {
+            draft.members.iter().any(|entry| match entry.first {
+                Header::Address(address, _) => family_of(address) == family,
+                Header::Mark(_) => true,
+            })
         };
-        if let Some(given) = draft.family.filter(|given| self.family != Some(given.value)) {
+        if let Some(given) = draft.family.filter(|given| !fits(given.value)) {
             cx.error(
                 FAMILY,
                 given.at,
@@ -103,7 +175,11 @@ impl ServiceBuild {
                 format_args!("write `lb_kind NAT`, `lb_kind DR` or `lb_kind TUN`"),
             );
         }
-        if let Header::Address(_, port) = draft.header {
+        let ports = |entry: &Entry| match entry.first {
+            Header::Address(_, port) => Some(port),
+            Header::Mark(_) => None,
+        };
+        if draft.members.iter().any(|entry| ports(entry).is_some()) {
             if draft.protocol.is_none() {
                 cx.warn(
                     DEFAULTED,
@@ -112,7 +188,8 @@ impl ServiceBuild {
                     format_args!("write `protocol TCP` or `protocol UDP`"),
                 );
             }
-            if port == 0 && draft.persistence.is_none() {
+            let any = draft.members.iter().any(|entry| ports(entry) == Some(0));
+            if any && draft.persistence.is_none() {
                 draft.persistence = Some(PERSISTENCE_SECONDS);
                 cx.warn(
                     PERSISTENCE,
@@ -200,6 +277,7 @@ impl ServiceBuild {
         let family = *self.family.get_or_insert(family_of(address));
         let fits = family == family_of(address) || matches!(method, ForwardingMethod::Tunnel(_));
         if !fits {
+            self.foreign += 1;
             cx.error(
                 FAMILY,
                 at,
@@ -259,9 +337,10 @@ impl ServiceBuild {
             tables.truncate_probes(self.first_probe);
             return;
         };
-        let (quorum, hysteresis) = self.quorum(cx);
-        let spec = self.spec(cx);
-        let sorry = self.add_sorry(cx, tables);
+        let (quorum, hysteresis, spec, sorry) = self.once(cx, |this, cx| {
+            let (quorum, hysteresis) = this.quorum(cx);
+            (quorum, hysteresis, this.spec(cx), this.add_sorry(cx, tables))
+        });
         tables.keys.insert(key);
         let destinations = Range::new(self.first, tables.destinations.len());
         tables.services.push(Service { key, spec, destinations, sorry, quorum, hysteresis });
@@ -276,13 +355,27 @@ impl ServiceBuild {
             }
             Header::Mark(mark) => ServiceKey::Mark { mark, family: self.family.unwrap_or(Family::Inet) },
         };
+        let at = self.draft.members.get(self.entry).map_or(self.draft.at, |entry| entry.at);
+        if self.foreign > 0 && !self.is_first() && self.nth == 0 {
+            cx.error(
+                FAMILY,
+                at,
+                format_args!("{} real servers are not of the address family of {key}", self.foreign),
+                format_args!(
+                    "only TUN carries packets of one family to a server of the other: write two groups"
+                ),
+            );
+        }
         if tables.keys.contains(&key) {
             cx.error(
                 DUPLICATE,
-                self.draft.at,
+                at,
                 format_args!("there is a virtual server {key} already; this one is left out"),
                 format_args!("put all real servers into one block"),
             );
+            return None;
+        }
+        if servers == 0 && !self.is_first() {
             return None;
         }
         if servers == 0 {
@@ -294,7 +387,7 @@ impl ServiceBuild {
             );
             return None;
         }
-        tables.service_count.admit(self.draft.at).then_some(key)
+        tables.service_count.admit(at).then_some(key)
     }
 
     fn add_sorry(&mut self, cx: &mut Context<'_>, tables: &mut Tables) -> Option<DestinationId> {
@@ -326,114 +419,6 @@ impl ServiceBuild {
             probes: uses..uses,
         });
         Some(id)
-    }
-
-    /// Quorum and hysteresis that can be reached: keepalived cuts the quorum to the sum of the weights and the
-    /// hysteresis to below the quorum, and leaves alone what is then still out of reach.
-    fn quorum(&self, cx: &mut Context<'_>) -> (u32, u32) {
-        let total = u32::try_from(self.weights).unwrap_or(u32::MAX);
-        let mut quorum = self.draft.quorum.map_or(1, |given| given.value);
-        let mut hysteresis = self.draft.hysteresis.map_or(0, |given| given.value);
-        let at = self.draft.quorum.or(self.draft.hysteresis).map_or(self.draft.at, |given| given.at);
-        if total == 0 {
-            cx.warn(
-                QUORUM,
-                self.draft.at,
-                format_args!("all weights are 0: the service is never up"),
-                format_args!("give at least one real server a weight above 0"),
-            );
-            return (quorum, hysteresis.min(quorum - 1));
-        }
-        if quorum > total {
-            cx.warn(
-                QUORUM,
-                at,
-                format_args!("quorum {quorum} is above the sum of all weights and is cut to {total}"),
-                format_args!("write a quorum of at most {total}"),
-            );
-            quorum = total;
-        }
-        if hysteresis >= quorum {
-            cx.warn(
-                QUORUM,
-                self.draft.hysteresis.map_or(at, |given| given.at),
-                format_args!("hysteresis {hysteresis} is not below the quorum and is cut to {}", quorum - 1),
-                format_args!("write a hysteresis below {quorum}"),
-            );
-            hysteresis = quorum - 1;
-        }
-        if quorum.saturating_add(hysteresis) > total {
-            cx.warn(
-                QUORUM,
-                at,
-                format_args!("a service that lost its quorum never gets it back"),
-                format_args!(
-                    "quorum {quorum} + hysteresis {hysteresis} must be at most {total}, the sum of the weights"
-                ),
-            );
-        }
-        (quorum, hysteresis)
-    }
-
-    fn spec(&self, cx: &mut Context<'_>) -> ServiceSpec {
-        let draft = &self.draft;
-        let inet6 = self.family == Some(Family::Inet6);
-        let most: u8 = if inet6 { 128 } else { 32 };
-        let netmask = draft.granularity.filter(|given| {
-            let fits = given.value <= most;
-            if !fits {
-                cx.error(
-                    PERSISTENCE,
-                    given.at,
-                    format_args!("a prefix of {} is too long for IPv4; the line is left out", given.value),
-                    format_args!("write a netmask such as 255.255.255.0"),
-                );
-            }
-            fits
-        });
-        let scheduler = draft.scheduler;
-        ServiceSpec {
-            scheduler,
-            flags: self.flags(scheduler, cx),
-            timeout: draft.persistence.unwrap_or(0),
-            netmask: netmask.map_or(most, |given| given.value),
-            engine: draft.engine,
-        }
-    }
-
-    /// `IP_VS_SVC_F_*` (linux/ip_vs.h).
-    fn flags(&self, scheduler: Scheduler, cx: &mut Context<'_>) -> u32 {
-        let mut flags = u32::from(self.draft.persistence.is_some());
-        if let Some(at) = self.draft.ops {
-            let tcp = matches!(self.draft.header, Header::Address(..))
-                && matches!(self.draft.protocol, Some(Protocol::Tcp | Protocol::Sctp));
-            if tcp {
-                cx.warn(
-                    FLAG,
-                    at,
-                    format_args!("ops is for UDP and is ignored"),
-                    format_args!("remove the line: a TCP connection needs one server for all its packets"),
-                );
-            } else {
-                flags |= 0x4;
-            }
-        }
-        for flag in &self.draft.flags {
-            if flag.of.is_empty() || flag.of == scheduler.as_str() {
-                flags |= flag.bit;
-            } else {
-                cx.warn(
-                    FLAG,
-                    flag.at,
-                    format_args!("this is a flag of the scheduler {} and is ignored", flag.of),
-                    format_args!(
-                        "the scheduler is {scheduler}: write `lb_algo {}` or remove the flag",
-                        flag.of
-                    ),
-                );
-            }
-        }
-        flags
     }
 }
 

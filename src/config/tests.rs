@@ -23,6 +23,8 @@ mod golden;
 mod groups;
 mod help;
 mod own;
+mod service_groups;
+mod tracked;
 
 /// The configuration and its messages in one line each, without file and column.
 fn loaded(text: &str) -> (Config, Vec<String>) {
@@ -104,6 +106,26 @@ fn no_block_knows_a_word_twice() {
     let mut seen = std::collections::HashSet::new();
     for row in keywords::keywords() {
         assert!(seen.insert(row), "{row:?}");
+    }
+}
+
+#[test]
+fn a_mistyped_value_of_an_ignored_keyword_is_named() {
+    for (line, message) in [
+        ("smtp_alert perhaps", "error[E0104]: smtp_alert: `perhaps` is not on, off, true, false, yes or no"),
+        (
+            "vrrp_priority -21",
+            "error[E0105]: vrrp_priority: `-21` is out of range, not a number from -20 to 19",
+        ),
+        ("vrrp_rlimit_rttime", "error[E0103]: `vrrp_rlimit_rttime` lacks its value"),
+        ("lvs_flush_on_stop some", "error[E0104]: lvs_flush_on_stop: `some` is not VS"),
+        ("vrrp_cpu_affinity 0 1", "warning[W0112]: `vrrp_cpu_affinity` is ignored"),
+        ("smtp_alert", "warning[W0112]: `smtp_alert` is ignored"),
+        ("max_auto_priority -1", "warning[W0112]: `max_auto_priority` is ignored"),
+    ] {
+        let (_, messages) = loaded(&format!("global_defs {{\n{line}\n}}\n"));
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0].contains(message), "{messages:?}");
     }
 }
 
@@ -292,13 +314,21 @@ fn assert_sound(config: &Config) {
         assert!(instance.addresses.rows().end <= config.addresses.len());
         assert_eq!(config.advertised(instance).len(), usize::from(instance.advertised));
         assert!(instance.advertised > 0);
-        assert!(config.addresses[instance.addresses.rows()].iter().all(|it| it.instance.index() == index));
+        assert!(
+            config.addresses[instance.addresses.rows()]
+                .iter()
+                .all(|it| it.instance.unwrap().index() == index)
+        );
         let trackers = config.trackers_of(instance);
-        assert_eq!(trackers[0].link, instance.link);
-        assert!(trackers.iter().all(|tracker| tracker.link.index() < config.links.len()));
+        assert_eq!(trackers[0].link(), Some(instance.link));
+        assert!(trackers.iter().filter_map(|it| it.link()).all(|link| link.index() < config.links.len()));
     }
     for probe in &config.probes {
-        assert!(probe.target.port() > 0 && !probe.interval.is_zero() && !probe.timeout.is_zero());
+        assert!(
+            (probe.target.port() > 0 || matches!(probe.checker, Checker::Ping(_)))
+                && !probe.interval.is_zero()
+                && !probe.timeout.is_zero()
+        );
     }
 }
 

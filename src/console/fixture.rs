@@ -50,7 +50,7 @@ pub(super) fn config(size: Size) -> Config {
     let mut texts = TextsBuilder::default();
     let mut config = Config { links: Box::new([LinkName::new("eth0").unwrap()]), ..Config::default() };
     config.instances = (0..size.instances).map(|id| instance(id, &mut texts)).collect();
-    config.trackers = (0..size.instances).map(|_| Tracker { link: LinkId(0), weight: 0 }).collect();
+    config.trackers = (0..size.instances).map(|_| Tracker::of_link(LinkId(0), 0)).collect();
     config.addresses = (0..u32::from(size.instances) * 2).map(address).collect();
     let each = u32::from(size.servers) + 1;
     config.services = (0..size.services).map(|id| service(id, each)).collect();
@@ -79,6 +79,8 @@ fn instance(id: u8, texts: &mut TextsBuilder) -> Instance {
         source_check: SourceCheck::Any,
         addresses: Range::new(first, first + 2),
         advertised: 1,
+        routes: Range::default(),
+        rules: Range::default(),
         trackers: u32::from(id)..u32::from(id) + 1,
         announce: Announce {
             repeat: 5,
@@ -99,7 +101,7 @@ fn address(id: u32) -> VirtualAddress {
         _ => (IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, low + 1]), 64),
     };
     VirtualAddress {
-        instance: InstanceId(id / 2),
+        instance: Some(InstanceId(id / 2)),
         address,
         prefix,
         link: LinkId(0),
@@ -107,6 +109,8 @@ fn address(id: u32) -> VirtualAddress {
         peer: None,
         scope: 0,
         label: crate::config::model::Text::default(),
+        flags: 0,
+        preferred: None,
     }
 }
 
@@ -260,7 +264,7 @@ impl Bench {
                         };
                         self.director.handle(now, Event::Address { entry: &entry, source: Source::Dump });
                     }
-                    Dump::Services | Dump::Destinations(_) => {}
+                    Dump::Routes | Dump::Rules | Dump::Services | Dump::Destinations(_) => {}
                 }
                 self.director.handle(now, Event::Dumped { action, result: Ok(()) });
             }
@@ -281,6 +285,7 @@ impl Bench {
             Action::OpenSocket { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::FlushIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::Service { .. }

@@ -51,7 +51,8 @@ impl Display for Trouble {
 pub fn owner(director: &Director, link: LinkName, address: IpAddr) -> Option<&str> {
     let names = Names(director.config());
     let ours = director.config().addresses.iter().find(|ours| ours.address == address)?;
-    (names.link(ours.link) == link.as_str()).then(|| names.instance(ours.instance))
+    let owner = ours.instance.map_or("static_ipaddress", |id| names.instance(id));
+    (names.link(ours.link) == link.as_str()).then_some(owner)
 }
 
 /// Names of interfaces by their index.
@@ -188,7 +189,7 @@ pub fn route(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>) -> f
         linkdown(entry.unusable),
     )?;
     let mut hops = entry.next_hops();
-    for NextHop { gateway, link, weight, unusable } in hops.by_ref().take(MAX_HOPS) {
+    for NextHop { gateway, link, weight, unusable, .. } in hops.by_ref().take(MAX_HOPS) {
         let (via, dev, down) = (Part(" via ", shown(&gateway)), links.name(link), linkdown(unusable));
         writeln!(out, "  {via} dev {dev} weight {weight}{down}")?;
     }
@@ -214,7 +215,7 @@ pub fn route_json(out: &mut dyn Write, links: Links<'_>, entry: &RouteEntry<'_>)
     )?;
     let mut hops = entry.next_hops();
     for (place, hop) in hops.by_ref().take(MAX_HOPS).enumerate() {
-        let NextHop { gateway, link, weight, unusable } = hop;
+        let NextHop { gateway, link, weight, unusable, .. } = hop;
         let comma = if place == 0 { "" } else { "," };
         let (gateway, link) = (Quoted(shown(&gateway)), links.name(link));
         let link = Quoted(Some(&link));

@@ -6,6 +6,7 @@
 
 mod names;
 mod refusals;
+mod routing;
 pub mod why;
 
 use core::fmt;
@@ -24,6 +25,7 @@ use crate::wire::genl_ipvs::DestinationKey;
 use crate::wire::link::MacAddress;
 use crate::wire::nftables::{Presence, TABLE};
 pub(super) use names::{Cause, Names, RealServer, Target};
+pub(super) use routing::Routing;
 use why::Why;
 
 /// How bad it is.
@@ -94,11 +96,10 @@ impl<'a> Teller<'a> {
             Reason::EqualAdvert(id, rival) => self.equal(id, rival),
             Reason::LowerDiscarded(id, Rival { from, theirs, .. }) => self.about(Info, id, format_args!("received lower priority ({theirs}) advert from {from} - discarding")),
             Reason::LowerAnswered(id, rival) => self.lower(id, rival),
+            Reason::VariableSet(id, value) => self.say(Info, format_args!("track_file {} set to {value} by the operator", names.variable(id))),
             Reason::PriorityChanged(id, from, to) => self.about(Info, id, format_args!("Changing effective priority from {from} to {to}")),
             Reason::Rejected(id, reject, from, seen) => refusals::tell(self, id, (reject, seen), from),
-            Reason::PeerMended(id, from) => {
-                self.about(Info, id, format_args!("adverts from {from} agree with our configuration again"));
-            }
+            Reason::PeerMended(id, from) => self.about(Info, id, format_args!("adverts from {from} agree with our configuration again")),
             Reason::AddressListDiffers(id, from, count) => self.list_differs(id, from, count),
             Reason::IntervalAdopted(id, from, to) => self.about(Info, id, format_args!("advertisement interval updated from {from}0ms to {to}0ms by master")),
             Reason::IntervalRestored(id, from, to) => self.about(Info, id, format_args!("changing advert interval from {from}0ms to locally configured {to}0ms")),
@@ -119,6 +120,9 @@ impl<'a> Teller<'a> {
             Reason::FilterFailed(errno) => self.say(Error, format_args!("nf_tables: {} (is the module nf_tables loaded?); addresses with no_accept answer until it works, tried again", Text(errno.0))),
             Reason::FilterBuilt => self.say(Info, format_args!("nf_tables works again")),
             Reason::FilterDiffers => self.say(Warning, format_args!("nf_tables table {TABLE} was changed by somebody: making it again")),
+            Reason::RoutingMissing(object) => routing::missing(self, object),
+            Reason::RoutingUnwanted(object) => routing::unwanted(self, object),
+            Reason::RoutingFailed(object, change, errno) => routing::failed(self, object, change, errno),
             Reason::RepairsHeld(family) => self.say(Error, format_args!("Somebody keeps changing {}: repairs wait up to 10 s each", family_name(family))),
             Reason::IpvsAbsent(errno) => self.ipvs_absent(errno),
             Reason::IpvsFound => self.say(Info, format_args!("IPVS is there: comparing its table with the configuration")),
@@ -164,6 +168,14 @@ impl<'a> Teller<'a> {
         };
         let names = self.names;
         self.say(Info, format_args!("VRRP_Group({}) Syncing instances to {state} state", names.group(id)));
+    }
+
+    /// A line about what an instance owns, or what is static.
+    fn of(&mut self, severity: Severity, owner: Option<InstanceId>, line: fmt::Arguments<'_>) {
+        match owner {
+            Some(id) => self.about(severity, id, line),
+            None => self.say(severity, format_args!("(static) {line}")),
+        }
     }
 
     fn higher(&mut self, id: InstanceId, Rival { from, theirs, ours }: Rival) {
@@ -216,14 +228,14 @@ impl<'a> Teller<'a> {
         let Some(address) = self.names.address(id) else { return };
         let (link, kind) = (self.names.link(address.link), announcement(address.address, "s"));
         let line = format_args!("Sending/queueing {kind} on {link} for {}", address.address);
-        self.about(Info, address.instance, line);
+        self.of(Info, address.instance, line);
     }
 
     fn announce_failed(&mut self, id: AddressId, errno: Errno) {
         let Some(address) = self.names.address(id) else { return };
         let (link, kind) = (self.names.link(address.link), announcement(address.address, ""));
         let line = format_args!("{kind} on {link} for {} not sent: {}", address.address, Text(errno.0));
-        self.about(Warning, address.instance, line);
+        self.of(Warning, address.instance, line);
     }
 
     fn address_missing(&mut self, id: AddressId) {
@@ -231,21 +243,21 @@ impl<'a> Teller<'a> {
         self.say(Warning, format_args!("Netlink reflector reports IP {} removed", address.address));
         let (link, prefix) = (self.names.link(address.link), address.prefix);
         let line = format_args!("adding {}/{prefix} on {link} again", address.address);
-        self.about(Warning, address.instance, line);
+        self.of(Warning, address.instance, line);
     }
 
     fn duplicate(&mut self, id: AddressId, mac: MacAddress) {
         let Some(address) = self.names.address(id) else { return };
         let line =
             format_args!("{} on {} is used by {mac}, too", address.address, self.names.link(address.link));
-        self.about(Error, address.instance, line);
+        self.of(Error, address.instance, line);
     }
 
     fn address_unwanted(&mut self, id: AddressId) {
         let Some(address) = self.names.address(id) else { return };
         let (link, prefix) = (self.names.link(address.link), address.prefix);
         let line = format_args!("{}/{prefix} is on {link} though we are not MASTER", address.address);
-        self.about(Warning, address.instance, format_args!("{line}: removing it"));
+        self.of(Warning, address.instance, format_args!("{line}: removing it"));
     }
 
     fn address_failed(&mut self, id: AddressId, change: Change, errno: Errno) {
@@ -254,7 +266,7 @@ impl<'a> Teller<'a> {
         let next = next_try(self.director.net_plan().is_parked(id));
         let what = verb(change);
         let object = format_args!("{what} address {}/{prefix} on {link}", address.address);
-        self.about(Error, address.instance, format_args!("{object}: {}; {next}", Text(errno.0)));
+        self.of(Error, address.instance, format_args!("{object}: {}; {next}", Text(errno.0)));
     }
 
     fn ipvs_absent(&mut self, errno: Errno) {
@@ -421,6 +433,7 @@ pub(super) fn family_name(family: Family) -> &'static str {
     match family {
         Family::Links => "interfaces",
         Family::Addresses => "addresses",
+        Family::Routes => "routes or rules",
         Family::Ipvs => "the IPVS table",
         Family::Filter => "our nf_tables table",
     }

@@ -51,6 +51,8 @@ pub enum Command {
     LogFollow,
     /// Changes of state as they happen.
     LogChanges,
+    /// Set a variable that instances track: the argument is its name and the value.
+    SetTrack,
     /// Start the machine again. The shell does it, or says why not.
     Reboot,
     /// Switch the machine off. The shell does it, or says why not.
@@ -102,7 +104,20 @@ impl Argument {
         Some(Self { bytes, len: word.len() })
     }
 
-    /// The word.
+    /// This one and another behind a blank.
+    fn and(&self, word: &[u8]) -> Option<Self> {
+        if self.len == 0 {
+            return Self::new(word);
+        }
+        let (next, mut both) = (Self::new(word)?, *self);
+        let rest = both.bytes.get_mut(self.len..)?;
+        *rest.first_mut()? = b' ';
+        rest.get_mut(1..=next.len)?.copy_from_slice(next.bytes.get(..next.len)?);
+        both.len += 1 + next.len;
+        Some(both)
+    }
+
+    /// The word; of a command that takes several, these with a blank between them.
     pub fn as_str(&self) -> &str {
         self.bytes.get(..self.len).and_then(|word| core::str::from_utf8(word).ok()).unwrap_or("")
     }
@@ -124,10 +139,12 @@ const NAME: &str = "NAME";
 const ADDRESS: &str = "ADDRESS";
 /// The same for the first word of commands.
 const WORD: &str = "WORD";
+/// The same for a number.
+const VALUE: &str = "VALUE";
 
 /// True if a row's word stands for one of the operator's.
 fn is_own(word: &str) -> bool {
-    [NAME, ADDRESS, WORD].contains(&word)
+    [NAME, ADDRESS, WORD, VALUE].contains(&word)
 }
 
 /// Behind every other command.
@@ -141,7 +158,7 @@ impl Row {
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 24] = [
+pub(super) static TABLE: [Row; 25] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -175,6 +192,8 @@ pub(super) static TABLE: [Row; 24] = [
     Row { words: &["ping", ADDRESS], help: "5 ICMP echo requests; a key ends it", command: Command::Ping,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["arping", ADDRESS], help: "3 ARP requests: who has it, twice if two have; a key ends it", command: Command::Arping,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["set", "track", NAME, VALUE], help: "a track_file's number, kept across a reload", command: Command::SetTrack,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
@@ -371,7 +390,7 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
         }
         rows = Rows { depth: depth + 1, ..fitting };
         if rows.iter().any(|row| row.words.get(depth).is_some_and(|known| is_own(known))) {
-            argument = Argument::new(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+            argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
         }
     }
     if rows.depth == 0 {
@@ -461,8 +480,8 @@ mod tests {
     fn every_row_is_reached_by_its_words_and_json_follows_each() {
         for row in &TABLE {
             let line = row.words.join(" ");
-            let own = row.words.last().filter(|word| is_own(word));
-            let argument = own.map_or(Argument::NONE, |word| Argument::new(word.as_bytes()).unwrap());
+            let own = row.words.iter().filter(|word| is_own(word));
+            let argument = own.fold(Argument::NONE, |all, word| all.and(word.as_bytes()).unwrap());
             assert_eq!(understood(&line), Request { command: row.command, format: Format::Text, argument });
             if argument == Argument::NONE {
                 let json = understood(&format!(" {line}\tjson\r\n"));
@@ -486,7 +505,7 @@ mod tests {
         assert_eq!(mistake(b"why"), "why needs NAME");
         assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help` lists the commands");
         assert_eq!(mistake(b"why VI_1 VI_2"), "unknown word `VI_2`; `help` lists the commands");
-        assert_eq!(mistake(b"s"), "`s` may be status, show");
+        assert_eq!(mistake(b"s"), "`s` may be status, show, set");
         assert_eq!(
             mistake(b"show"),
             "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes, memory, loop, boot, log"

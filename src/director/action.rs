@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 
-use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, RouteId, RuleId, ServiceId};
 use crate::limits::MAX_BATCH;
 use crate::wire::vrrp::Channel;
 
@@ -64,6 +64,15 @@ pub enum Action {
         epoch: Epoch,
         /// The address.
         address: AddressRef,
+    },
+    /// Add, replace or remove a route or a rule ([`super::Director::routing_request`]).
+    Routing {
+        /// Epoch.
+        epoch: Epoch,
+        /// The route or rule.
+        object: RoutingRef,
+        /// What.
+        change: Change,
     },
     /// Look up the family of IPVS in the kernel: applied if it is there, an error if not.
     FindIpvs {
@@ -173,6 +182,10 @@ pub enum Dump {
     Links,
     /// Addresses.
     Addresses,
+    /// Routes of all tables.
+    Routes,
+    /// Routing rules.
+    Rules,
     /// Services.
     Services,
     /// Destinations of one service.
@@ -185,6 +198,17 @@ pub enum AddressRef {
     /// Configured.
     Configured(AddressId),
     /// Row of the retired addresses.
+    Retired(u32),
+}
+
+/// A route or rule of the configuration, or one that a reload left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoutingRef {
+    /// A route.
+    Route(RouteId),
+    /// A rule.
+    Rule(RuleId),
+    /// Row of the retired ones.
     Retired(u32),
 }
 

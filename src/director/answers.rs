@@ -1,6 +1,7 @@
 //! Which subsystem an answer of the kernel belongs to.
 
 use super::action::{Action, Change, Dump};
+use super::bus::Timer;
 use super::event::{DumpError, Errno, Source};
 use super::{Director, Parts};
 use crate::time::Instant;
@@ -16,6 +17,10 @@ impl Director {
     ) {
         let (config, Parts { bus, links, vrrp, net_plan, nftables_plan, .. }) =
             (&self.config, &mut self.parts);
+        // Routes from it go with it, and nobody says so (fib_sync_down_addr in net/ipv4/fib_semantics.c).
+        if !there && how == Source::Foreign && !config.routes.is_empty() {
+            bus.set_no_later(Timer::RouteAudit, now);
+        }
         match net_plan.find(entry, config, links) {
             Some(id) => {
                 net_plan.handle_address(now, id, (there, how), (config, vrrp, links), bus);
@@ -27,7 +32,7 @@ impl Director {
     }
 
     pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
-        let (config, Parts { bus, links, net_plan, ipvs_plan, nftables_plan, .. }) =
+        let (config, Parts { bus, links, net_plan, route_plan, nftables_plan, ipvs_plan, .. }) =
             (&self.config, &mut self.parts);
         match action {
             Action::AddAddress { epoch, address } => {
@@ -37,6 +42,9 @@ impl Director {
             Action::RemoveAddress { epoch, address } => {
                 net_plan.answered(now, (address, Change::Remove, epoch), result, (config, links), bus);
                 nftables_plan.touch();
+            }
+            Action::Routing { epoch, object, change } => {
+                route_plan.answered(now, (object, change, epoch), result, config, bus);
             }
             Action::OpenSocket { epoch, link, channel } => {
                 links.socket_answered(now, (link, channel), epoch, result, bus);
@@ -58,7 +66,7 @@ impl Director {
 
     pub(super) fn handle_dumped(&mut self, now: Instant, action: Action, result: Result<(), DumpError>) {
         let Action::Dump { epoch, what } = action else { return };
-        let (config, Parts { bus, links, vrrp, net_plan, nftables_plan, ipvs_plan, survey, .. }) =
+        let (config, Parts { bus, links, vrrp, net_plan, route_plan, nftables_plan, ipvs_plan, survey, .. }) =
             (&self.config, &mut self.parts);
         match what {
             Dump::Links => {
@@ -71,6 +79,14 @@ impl Director {
                     links.end_address_dump(bus);
                     net_plan.end_dump(now, (config, vrrp, links), bus);
                     nftables_plan.touch();
+                }
+            }
+            Dump::Routes => {
+                survey.handle_dumped(now, (epoch, what), result, bus);
+            }
+            Dump::Rules => {
+                if survey.handle_dumped(now, (epoch, what), result, bus) {
+                    route_plan.end_dump(now, (config, vrrp, links), bus);
                 }
             }
             Dump::Services | Dump::Destinations(_) => {

@@ -84,8 +84,8 @@ impl Duplicates {
             one.address == claim.address && links.get(one.link).index == claim.link
         };
         let Some(row) = config.addresses.iter().position(is_it) else { return };
-        let holder = config.addresses.get(row).and_then(|one| vrrp.get(one.instance).zip(Some(one.instance)));
-        let Some((router, instance)) = holder else { return };
+        let Some(instance) = config.addresses.get(row).and_then(|one| one.instance) else { return };
+        let Some(router) = vrrp.get(instance) else { return };
         if !vrrp.is_master(instance) || now.since(router.since) < GRACE {
             return;
         }
@@ -110,7 +110,7 @@ impl Duplicates {
     /// An instance changed its state: who is no MASTER holds no address.
     pub(crate) fn instance_changed(&mut self, id: InstanceId, config: &Config, vrrp: &Vrrp) {
         if !vrrp.is_master(id) {
-            let of = |row: &Duplicate| config.addresses.get(row.address.index()).map(|one| one.instance);
+            let of = |row: &Duplicate| config.addresses.get(row.address.index()).and_then(|one| one.instance);
             self.rows.retain(|row| of(row) != Some(id));
             if self.rows.is_empty() {
                 self.unlisted_total = 0;

@@ -3,9 +3,11 @@
 use super::action::{Action, Epoch, SlotId};
 use super::duplicate::Claim;
 use crate::check::Verdict;
-use crate::config::ids::LinkId;
+use crate::config::ids::{LinkId, VariableId};
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
 use crate::wire::nftables::Census;
+use crate::wire::rtnetlink::route::RouteEntry;
+use crate::wire::rtnetlink::rule::RuleSpec;
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
 use crate::wire::vrrp::{Channel, Malformed, Received};
 
@@ -40,6 +42,24 @@ pub enum Event<'a> {
     AddressGone {
         /// The address.
         entry: &'a AddressEntry,
+        /// How we come to know.
+        source: Source,
+    },
+    /// The kernel says that a route is there, or gone.
+    Route {
+        /// The route.
+        entry: &'a RouteEntry<'a>,
+        /// Whether it is there.
+        there: bool,
+        /// How we come to know.
+        source: Source,
+    },
+    /// The kernel says that a rule is there, or gone.
+    Rule {
+        /// The rule.
+        entry: &'a RuleSpec,
+        /// Whether it is there.
+        there: bool,
         /// How we come to know.
         source: Source,
     },
@@ -79,6 +99,13 @@ pub enum Event<'a> {
         epoch: Epoch,
         /// How.
         verdict: Verdict,
+    },
+    /// The operator sets a variable that instances track.
+    SetVariable {
+        /// Which.
+        variable: VariableId,
+        /// Its new value.
+        value: i16,
     },
     /// The monitoring socket overran: what the kernel holds is unknown until it is dumped.
     Overrun,

@@ -135,11 +135,12 @@ impl Announcements {
 
     /// An address became present. One that was put back after the bursts is announced by itself.
     pub(crate) fn address_installed(&mut self, id: AddressId, config: &Config, vrrp: &Vrrp) {
-        let Some(address) = config.addresses.get(id.index()).filter(|one| vrrp.is_master(one.instance))
+        let Some(owner) =
+            config.addresses.get(id.index()).and_then(|one| one.instance).filter(|id| vrrp.is_master(*id))
         else {
             return;
         };
-        let rounds = config.instances.get(address.instance.index()).map_or(0, |one| one.announce.repeat);
+        let rounds = config.instances.get(owner.index()).map_or(0, |one| one.announce.repeat);
         if let Some(owed) = self.owed.get_mut(id.index()) {
             *owed = (*owed).max(rounds);
             self.queue.insert(id.index());
@@ -206,7 +207,7 @@ impl Announcements {
             if *owed > 0 {
                 self.queue.insert(row);
             }
-            let owner = config.addresses.get(row).map_or(0, |one| one.instance.index());
+            let owner = config.addresses.get(row).and_then(|one| one.instance).map_or(0, InstanceId::index);
             if let Some(sent) = self.sent.get_mut(owner) {
                 *sent += 1;
             }
@@ -224,7 +225,7 @@ impl Announcements {
             if self.paused.contains(place(address, config)) {
                 return Err(row + 1);
             }
-            let instance = address.instance;
+            let instance = address.instance.ok_or(row + 1)?;
             let end = config.instances.get(instance.index()).map_or(row, |one| one.addresses.rows().end);
             if plan.is_settled(config, instance) { Ok(()) } else { Err(end) }
         })?;
@@ -238,7 +239,9 @@ impl Announcements {
         let search = |mut from: usize, to: usize| {
             while let Some(id) = self.queue.next_from(from).filter(|id| *id < to) {
                 let address = config.addresses.get(id)?;
-                if place(address, config) == pace && plan.is_settled(config, address.instance) {
+                if place(address, config) == pace
+                    && address.instance.is_some_and(|owner| plan.is_settled(config, owner))
+                {
                     return Some(id);
                 }
                 from = id + 1;

@@ -3,12 +3,14 @@
 
 use core::net::IpAddr;
 
-use super::action::Change;
+use super::action::{Change, RoutingRef};
 use super::event::{DumpError, Errno};
 use super::groups::Standing;
 use super::vrrp::{Fault, Reject};
 use crate::check::Failure;
-use crate::config::ids::{AddressId, DestinationId, GroupId, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{
+    AddressId, DestinationId, GroupId, InstanceId, LinkId, ProbeId, ServiceId, VariableId,
+};
 use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::DestinationKey;
@@ -68,7 +70,9 @@ pub enum Reason {
     LowerDiscarded(InstanceId, Rival),
     /// A MASTER heard a lesser router and answers.
     LowerAnswered(InstanceId, Rival),
-    /// Tracked interfaces changed the priority.
+    /// The operator set a variable.
+    VariableSet(VariableId, i16),
+    /// What is tracked changed the priority.
     PriorityChanged(InstanceId, u8, u8),
     /// An advert was refused; said once per state and reason, counted always. The last value is what stood in the field
     /// that was found wrong (TTL, version, type, interval, authentication type), 0 for the other reasons.
@@ -113,6 +117,12 @@ pub enum Reason {
     FilterBuilt,
     /// Somebody changed our nf_tables table; it is made again.
     FilterDiffers,
+    /// Somebody removed a route or rule of ours; it is put back.
+    RoutingMissing(RoutingRef),
+    /// A route or rule of ours is there though it must not be; it is removed.
+    RoutingUnwanted(RoutingRef),
+    /// The kernel refused to add or remove a route or rule.
+    RoutingFailed(RoutingRef, Change, Errno),
     /// A family of objects was repaired too often: someone is fighting us. Repairs wait.
     RepairsHeld(Family),
     /// The kernel has no IPVS, or none for us.
@@ -190,6 +200,8 @@ pub enum Family {
     Links,
     /// Addresses.
     Addresses,
+    /// Routes and rules.
+    Routes,
     /// IPVS services and destinations.
     Ipvs,
     /// Our nf_tables table.

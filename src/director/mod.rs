@@ -29,7 +29,9 @@ pub mod links;
 pub mod net_plan;
 pub mod nftables_plan;
 pub mod reload;
+pub mod route_plan;
 pub mod services;
+mod settle;
 mod survey;
 #[cfg(test)]
 mod testing;
@@ -50,15 +52,15 @@ use journal::Reason;
 use links::Links;
 use net_plan::NetPlan;
 use nftables_plan::NftablesPlan;
+use route_plan::RoutePlan;
 use services::Services;
 use survey::Survey;
-use track::Tracks;
+use track::{Tracks, Watched};
 pub use view::{Frame, MAX_GROUPS, SocketSpec};
+use vrrp::Vrrp;
 pub use vrrp::packet::Datagram;
-use vrrp::{Surroundings, Vrrp};
 
 use crate::config::Config;
-use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::time::Instant;
 
 /// Rounds of facts, and timers fired, in one turn; what is left is for the next.
@@ -86,6 +88,7 @@ pub(crate) struct Parts {
     services: Services,
     net_plan: NetPlan,
     nftables_plan: NftablesPlan,
+    route_plan: RoutePlan,
     ipvs_plan: IpvsPlan,
     survey: Survey,
 }
@@ -105,8 +108,9 @@ impl Parts {
             services: Services::new(config, now),
             net_plan: NetPlan::new(config),
             nftables_plan: NftablesPlan::new(config),
+            route_plan: RoutePlan::new(config),
             ipvs_plan: IpvsPlan::new(config),
-            survey: Survey::new(),
+            survey: Survey::new(config.routes.len() + config.rules.len() > 0),
         }
     }
 }
@@ -125,10 +129,22 @@ impl Director {
 
     /// Takes note of what happened. Timers that are due at `now` fire.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
-        let (
-            config,
-            Parts { bus, links, vrrp, duplicates, garp, health, net_plan, nftables_plan, ipvs_plan, .. },
-        ) = (&self.config, &mut self.parts);
+        let config = &self.config;
+        let Parts {
+            bus,
+            links,
+            tracks,
+            vrrp,
+            duplicates,
+            garp,
+            health,
+            services,
+            net_plan,
+            nftables_plan,
+            route_plan,
+            ipvs_plan,
+            ..
+        } = &mut self.parts;
         match event {
             Event::Tick => {}
             Event::Filtered(what) => nftables_plan.handle_filtered(now, what, bus),
@@ -140,6 +156,12 @@ impl Director {
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
             Event::Address { entry, source } => self.handle_address(now, entry, (true, source)),
             Event::AddressGone { entry, source } => self.handle_address(now, entry, (false, source)),
+            Event::Route { entry, there, source } => {
+                route_plan.handle_route(now, entry, (there, source), (config, vrrp, links), bus);
+            }
+            Event::Rule { entry, there, source } => {
+                route_plan.handle_rule(now, entry, (there, source), (config, vrrp, links), bus);
+            }
             Event::Service(entry) => ipvs_plan.handle_service(now, entry, config, bus),
             Event::Destination(entry) => ipvs_plan.handle_destination(now, entry, config, bus),
             Event::Dumped { action, result } => self.handle_dumped(now, action, result),
@@ -154,97 +176,21 @@ impl Director {
             Event::Probed { slot, epoch, verdict } => {
                 health.handle_result(now, (slot, epoch), verdict, config, bus);
             }
+            Event::SetVariable { variable, value } => {
+                tracks.set(now, (variable, value), Watched { config, links, health, services }, bus);
+            }
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {
                 bus.record(now, Reason::Stopping);
                 vrrp.stop(now, keep, bus);
                 net_plan.stop(keep.addresses);
                 nftables_plan.stop();
+                route_plan.stop(keep.addresses);
                 ipvs_plan.stop(keep.services);
             }
         }
         self.fire(now);
         self.settle(now);
-    }
-
-    /// Fires the timers that are due.
-    fn fire(&mut self, now: Instant) {
-        let (
-            config,
-            Parts { bus, links, vrrp, garp, health, net_plan, nftables_plan, ipvs_plan, survey, .. },
-        ) = (&self.config, &mut self.parts);
-        for _ in 0..MAX_TIMERS {
-            match bus.pop_due(now) {
-                None => break,
-                Some(Timer::AddressRung(rung)) => net_plan.climb(rung),
-                Some(Timer::IpvsRung(rung)) => ipvs_plan.climb(rung),
-                Some(Timer::RouteAudit) => survey.begin(),
-                Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
-                Some(Timer::Filter) => nftables_plan.handle_timer(),
-                Some(Timer::SocketRetry) => links.retry_sockets(),
-                Some(Timer::Startup) => vrrp.handle_startup(bus),
-                Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
-                Some(Timer::Pace(id, pace)) => garp.handle_pace(id, pace),
-                Some(Timer::Protocol(id)) => vrrp.handle_timer(now, id, config, bus),
-                Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
-                Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),
-                Some(Timer::Probe(id)) => health.handle_timer(id),
-            }
-        }
-    }
-
-    /// Carries facts from their owners to their consumers.
-    fn settle(&mut self, now: Instant) {
-        let config = &self.config;
-        let Parts {
-            bus,
-            links,
-            tracks,
-            vrrp,
-            groups,
-            duplicates,
-            garp,
-            health,
-            services,
-            net_plan,
-            nftables_plan,
-            ipvs_plan,
-            ..
-        } = &mut self.parts;
-        for _ in 0..MAX_ROUNDS {
-            while let Some(link) = bus.links.pop().map(LinkId::from_index) {
-                tracks.link_changed(link, config, links, bus);
-                net_plan.link_changed(link, config, links);
-                nftables_plan.touch();
-            }
-            while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
-                vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups, net_plan }, bus);
-            }
-            while let Some(id) = bus.groups.pop().map(GroupId::from_index) {
-                groups.member_changed(now, id, (config, vrrp), bus);
-            }
-            while let Some(id) = bus.followers.pop().map(InstanceId::from_index) {
-                vrrp.follow_group(now, id, (config, groups), bus);
-            }
-            while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
-                net_plan.instance_changed(id, config, vrrp);
-                nftables_plan.instance_changed(now, id, (config, vrrp), bus);
-                garp.instance_changed(now, id, config, vrrp, bus);
-                duplicates.instance_changed(id, config, vrrp);
-            }
-            while let Some(id) = bus.installed.pop().map(AddressId::from_index) {
-                garp.address_installed(id, config, vrrp);
-            }
-            while let Some(id) = bus.verdicts.pop().map(ProbeId::from_index) {
-                services.verdict_changed(now, id, config, health, bus);
-            }
-            while let Some(id) = bus.services.pop().map(ServiceId::from_index) {
-                ipvs_plan.service_changed(id, config);
-            }
-            if !bus.has_facts() {
-                break;
-            }
-        }
     }
 
     /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.
@@ -261,6 +207,7 @@ impl Director {
                 services,
                 net_plan,
                 nftables_plan,
+                route_plan,
                 ipvs_plan,
                 survey,
                 ..
@@ -269,7 +216,11 @@ impl Director {
         fill(out, usize::MAX, || vrrp.poll_advert(config));
         fill(out, usize::MAX, || links.poll_socket(bus));
         fill(out, budget.route.min(1), || nftables_plan.poll((config, vrrp, links, net_plan), bus));
-        fill(out, budget.route, || net_plan.poll(config, vrrp, links, bus));
+        // Routes leave before the addresses they need and come behind them; both share one socket.
+        let before = out.len();
+        fill(out, budget.route, || route_plan.poll((config, vrrp, links), net_plan, bus));
+        let left = budget.route.saturating_sub(out.len() - before);
+        fill(out, left, || net_plan.poll(config, vrrp, links, bus));
         fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
         fill(out, budget.ipvs, || ipvs_plan.poll(now, config, services, bus));
         fill(out, budget.probes, || health.poll(bus));
@@ -277,6 +228,8 @@ impl Director {
             let (action, what) = survey.poll(bus)?;
             match what {
                 Dump::Links => links.begin_dump(),
+                Dump::Routes => route_plan.begin_dump(),
+                Dump::Rules => {}
                 Dump::Addresses | Dump::Services | Dump::Destinations(_) => {
                     links.begin_address_dump();
                     net_plan.begin_dump();
@@ -284,10 +237,5 @@ impl Director {
             }
             Some(action)
         });
-    }
-
-    /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
-    pub fn next_deadline(&self) -> Instant {
-        if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
     }
 }

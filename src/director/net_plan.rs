@@ -248,7 +248,8 @@ impl NetPlan {
         if !links.get(address.link).exists() {
             return self.present.get(row).filter(|present| **present).map(|_| false);
         }
-        match vrrp.holding(address.instance) {
+        let Some(instance) = address.instance else { return Some(!self.stopping) };
+        match vrrp.holding(instance) {
             Holding::AsTheyAre if !self.stopping => None,
             Holding::All => Some(!self.stopping),
             Holding::AsTheyAre | Holding::Nothing => Some(false),
@@ -301,6 +302,7 @@ impl NetPlan {
             | Action::Announce { .. }
             | Action::OpenSocket { .. }
             | Action::CloseSocket { .. }
+            | Action::Routing { .. }
             | Action::FindIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }
@@ -479,6 +481,8 @@ fn spec(address: &VirtualAddress, link: LinkIndex, config: &Config) -> AddressSp
         broadcast: address.broadcast.filter(|_| matches!(address.address, IpAddr::V4(_))),
         peer: address.peer,
         label: LabelName::new(config.texts.get(address.label)),
+        flags: address.flags,
+        preferred: address.preferred,
     }
 }
 

@@ -16,6 +16,7 @@ use super::net_plan::NetPlan;
 use super::vrrp::{Holding, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId};
+use crate::config::model::Instance;
 use crate::time::{Duration, Instant};
 use crate::wire::nftables::{Census, Element, MAX_ELEMENTS, Presence, Transaction};
 
@@ -82,7 +83,9 @@ impl NftablesPlan {
         let silent: Box<[bool]> = config
             .addresses
             .iter()
-            .map(|one| config.instances.get(one.instance.index()).is_some_and(|one| one.is_silent()))
+            .map(|one| {
+                one.instance.and_then(|id| config.instances.get(id.index())).is_some_and(Instance::is_silent)
+            })
             .collect();
         let asked = silent.contains(&true);
         Self {
@@ -154,7 +157,7 @@ impl NftablesPlan {
     fn wish(&self, row: usize, (config, vrrp, links, net_plan): Around<'_>) -> Option<Element> {
         let address = config.addresses.get(row).filter(|_| self.silent.get(row) == Some(&true))?;
         let link = links.get(address.link);
-        let held = vrrp.holding(address.instance) != Holding::Nothing && !self.stopping;
+        let held = address.instance.is_some_and(|id| vrrp.holding(id) != Holding::Nothing) && !self.stopping;
         let there = net_plan.is_present(AddressId::from_index(row));
         (there || held && link.exists()).then(|| Element::new(address.address, link.index))
     }

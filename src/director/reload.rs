@@ -8,6 +8,7 @@ use core::hash::{Hash, Hasher};
 use super::action::Epoch;
 use super::index::Index;
 use super::journal::Reason;
+use super::track::Watched;
 use super::vrrp::Predecessor;
 use super::{Director, Parts};
 use crate::config::Config;
@@ -186,13 +187,13 @@ impl Director {
         let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
         parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
         parts.links.adopt(&old.links, (&self.config, &config), (&old.bus, &mut parts.bus));
-        parts.tracks.take_stock(&config, &parts.links, &mut parts.bus);
         parts.vrrp.adopt(now, from, &config, &mut parts.bus);
         parts.duplicates.adopt(&old.duplicates, &self.config, &config);
         parts.groups.adopt(&old.groups, (&self.config, &config), &parts.vrrp, &mut parts.bus);
         parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);
         parts.net_plan.adopt(&old.net_plan, from, &config, &parts.links);
         parts.nftables_plan.adopt(&old.nftables_plan, (&self.config, &config), &mut parts.bus);
+        parts.route_plan.adopt(&old.route_plan, from, (&config, &parts.vrrp, &parts.links));
         parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
         parts.health.begin(now, &config, &mut parts.bus);
         parts.services.adopt(&old.services, &maps.services);
@@ -201,6 +202,9 @@ impl Director {
         core::mem::swap(&mut parts.bus.journal, &mut old.bus.journal);
         parts.bus.record(now, Reason::Reloaded);
         parts.services.resume(now, &config, &parts.health, &mut parts.bus);
+        parts.tracks.adopt(&old.tracks, &self.config, &config);
+        let Parts { links, health, services, tracks, bus, .. } = &mut parts;
+        tracks.take_stock(Watched { config: &config, links, health, services }, bus);
         *self = Self { config, parts };
         self.settle(now);
     }

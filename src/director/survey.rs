@@ -17,21 +17,27 @@ enum Progress {
     Asked(Epoch, Dump),
 }
 
-/// Interfaces first, then addresses.
+/// Interfaces first, then addresses, then routes and rules if there are any to be compared.
 #[derive(Debug)]
 pub(crate) struct Survey {
     progress: Progress,
     /// What the running dump shows may be old: once it has ended, all begins anew. There is never more than one dump
     /// under way, since nobody could tell their rows apart.
     again: bool,
+    /// This survey was interrupted and begun anew at once: our own requests may do that, as when a start finds
+    /// addresses that a predecessor left behind, and no instance takes part before the survey is whole.
+    interrupted: bool,
     /// The last dump failed and was reported.
     failed: bool,
+    /// There are routes or rules to be compared.
+    routing: bool,
 }
 
 impl Survey {
     /// A survey that is about to begin.
-    pub(crate) fn new() -> Self {
-        Self { progress: Progress::Wanted(Dump::Links), again: false, failed: false }
+    pub(crate) fn new(routing: bool) -> Self {
+        let progress = Progress::Wanted(Dump::Links);
+        Self { progress, again: false, interrupted: false, failed: false, routing }
     }
 
     /// Begins a survey; one that is running begins anew, since what it saw may be old.
@@ -70,8 +76,16 @@ impl Survey {
             self.progress = Progress::Wanted(Dump::Links);
             return false;
         }
+        if result == Err(DumpError::Interrupted) && !core::mem::replace(&mut self.interrupted, true) {
+            self.progress = Progress::Wanted(Dump::Links);
+            return false;
+        }
         if let Err(error) = result {
-            let family = if what == Dump::Links { Family::Links } else { Family::Addresses };
+            let family = match what {
+                Dump::Links => Family::Links,
+                Dump::Routes | Dump::Rules => Family::Routes,
+                Dump::Addresses | Dump::Services | Dump::Destinations(_) => Family::Addresses,
+            };
             if !core::mem::replace(&mut self.failed, true) {
                 bus.record(now, Reason::DumpFailed(family, error));
             }
@@ -80,7 +94,13 @@ impl Survey {
             return false;
         }
         self.failed = false;
-        self.progress = if what == Dump::Links { Progress::Wanted(Dump::Addresses) } else { Progress::Idle };
+        self.progress = match what {
+            Dump::Links => Progress::Wanted(Dump::Addresses),
+            Dump::Addresses if self.routing => Progress::Wanted(Dump::Routes),
+            Dump::Routes => Progress::Wanted(Dump::Rules),
+            Dump::Addresses | Dump::Rules | Dump::Services | Dump::Destinations(_) => Progress::Idle,
+        };
+        self.interrupted &= self.progress != Progress::Idle;
         true
     }
 }

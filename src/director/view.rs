@@ -2,7 +2,6 @@
 
 use core::net::IpAddr;
 
-use super::Director;
 use super::action::{Action, AdvertKind, Epoch, FilterStep};
 use super::duplicate::Duplicates;
 use super::garp::Announcements;
@@ -13,13 +12,15 @@ use super::journal::Journal;
 use super::links::{Links, groups_of};
 use super::net_plan::NetPlan;
 use super::nftables_plan::NftablesPlan;
+use super::route_plan::{RoutePlan, RoutingRequest};
 use super::services::Services;
-use super::track::Tracks;
+use super::track::{Effect, Tracks, Watched};
 use super::vrrp::Vrrp;
 use super::vrrp::packet::Datagram;
+use super::{Director, Parts};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
-use crate::config::model::Probe;
+use crate::config::model::{Probe, Tracker};
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::vrrp::Channel;
@@ -87,6 +88,12 @@ impl Director {
         self.parts.nftables_plan.transaction(step)
     }
 
+    /// What an action asks of the routing socket about a route or a rule.
+    pub fn routing_request(&self, action: Action) -> Option<RoutingRequest<'_>> {
+        let Action::Routing { object, change, .. } = action else { return None };
+        self.parts.route_plan.request((object, change), &self.config, &self.parts.links)
+    }
+
     /// What an action asks of IPVS.
     pub fn ipvs_request(&self, action: Action) -> Option<genl_ipvs::Request> {
         self.parts.ipvs_plan.request(action, &self.config, &self.parts.services)
@@ -107,6 +114,11 @@ impl Director {
         self.parts.bus.deadline(super::bus::Timer::Protocol(id))
     }
 
+    /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
+    pub fn next_deadline(&self) -> Instant {
+        if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
+    }
+
     /// What happened.
     pub fn journal(&self) -> &Journal {
         &self.parts.bus.journal
@@ -118,6 +130,7 @@ impl Director {
         parts.vrrp.has_work()
             || parts.links.has_socket_work()
             || parts.net_plan.has_work()
+            || parts.route_plan.has_work((&self.config, &parts.vrrp, &parts.links), &parts.net_plan)
             || parts.garp.has_work(&self.config, &parts.net_plan)
             || parts.ipvs_plan.has_work()
             || parts.nftables_plan.has_work()
@@ -127,10 +140,12 @@ impl Director {
 
     /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
     pub fn is_stopped(&self) -> bool {
-        !self.parts.vrrp.has_work()
-            && self.parts.net_plan.is_done()
-            && self.parts.nftables_plan.is_done()
-            && self.parts.ipvs_plan.is_done()
+        let parts = &self.parts;
+        !parts.vrrp.has_work()
+            && parts.net_plan.is_done()
+            && parts.route_plan.is_done()
+            && parts.nftables_plan.is_done()
+            && parts.ipvs_plan.is_done()
     }
 
     /// The epoch of the actions given now.
@@ -148,7 +163,13 @@ impl Director {
         &self.parts.links
     }
 
-    /// Tracked interfaces.
+    /// What a tracker comes to now.
+    pub fn effect(&self, tracker: &Tracker) -> Effect {
+        let Parts { links, health, services, tracks, .. } = &self.parts;
+        tracks.effect(tracker, Watched { config: &self.config, links, health, services })
+    }
+
+    /// What instances track.
     pub fn tracks(&self) -> &Tracks {
         &self.parts.tracks
     }
@@ -191,6 +212,11 @@ impl Director {
     /// Addresses that do not answer.
     pub fn nftables_plan(&self) -> &NftablesPlan {
         &self.parts.nftables_plan
+    }
+
+    /// Routes and rules in the kernel.
+    pub fn route_plan(&self) -> &RoutePlan {
+        &self.parts.route_plan
     }
 
     /// Services and destinations in the kernel.

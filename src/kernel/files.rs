@@ -94,16 +94,18 @@ pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
     let fd = rustix::fs::open(folder, flags, Mode::empty()).map_err(fail)?;
     let mut buffer = vec![core::mem::MaybeUninit::uninit(); 8 << 10];
     let (mut entries, mut names) = (RawDir::new(fd, &mut buffer), Vec::new());
+    // Those that are not UTF-8 are no names to us, and the same work.
+    let mut seen = 0_usize;
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(fail)?;
-        if let Ok(name) = entry.file_name().to_str()
-            && !matches!(name, "." | "..")
-        {
-            if names.len() >= MAX_FOLDER_NAMES {
-                return Err(fail(Errno::FBIG));
-            }
-            names.push(name.to_owned());
+        if matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            continue;
         }
+        seen += 1;
+        if seen > MAX_FOLDER_NAMES {
+            return Err(fail(Errno::FBIG));
+        }
+        names.extend(entry.file_name().to_str().map(str::to_owned));
     }
     Ok(names)
 }

@@ -87,7 +87,7 @@ impl Links {
             }
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         };
-        let spec = AddressSpec { link, address, prefix, scope: 0, broadcast, peer: None, label: None };
+        let spec = AddressSpec { broadcast, ..AddressSpec::new(link, address, prefix) };
         match self.ask(&Request::AddAddress(spec)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(errno) => Err(Error::new("add address", format_args!("{address}/{prefix} on {name}"), errno)),

@@ -23,8 +23,9 @@ pub enum Protocol {
     Netfilter,
 }
 
-/// Interfaces, IPv4 addresses, IPv6 addresses (`RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`).
-pub const GROUPS_LINK_ADDRESS: u32 = 0x1 | 0x10 | 0x100;
+/// Interfaces, addresses, routes and rules of both families: `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV6_IFADDR`,
+/// `_IPV4_ROUTE`, `_IPV6_ROUTE`, `_IPV4_RULE`, `_IPV6_RULE`.
+pub const GROUPS_ROUTING: u32 = 0x1 | 0x10 | 0x100 | 0x40 | 0x400 | 0x80 | 0x4_0000;
 
 /// Receive buffer that is asked for, in bytes; the kernel accounts for it when it is used, not when it is set.
 const RECEIVE_BUFFER: usize = 8 << 20;

@@ -5,6 +5,8 @@
 //! `@id` and with variables in the path. Work is bounded: a line is replaced at most `MAX_SUBSTITUTIONS` times, and
 //! generated lines are made one by one as the reader asks for them, up to `MAX_GENERATED_LINES` in all.
 
+use core::cell::Cell;
+
 use std::rc::Rc;
 
 use super::define::{self, Definitions, Variable};
@@ -52,6 +54,8 @@ pub(super) struct Expansion {
     pub(super) generated: usize,
     /// The limit of them was reported.
     pub(super) exhausted: bool,
+    /// Something was compared with the configuration's id, or replaced by it.
+    pub(super) id_used: Cell<bool>,
 }
 
 /// What became of a line.
@@ -214,6 +218,7 @@ impl Reader {
             Some(id) => (false, id),
             None => (true, word.get(1..)?),
         };
+        self.expansion.id_used.set(true);
         ((id == self.expansion.facts.config_id) == wanted).then_some(word.len())
     }
 
@@ -320,7 +325,10 @@ impl Reader {
         }
         let text = match variable.name {
             "_PWD" => self.folder(),
-            "_INSTANCE" => facts.config_id.clone(),
+            "_INSTANCE" => {
+                self.expansion.id_used.set(true);
+                facts.config_id.clone()
+            }
             // 2.2.7 looks for comments before it replaces variables: these two are no more than characters.
             "_HASH" => "#".to_owned(),
             "_BANG" => "!".to_owned(),

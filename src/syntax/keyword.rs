@@ -123,8 +123,8 @@ pub enum Kind<B: 'static> {
     Block(fn(&mut B, &mut Context<'_>, NodeId)),
     /// Warned about and ignored: it does not affect forwarding.
     Ignored {
-        /// Words that must follow; a keyword that lost its value is an error.
-        values: usize,
+        /// What must follow: a keyword that lost its value, or has one that it cannot have, is an error.
+        value: Value,
         /// Why nothing changes: "changes nothing here: …".
         why: &'static str,
     },
@@ -139,6 +139,21 @@ pub enum Kind<B: 'static> {
     },
     /// An old spelling of this word of the same table; warned about and treated as that word.
     OldName(&'static str),
+}
+
+/// What an ignored keyword takes, as far as keepalived looks at it: a slip of the pen there is one here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// So many words, or more.
+    Words(u8),
+    /// A truth value or nothing.
+    Bool,
+    /// A whole number of this range, and perhaps more behind it.
+    Number(i64, i64),
+    /// Seconds with decimals, from a microsecond up to this many microseconds.
+    Time(u64),
+    /// One of these words, or nothing.
+    OneOf(&'static [&'static str]),
 }
 
 /// The keywords of one block.
@@ -316,21 +331,21 @@ impl<'c, 't> Line<'c, 't> {
 
     /// A whole number from the next word.
     pub fn integer(&mut self, min: u32, max: u32) -> Option<Given<u32>> {
-        let word = self.need(&Numbers(min, max).to_string())?;
+        let word = self.need(&Numbers(min.into(), max.into()).to_string())?;
         self.integer_of(&word, min, max)
     }
 
     fn integer_of(&mut self, word: &Word<'_>, min: u32, max: u32) -> Option<Given<u32>> {
         let number = value::integer(&word.text, min, max);
         number
-            .map_err(|why| self.wrong(why, word, &Numbers(min, max).to_string()))
+            .map_err(|why| self.wrong(why, word, &Numbers(min.into(), max.into()).to_string()))
             .ok()
             .map(|value| Given { value, at: word.at })
     }
 
     /// A time from the next word.
     pub fn timer(&mut self, min: Duration, max: Duration) -> Option<Given<Duration>> {
-        let expected = format!("{min} to {max} seconds");
+        let expected = Times(min, max).to_string();
         let word = self.need(&expected)?;
         match value::timer(&word.text, min, max) {
             Ok(timer) => {
@@ -376,16 +391,59 @@ impl<'c, 't> Line<'c, 't> {
     }
 }
 
+impl Line<'_, '_> {
+    /// Looks at the value of an ignored keyword; false if it is missing or wrong, which is reported.
+    pub(super) fn judge(&mut self, value: Value) -> bool {
+        match value {
+            Value::Words(count) => (0..count).all(|_| self.need("its value").is_some()),
+            Value::Bool => {
+                let word = self.word().filter(|word| value::boolean(&word.text).is_none());
+                word.is_none_or(|word| self.refuse(&word, "on, off, true, false, yes or no"))
+            }
+            Value::Number(min, max) => {
+                let expected = Numbers(min, max).to_string();
+                let Some(word) = self.need(&expected) else { return false };
+                let wrong = value::whole(&word.text, min, max).err();
+                wrong.map(|why| self.wrong(why, &word, &expected)).is_none()
+            }
+            Value::Time(most) => self.timer(Duration::from_micros(1), Duration::from_micros(most)).is_some(),
+            Value::OneOf(words) => {
+                let word = self.word().filter(|word| !words.contains(&&*word.text));
+                word.is_none_or(|word| self.refuse(&word, &words.join(" or ")))
+            }
+        }
+    }
+
+    fn refuse(&mut self, word: &Word<'_>, expected: &str) -> bool {
+        self.invalid(word, expected);
+        false
+    }
+}
+
 /// "a number from 1 to 255".
-pub(super) struct Numbers(pub(super) u32, pub(super) u32);
+pub(super) struct Numbers(pub(super) i64, pub(super) i64);
 
 impl fmt::Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(min, max) = self;
-        if *max == u32::MAX {
+        if *max >= i64::from(u32::MAX) {
             write!(f, "a number from {min}")
         } else {
             write!(f, "a number from {min} to {max}")
+        }
+    }
+}
+
+/// "0 to 4294.967 seconds"; a bound below a millisecond would look like zero.
+struct Times(Duration, Duration);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(min, max) = self;
+        if !min.is_zero() && *min < Duration::from_millis(1) {
+            write!(f, "more than 0 and at most {max} seconds")
+        } else {
+            write!(f, "{min} to {max} seconds")
         }
     }
 }

@@ -159,6 +159,11 @@ impl Reader {
         Progress::More
     }
 
+    /// True if the text would be another one with another [`Facts::config_id`].
+    pub fn uses_id(&self) -> bool {
+        self.expansion.id_used.get()
+    }
+
     /// The tree, and whether its blocks can be trusted: not if one was never closed.
     pub fn into_tree(self) -> (Tree, bool) {
         (self.tree, !self.unclosed)

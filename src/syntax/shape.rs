@@ -77,7 +77,7 @@ impl fmt::Display for Shape {
         match *self {
             Self::Flag => f.write_str("nothing"),
             Self::Bool => f.write_str("on or off; alone it means on"),
-            Self::Integer(min, max) => Numbers(min, max).fmt(f),
+            Self::Integer(min, max) => Numbers(min.into(), max.into()).fmt(f),
             Self::Timer(min, max) => write!(f, "seconds with decimals, {min} to {max}"),
             Self::Address => f.write_str("an IP address"),
             Self::Text => f.write_str("one word"),

@@ -34,6 +34,15 @@ fn unsigned(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
     text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
 }
 
+/// A whole number with an optional sign from `min` to `max`.
+pub fn whole(text: &str, min: i64, max: i64) -> Result<i64, Invalid> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Invalid::Form);
+    }
+    text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
+}
+
 /// A whole number with an optional sign from `-max` to `max`.
 pub fn signed(text: &str, max: i16) -> Result<i16, Invalid> {
     let (negative, digits) = match text.strip_prefix('-') {
@@ -93,6 +102,18 @@ mod tests {
             ("+", Invalid::Form),
         ] {
             assert_eq!(integer(text, 1, 255), Err(expected), "{text}");
+        }
+        assert_eq!(whole("-20", -20, 19), Ok(-20));
+        assert_eq!(whole("+19", -20, 19), Ok(19));
+        for (text, expected) in [
+            ("20", Invalid::Range),
+            ("-21", Invalid::Range),
+            ("-99999999999999999999", Invalid::Range),
+            ("-", Invalid::Form),
+            ("", Invalid::Form),
+            ("1.5", Invalid::Form),
+        ] {
+            assert_eq!(whole(text, -20, 19), Err(expected), "{text}");
         }
         assert_eq!(signed("-253", 253), Ok(-253));
         assert_eq!(signed("+253", 253), Ok(253));

@@ -7,7 +7,7 @@ use core::fmt;
 use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
     Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD,
-    TRAILING, TWICE, Table, UNKNOWN, missing,
+    TRAILING, TWICE, Table, UNKNOWN, Value, missing,
 };
 use super::nearest::nearest;
 use super::tree::{Cursor, NodeId, Tree, Word};
@@ -312,7 +312,7 @@ fn set<B>(
         Kind::Free(set) => set(draft, &mut line),
         Kind::List(set) => return list(cx, node, *set, draft),
         Kind::Block(set) => return set(draft, cx, node),
-        Kind::Ignored { values, why } => return ignored(cx, (node, from), *values, why),
+        Kind::Ignored { value, why } => return ignored(&mut line, *value, why),
         Kind::Unsupported(instead) => return cx.unsupported(node, from, instead),
         Kind::Only { values, instead } => {
             let given = line.word();
@@ -373,13 +373,13 @@ fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>
     }
 }
 
-fn ignored(cx: &mut Context<'_>, (node, from): (NodeId, usize), values: usize, why: &str) {
-    let Some(keyword) = cx.tree.word(node, from) else { return };
-    if cx.tree.words(node) <= from + values && !cx.tree.has_block(node) {
-        return missing(cx, (node, &keyword), "its value");
+fn ignored(line: &mut Line<'_, '_>, value: Value, why: &str) {
+    let keyword = line.keyword();
+    if !line.cx.tree.has_block(line.node()) && !line.judge(value) {
+        return;
     }
     let word = Quoted(&keyword.text);
-    cx.warn(
+    line.cx.warn(
         IGNORED,
         keyword.at,
         format_args!("{word} is ignored"),

@@ -15,6 +15,7 @@ use super::snapshot::Snapshot;
 use crate::console::table::Argument;
 use crate::console::view::{self, Tally};
 use crate::console::{self, Buf, Command, Format, Request, View};
+use crate::director::event::Event;
 use crate::director::ipvs_plan::Availability;
 use crate::kernel::machine::End;
 use crate::kernel::{clock, process};
@@ -210,6 +211,24 @@ fn start_end(shell: &Shell, (end, format): (End, Format), piece: &mut Buf) -> Ki
     if mine { Kind::End(end) } else { Kind::Over(STATUS_FAILED) }
 }
 
+/// `set track NAME VALUE`: a status; what was done, or why not, is written to `piece`.
+fn set_track(shell: &Shell, words: &str, piece: &mut Buf) -> u8 {
+    const MOST: i16 = 10_000;
+    let (name, value) = words.split_once(' ').unwrap_or((words, ""));
+    let variable = shell.director.borrow().config().variable(name);
+    let value = value.parse().ok().filter(|value| (-MOST..=MOST).contains(value));
+    // What is written always fits.
+    let _ = match (variable, value) {
+        (Some(variable), Some(value)) => {
+            shell.handle(Event::SetVariable { variable, value });
+            return STATUS_OK;
+        }
+        (None, _) => writeln!(piece, "there is no track_file {name} in the configuration"),
+        (_, None) => writeln!(piece, "a value is a number from -{MOST} to {MOST}"),
+    };
+    STATUS_USAGE
+}
+
 fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
     let present = matches!(shell.director.borrow().ipvs_plan().availability(), Availability::Present(_));
     match (request.command, shell.ipvs_family.get()) {
@@ -221,6 +240,7 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::Ping | Command::Arping, _) => {
             echo::ask(shell, &request, piece).map_or_else(Kind::Over, Kind::Echo)
         }
+        (Command::SetTrack, _) => Kind::Over(set_track(shell, request.argument.as_str(), piece)),
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
         (Command::Ipvs, Some(family)) if present => {

@@ -70,7 +70,7 @@ enum Kind {
 const fn kind(action: Action) -> Kind {
     match action {
         Action::SendAdvert { .. } | Action::Announce { .. } => Kind::Frame,
-        Action::AddAddress { .. } | Action::RemoveAddress { .. } => Kind::Route,
+        Action::AddAddress { .. } | Action::RemoveAddress { .. } | Action::Routing { .. } => Kind::Route,
         Action::FindIpvs { .. }
         | Action::SetTimeouts { .. }
         | Action::FlushIpvs { .. }
@@ -100,7 +100,7 @@ fn start(shell: &Rc<Shell>, action: Action) {
             shell.meter.measure(Work::Adverts, || adverts::open(shell, action, link, channel));
         }
         Action::CloseSocket { link, channel } => adverts::close(shell, link, channel),
-        Action::Dump { what: Dump::Links | Dump::Addresses, .. } => {
+        Action::Dump { what: Dump::Links | Dump::Addresses | Dump::Routes | Dump::Rules, .. } => {
             answers::dump(shell, &route::CHANNEL, action)
         }
         Action::Dump { what: Dump::Services | Dump::Destinations(_), .. } => {

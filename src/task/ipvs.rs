@@ -29,7 +29,9 @@ fn render(shell: &Shell, action: Action, writer: &mut Writer<'_>, seq: u32) -> R
                 let service = director.config().services.get(service.index());
                 service.map(|service| Request::DumpDestinations(service.key))
             }
-            Dump::Services | Dump::Links | Dump::Addresses => Some(Request::DumpServices),
+            Dump::Services | Dump::Links | Dump::Addresses | Dump::Routes | Dump::Rules => {
+                Some(Request::DumpServices)
+            }
         }
     } else {
         director.ipvs_request(action)

@@ -229,15 +229,7 @@ mod tests {
 
     /// Asks for the removal of an address that is not there.
     fn render(action: Action, writer: &mut Writer<'_>, seq: u32) -> Rendered {
-        let spec = AddressSpec {
-            link: LinkIndex(1),
-            address: "192.0.2.1".parse().unwrap(),
-            prefix: 32,
-            scope: 0,
-            broadcast: None,
-            peer: None,
-            label: None,
-        };
+        let spec = AddressSpec::new(LinkIndex(1), "192.0.2.1".parse().unwrap(), 32);
         if action == removal(5) {
             Rendered::Nothing
         } else {

@@ -21,6 +21,8 @@ pub const NLM_F_ACK: u16 = 0x4;
 pub const NLM_F_DUMP_INTR: u16 = 0x10;
 /// `NLM_F_ROOT | NLM_F_MATCH`: all of a table.
 pub const NLM_F_DUMP: u16 = 0x300;
+/// Put it in the place of what exists.
+pub const NLM_F_REPLACE: u16 = 0x100;
 /// Do not touch it if it exists.
 pub const NLM_F_EXCL: u16 = 0x200;
 /// Create it if it does not exist.

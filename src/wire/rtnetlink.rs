@@ -1,10 +1,15 @@
-//! rtnetlink (`linux/rtnetlink.h`): interfaces and addresses. What only people ask for is in [`tables`].
+//! rtnetlink (`linux/rtnetlink.h`): interfaces and addresses. Routes and rules have files of their own, and what only
+//! people ask for is in [`tables`].
 
+pub mod route;
+pub mod rule;
 pub mod tables;
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
+use self::route::RouteEntry;
+use self::rule::RuleSpec;
 use super::bytes::array;
 use super::link::{LinkIndex, LinkName, MacAddress};
 use super::netlink::{
@@ -62,6 +67,25 @@ pub struct AddressSpec {
     pub peer: Option<IpAddr>,
     /// `IFA_LABEL`, IPv4 only.
     pub label: Option<LabelName>,
+    /// `IFA_F_*`.
+    pub flags: u32,
+    /// Seconds for which it may be chosen as a source; `None`: for ever.
+    pub preferred: Option<u32>,
+}
+
+impl AddressSpec {
+    /// As addresses that move between routers are added. IPv6 without duplicate address detection: the address moves in
+    /// less time than that takes, and the router that loses it may still answer for it while it does. A single IPv6
+    /// address is never chosen as a source.
+    pub const fn new(link: LinkIndex, address: IpAddr, prefix: u8) -> Self {
+        let (flags, preferred) = match address {
+            IpAddr::V4(_) => (0, None),
+            IpAddr::V6(_) if prefix == 128 => (IFA_F_NODAD, Some(0)),
+            IpAddr::V6(_) => (IFA_F_NODAD, None),
+        };
+        let (broadcast, peer, label) = (None, None, None);
+        Self { link, address, prefix, scope: 0, broadcast, peer, label, flags, preferred }
+    }
 }
 
 /// An address label: 1 to 15 bytes. By the kernel's custom it starts with the interface's name, and may hold a colon.
@@ -78,8 +102,11 @@ pub enum Request {
     DumpLinks,
     /// List addresses of both families.
     DumpAddresses,
-    /// Add an address: no duplicate address detection for IPv6, and a preferred lifetime of 0 for a /128, so that it
-    /// is never chosen as a source.
+    /// List routes of all families and tables.
+    DumpRoutes,
+    /// List rules of all families.
+    DumpRules,
+    /// Add an address.
     AddAddress(AddressSpec),
     /// Remove an address.
     RemoveAddress(AddressSpec),
@@ -100,7 +127,7 @@ pub enum Request {
 
 /// What a routing socket says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Message {
+pub enum Message<'a> {
     /// `RTM_NEWLINK`.
     NewLink(LinkEntry),
     /// `RTM_DELLINK`.
@@ -109,6 +136,14 @@ pub enum Message {
     NewAddress(AddressEntry),
     /// `RTM_DELADDR`.
     DelAddress(AddressEntry),
+    /// `RTM_NEWROUTE`.
+    NewRoute(RouteEntry<'a>),
+    /// `RTM_DELROUTE`.
+    DelRoute(RouteEntry<'a>),
+    /// `RTM_NEWRULE`.
+    NewRule(RuleSpec),
+    /// `RTM_DELRULE`.
+    DelRule(RuleSpec),
     /// Something this program does not follow.
     Other,
 }
@@ -178,11 +213,16 @@ const IFA_BROADCAST: u16 = 4;
 const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_F_SECONDARY: u32 = 0x01;
-const IFA_F_NODAD: u32 = 0x02;
+/// `IFA_F_NODAD`: no duplicate address detection.
+pub const IFA_F_NODAD: u32 = 0x02;
+/// `IFA_F_HOMEADDRESS` (RFC 6275).
+pub const IFA_F_HOMEADDRESS: u32 = 0x10;
+/// `IFA_F_NOPREFIXROUTE`: no route to its subnet comes with it.
+pub const IFA_F_NOPREFIXROUTE: u32 = 0x200;
+/// `IFA_F_MCAUTOJOIN`: joins a multicast group.
+pub const IFA_F_MCAUTOJOIN: u32 = 0x400;
 /// `struct ifaddrmsg`: family, prefix length, flags, scope, index.
 const ADDRESS_HEADER_LEN: usize = 8;
-/// `struct ifa_cacheinfo`: preferred for 0 seconds, valid for ever, two stamps that are the kernel's.
-const NEVER_PREFERRED: [u8; 16] = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
 
 impl Request {
     /// Appends the request as one message. A dump is answered by messages and an end, the others by an
@@ -197,6 +237,14 @@ impl Request {
             Self::DumpAddresses => {
                 writer.begin(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, seq);
                 writer.raw(&[0; ADDRESS_HEADER_LEN]);
+            }
+            Self::DumpRoutes => {
+                writer.begin(route::RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, seq);
+                writer.raw(&[0; route::ROUTE_HEADER_LEN]);
+            }
+            Self::DumpRules => {
+                writer.begin(rule::RTM_GETRULE, NLM_F_REQUEST | NLM_F_DUMP, seq);
+                writer.raw(&[0; rule::RULE_HEADER_LEN]);
             }
             Self::AddAddress(spec) => {
                 writer.begin(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, seq);
@@ -258,13 +306,14 @@ fn emit_details(spec: &AddressSpec, writer: &mut Writer<'_>) {
         if let Some(label) = spec.label {
             writer.str(IFA_LABEL, label.as_str());
         }
-        return;
     }
-    // The address moves between routers in less time than duplicate address detection takes, and the router that
-    // loses it may still answer for it while it does.
-    writer.u32(IFA_FLAGS, IFA_F_NODAD);
-    if spec.prefix == 128 {
-        writer.bytes(IFA_CACHEINFO, &NEVER_PREFERRED);
+    if spec.flags != 0 {
+        writer.u32(IFA_FLAGS, spec.flags);
+    }
+    if let Some(preferred) = spec.preferred {
+        // `struct ifa_cacheinfo`: valid for ever; two stamps that are the kernel's.
+        let [p0, p1, p2, p3] = preferred.to_ne_bytes();
+        writer.bytes(IFA_CACHEINFO, &[p0, p1, p2, p3, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }
 
@@ -276,7 +325,7 @@ fn emit_address(kind: u16, address: IpAddr, writer: &mut Writer<'_>) {
 }
 
 /// Reads the payload of a message by its type.
-pub fn parse(kind: u16, payload: &[u8]) -> Result<Message, Malformed> {
+pub fn parse(kind: u16, payload: &[u8]) -> Result<Message<'_>, Malformed> {
     let family = *payload.first().ok_or(Malformed::Truncated)?;
     match (kind, family) {
         // Bridge ports are described under the same types, as AF_BRIDGE: a port that leaves its bridge is no
@@ -285,6 +334,14 @@ pub fn parse(kind: u16, payload: &[u8]) -> Result<Message, Malformed> {
         (RTM_DELLINK, AF_UNSPEC) => parse_link(payload).map(Message::DelLink),
         (RTM_NEWADDR, AF_INET | AF_INET6) => parse_address(family, payload).map(Message::NewAddress),
         (RTM_DELADDR, AF_INET | AF_INET6) => parse_address(family, payload).map(Message::DelAddress),
+        (route::RTM_NEWROUTE, AF_INET | AF_INET6) => {
+            Ok(route::parse(family, payload)?.map_or(Message::Other, Message::NewRoute))
+        }
+        (route::RTM_DELROUTE, AF_INET | AF_INET6) => {
+            Ok(route::parse(family, payload)?.map_or(Message::Other, Message::DelRoute))
+        }
+        (rule::RTM_NEWRULE, AF_INET | AF_INET6) => rule::parse(family, payload).map(Message::NewRule),
+        (rule::RTM_DELRULE, AF_INET | AF_INET6) => rule::parse(family, payload).map(Message::DelRule),
         _ => Ok(Message::Other),
     }
 }

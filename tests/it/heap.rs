@@ -67,7 +67,7 @@ impl Shell {
                 // An empty table is drift that is repaired; interfaces stay as they are.
                 let result = match what {
                     Dump::Links | Dump::Addresses => Err(DumpError::Interrupted),
-                    Dump::Services | Dump::Destinations(_) => Ok(()),
+                    Dump::Services | Dump::Destinations(_) | Dump::Routes | Dump::Rules => Ok(()),
                 };
                 self.director.handle(self.now, Event::Dumped { action, result });
             }
@@ -84,6 +84,7 @@ impl Shell {
             | Action::Filter { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::FindIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }

@@ -56,7 +56,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
             if config.link_rules.iter().any(is_delayed) {
                 page.close(0)?;
             }
-            Ok(Some(Place::at(phase::INSTANCE, 0)))
+            Ok(Some(Place::at(phase::PING_GROUP, 0)))
         }
     }
 }

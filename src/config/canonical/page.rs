@@ -108,8 +108,8 @@ impl Write for Behind<'_> {
 
 /// A word as the reader takes it for one: quoted unless it is plain.
 pub(super) struct Word<'a> {
-    text: &'a str,
-    longest: usize,
+    pub(super) text: &'a str,
+    pub(super) longest: usize,
 }
 
 /// True for a word that means nothing else without quotes.

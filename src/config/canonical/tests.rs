@@ -177,6 +177,17 @@ fn every_checker_is_the_same_again() {
 }
 
 #[test]
+fn the_services_of_a_group_are_written_one_by_one() {
+    let text = "virtual_server_group G {\n192.0.2.1 80\n192.0.2.2-3\nfwmark 7\n}
+virtual_server group G {\nlb_kind NAT\nprotocol TCP\nsorry_server 192.0.2.8 80
+real_server 192.0.2.9 80 {\nTCP_CHECK {\n}\n}\n}\n";
+    let canonical = round(text);
+    for line in ["192.0.2.1 80", "192.0.2.2 0", "192.0.2.3 0", "fwmark 7"] {
+        assert!(canonical.contains(&format!("\nvirtual_server {line} {{\n")), "{line}: {canonical}");
+    }
+}
+
+#[test]
 fn version_3_over_ipv6_is_the_same_again() {
     let text = "vrrp_instance A {\ninterface eth0\nversion 3\nadvert_int 0.37\nvirtual_router_id 5\nmcast_dst_ip ff02::50\n\
                 virtual_ipaddress {\nfe80::1\n2001:db8::1/64\n}\n}\n";
@@ -231,6 +242,24 @@ fn trackers_keep_their_order_whatever_was_tracked_because_of_an_address() {
         mixed.contains("no_track") && mixed.contains("track_interface {\n        eth2\n        eth1\n    }")
     );
     of("192.0.2.1\n192.0.2.2 dev eth2 no_track", "eth0 weight 3");
+}
+
+#[test]
+fn everything_that_is_tracked_is_the_same_again() {
+    let text = round(
+        "ping_group \"up link\" {\n192.0.2.1\n2001:db8::1 init_fail dead 7.5\n}\nping_group b { 192.0.2.1 interval 0.5 }\n
+track_file drain {\nweight -3\ninit_file 4\n}\ntrack_file x {\n}\n
+vrrp_instance A {\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {\n192.0.2.1\n}
+track_file {\ndrain\nx weight 0\n}\ntrack_interface {\neth1 reverse\n}\ntrack_service {\n192.0.2.1 80\nfwmark 7 weight 9\n}
+track_ping_group {\n\"up link\" weight -20 reverse\nb\n}\ntrack_interface {\neth2 weight 4\n}\n}
+vrrp_sync_group G {\ngroup {\nA\n}\nsync_group_tracking_weight\ntrack_ping_group {\nb weight 3\n}\n}
+virtual_server 192.0.2.1 80 {\nprotocol TCP\nreal_server 192.0.2.9 80 {\n}\n}
+virtual_server fwmark 7 {\nlb_kind DR\nreal_server 192.0.2.9 {\n}\n}\n",
+    );
+    for line in ["        fwmark 7 weight 9", "        b weight 3", "        \"up link\" weight -20 reverse"]
+    {
+        assert!(text.lines().any(|it| it == line), "{line}: {text}");
+    }
 }
 
 #[test]
@@ -361,10 +390,14 @@ fn item(number: usize) -> BoxedStrategy<String> {
 fn instance(number: usize) -> BoxedStrategy<String> {
     let first = number * 8;
     let list = some;
-    let tracked = (link(), option::of(-253..254_i32)).prop_map(|(link, weight)| match weight {
-        Some(weight) => format!("{link} weight {weight}\n"),
-        None => format!("{link}\n"),
-    });
+    let option = (option::of(-253..254_i32), of(&["", " reverse"]));
+    let tracked = |name: BoxedStrategy<String>| {
+        let line = (name, option.clone()).prop_map(|(name, (weight, reverse))| match weight {
+            Some(weight) => format!("{name} weight {weight}{reverse}\n"),
+            None => format!("{name}{reverse}\n"),
+        });
+        vec(line, 0..4).prop_map(|all| all.concat()).boxed()
+    };
     let mut lines = vec![
         line("state", of(&["MASTER", "BACKUP"])),
         line("priority", 1..256_u32),
@@ -390,7 +423,10 @@ fn instance(number: usize) -> BoxedStrategy<String> {
         flag("no_accept"),
         flag("accept"),
         flag("dont_track_primary"),
-        block(flag("track_interface"), vec(tracked, 0..5).prop_map(|all| all.concat()).boxed()),
+        block(flag("track_ping_group"), tracked(of(&["p", "q"]))),
+        block(flag("track_interface"), tracked(link())),
+        block(flag("track_service"), tracked(of(&["10.0.0.1 80", "10.0.0.2 80", "fwmark 1"]))),
+        block(flag("track_file"), tracked(of(&["f"]))),
         block(
             flag("authentication"),
             (line("auth_type", of(&["PASS", "AH"])), line("auth_pass", text(0)))
@@ -540,6 +576,9 @@ fn machine() -> BoxedStrategy<String> {
         block(flag("global_defs"), some(global)),
         block(flag("appliance"), appliance),
         block(flag("interface eth0"), ports),
+        flag("ping_group p { 10.0.0.9 interval 2 }"),
+        flag("ping_group q { 10.0.0.9 10.0.0.8 dead 7 init_fail }"),
+        flag("track_file f {\nweight -7\n}"),
         block(flag("interface eth0.7"), vlan),
         group(),
         group(),

@@ -4,13 +4,16 @@ use core::fmt::{self, Display};
 use core::net::IpAddr;
 
 use super::page::{Page, Word};
-use super::{Next, Passwords, Place, phase};
+use super::{Next, Passwords, Place, phase, track};
 use crate::config::Config;
-use crate::config::ids::Id;
+use crate::config::ids::{Id, LinkId};
 use crate::config::model::{
     Authentication, Instance, Manners, Peer, Preemption, SourceCheck, Tracker, Transport, VirtualAddress,
 };
+use crate::config::routing::Route;
 use crate::time::Duration;
+use crate::wire::link::LinkIndex;
+use crate::wire::rtnetlink::{AddressSpec, IFA_F_HOMEADDRESS, IFA_F_MCAUTOJOIN, IFA_F_NOPREFIXROUTE};
 use crate::wire::vrrp::{Coverage, GROUP, GROUP6};
 
 /// What an instance sends if nothing else is asked for.
@@ -26,7 +29,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         return group(config, place, page);
     }
     let Some(instance) = config.instances.get(place.row) else {
-        return Ok(Some(Place::at(phase::GROUP, 0)));
+        return Ok(Some(Place::at(phase::STATIC_ADDRESS, place.row)));
     };
     let next = |phase| Ok(Some(Place::at(phase, place.row)));
     match place.phase {
@@ -62,7 +65,6 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
             // The first one is the interface of the adverts.
             let sub = implied(config, instance).unwrap_or(0) + 1;
             if config.trackers_of(instance).len() > sub {
-                page.open(1, "track_interface", &"")?;
                 return Ok(Some(Place { sub, ..Place::at(phase::TRACKER, place.row) }));
             }
             page.close(0)?;
@@ -70,15 +72,19 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
         _ => match config.trackers_of(instance).get(place.sub) {
             Some(tracker) => {
-                let link = page.word(config.link_name(tracker.link));
-                match tracker.weight {
-                    0 => page.line(2, "", &link)?,
-                    weight => page.line(2, "", &format_args!("{link} weight {weight}"))?,
+                // One block for what follows each other; `leaf` counts the lines of this one.
+                if place.leaf == 0 {
+                    page.open(1, track::block(tracker), &"")?;
                 }
+                track::line(config, tracker, page)?;
+                let next = config.trackers_of(instance).get(place.sub + 1);
+                if next.is_some_and(|next| track::block(next) == track::block(tracker)) {
+                    return Ok(Some(Place { leaf: place.leaf + 1, sub: place.sub + 1, ..place }));
+                }
+                page.close(1)?;
                 Ok(Some(place.next_sub()))
             }
             None => {
-                page.close(1)?;
                 page.close(0)?;
                 Ok(Some(Place::at(phase::INSTANCE, place.row + 1)))
             }
@@ -226,11 +232,15 @@ fn announce(instance: &Instance, page: &mut Page<'_>) -> fmt::Result {
 
 /// How many trackers behind the first one come of the addresses' interfaces when nothing is said about tracking;
 /// nothing if the instance tracks others, or in another order.
-fn implied(config: &Config, instance: &Instance) -> Option<usize> {
+pub(super) fn implied(config: &Config, instance: &Instance) -> Option<usize> {
     let trackers = config.trackers_of(instance);
     let mut found = 0;
-    for address in config.addresses.get(instance.addresses.rows()).unwrap_or(&[]) {
-        let wanted = Tracker { link: address.link, weight: 0 };
+    let addresses = config.addresses.get(instance.addresses.rows()).unwrap_or(&[]).iter().map(|one| one.link);
+    let routes = config.routes.get(instance.routes.rows()).unwrap_or(&[]).iter().flat_map(Route::links);
+    let rules = config.rules.get(instance.rules.rows()).unwrap_or(&[]).iter();
+    let rules = rules.flat_map(|rule| rule.links(config));
+    for link in addresses.chain(routes).chain(rules) {
+        let wanted = Tracker::of_link(link, 0);
         if trackers.get(..=found).is_some_and(|known| known.contains(&wanted)) {
             continue;
         }
@@ -250,7 +260,7 @@ fn address(config: &Config, instance: &Instance, place: Place, page: &mut Page<'
     let address = instance.addresses.nth(place.sub).and_then(|id| config.addresses.get(id.index()));
     let Some(address) = address else {
         page.close(1)?;
-        return Ok(Some(Place::at(phase::TRACKERS, place.row)));
+        return Ok(Some(Place::at(phase::ROUTE, place.row)));
     };
     if place.sub == 0 {
         page.open(1, "virtual_ipaddress", &"")?;
@@ -258,11 +268,22 @@ fn address(config: &Config, instance: &Instance, place: Place, page: &mut Page<'
         page.close(1)?;
         page.open(1, "virtual_ipaddress_excluded", &"")?;
     }
-    let link = (address.link != instance.link).then(|| page.word(config.link_name(address.link)));
-    let label = (!address.label.is_empty()).then(|| page.word(config.texts.get(address.label)));
-    let untracked = place.phase == phase::UNTRACKED_ADDRESS && link.is_some();
-    page.line(2, "", &Item { address, link, label, untracked })?;
+    let untracked = place.phase == phase::UNTRACKED_ADDRESS;
+    item(config, address, (Some(instance.link), untracked), (2, page))?;
     Ok(Some(place.next_sub()))
+}
+
+/// A line about an address whose own interface need not be named.
+pub(super) fn item(
+    config: &Config,
+    address: &VirtualAddress,
+    (own, untracked): (Option<LinkId>, bool),
+    (depth, page): (usize, &mut Page<'_>),
+) -> fmt::Result {
+    let link = (Some(address.link) != own).then(|| page.word(config.link_name(address.link)));
+    let label = (!address.label.is_empty()).then(|| page.word(config.texts.get(address.label)));
+    let untracked = untracked && link.is_some();
+    page.line(depth, "", &Item { address, link, label, untracked })
 }
 
 /// A line of `virtual_ipaddress`.
@@ -293,6 +314,20 @@ impl Display for Item<'_> {
             name => option(f, "scope", name.as_ref().map(|name| name as &dyn Display))?,
         }
         option(f, "label", self.label.as_ref().map(|word| word as &dyn Display))?;
+        let usual = AddressSpec::new(LinkIndex::default(), it.address, it.prefix);
+        for (flag, word) in [
+            (IFA_F_HOMEADDRESS, " home"),
+            (IFA_F_NOPREFIXROUTE, " noprefixroute"),
+            (IFA_F_MCAUTOJOIN, " autojoin"),
+            (usual.flags & !it.flags, " -nodad"),
+        ] {
+            f.write_str(if (it.flags | usual.flags) & flag != 0 { word } else { "" })?;
+        }
+        match it.preferred {
+            same if same == usual.preferred => {}
+            None => option(f, "preferred_lft", Some(&"forever"))?,
+            Some(seconds) => option(f, "preferred_lft", Some(&seconds))?,
+        }
         if self.untracked { f.write_str(" no_track") } else { Ok(()) }
     }
 }

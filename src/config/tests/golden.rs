@@ -16,8 +16,11 @@ fn direct_routing_with_vrrp() {
     assert!(instance.authentication == Authentication::Pass(*b"k33p4l1v"));
     assert_eq!(instance.transport, Transport::Multicast("224.0.0.18".parse().unwrap()));
     assert_eq!(instance.announce.refresh, Duration::from_secs(60));
-    let trackers: Vec<_> =
-        config.trackers_of(instance).iter().map(|it| (config.link_name(it.link), it.weight)).collect();
+    let trackers: Vec<_> = config
+        .trackers_of(instance)
+        .iter()
+        .map(|it| (config.link_name(it.link().unwrap()), it.weight))
+        .collect();
     assert_eq!(trackers, [("eth0", 0), ("eth1", 0), ("eth2", 0), ("eth1", -60)]);
     let addresses: Vec<_> = config
         .addresses

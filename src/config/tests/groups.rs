@@ -11,7 +11,7 @@ fn grouped(group: &str, lines: &str) -> String {
 
 fn weights(config: &Config, instance: usize) -> Vec<(&str, i16)> {
     let trackers = config.trackers_of(&config.instances[instance]);
-    trackers.iter().map(|it| (config.link_name(it.link), it.weight)).collect()
+    trackers.iter().map(|it| (config.link_name(it.link().unwrap()), it.weight)).collect()
 }
 
 const BOTH: &str = "group {\nVI_1\nVI_2\n}";

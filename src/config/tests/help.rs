@@ -157,10 +157,8 @@ fn old_spellings_work_and_the_new_word_is_given() {
         let text = match row.block {
             "global_defs" => format!("global_defs {{\n{line}\n}}"),
             "vrrp_instance" => instance(&line),
+            "vrrp_sync_group" => format!("vrrp_sync_group G {{\n{line}\n}}"),
             "the top level" => format!("{} X {{\n}}", row.word()),
-            "vrrp_sync_group" => {
-                format!("vrrp_sync_group G {{\ngroup {{\nVI_1\n}}\n{line}\n}}\n{}", instance(""))
-            }
             "virtual_server" => service(&format!("{line}\n{SERVER}")),
             "real_server" => service(&format!("real_server 192.0.2.1 80 {{\n{line}\n}}")),
             _ => service(&format!("real_server 192.0.2.1 80 {{\nTCP_CHECK {{\n{line}\n}}\n}}")),

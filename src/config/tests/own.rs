@@ -24,8 +24,6 @@ fn blocks_of_ours_that_are_right_get_one_message_each() {
             "real_server_role",
             "real_server_role {\nvirtual_ipaddress {\n192.0.2.100/32 label lo:1\n2001:db8::1\n}\n}",
         ),
-        ("ping_group", "ping_group uplink { 192.0.2.1 192.0.2.2  interval 1  dead 5 }"),
-        ("ping_group", "ping_group uplink {\ndead 0.5 interval 0.25 2001:db8::1\n}"),
         ("serial_link", "serial_link ttyS1 { baud 115200  interval 0.25  dead 1.5  auth_key \"a b\" }"),
         ("serial_link", "serial_link ttyS1 { }"),
     ] {

@@ -189,7 +189,7 @@ fn tab_completes_what_is_certain_and_lists_what_is_not() {
     seat.keys(b"\x15sh\tvr\tj\t");
     assert_eq!(seat.editor.line().0, "show vrrp json ");
     seat.keys(b"\x03s\t");
-    assert_eq!(seat.screen.rows[seat.screen.rows.len() - 2].iter().collect::<String>(), "status  show");
+    assert_eq!(seat.screen.rows[seat.screen.rows.len() - 2].iter().collect::<String>(), "status  show  set");
     assert_eq!(seat.editor.line().0, "s");
     seat.check();
     seat.keys(b"\x15nothing like it \t");

@@ -195,7 +195,7 @@ fn a_virtual_address_of_ours_has_its_owner_on_its_own_interface_only() {
     let bench = Bench::new(config(SMALL));
     let director = &bench.director;
     let ours = &director.config().addresses[0];
-    let instance = director.config().instance_name(ours.instance);
+    let instance = director.config().instance_name(ours.instance.unwrap());
     let link = name(director.config().link_name(ours.link));
     assert_eq!(owner(director, link, ours.address), Some(instance));
     assert_eq!(owner(director, name("other0"), ours.address), None);

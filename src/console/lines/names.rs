@@ -5,8 +5,10 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::check::{Checker, Transport};
 use crate::config::Config;
-use crate::config::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
-use crate::config::model::{Probe, VirtualAddress};
+use crate::config::ids::{
+    AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId, VariableId,
+};
+use crate::config::model::{Probe, TrackTarget, VirtualAddress};
 use crate::console::text::clip;
 use crate::director::event::Errno;
 use crate::wire::errno::Text;
@@ -27,6 +29,26 @@ impl<'a> Names<'a> {
 
     pub(in crate::console) fn group(self, id: GroupId) -> &'a str {
         clip(self.0.group_name(id))
+    }
+
+    /// What a tracker tracks, as it is written: `interface eth1`, `ping_group uplink`.
+    pub(in crate::console) fn tracked(self, target: TrackTarget) -> impl fmt::Display + use<'a> {
+        fmt::from_fn(move |f| {
+            let text = |text| clip(self.0.texts.get(text));
+            match target {
+                TrackTarget::Link(link) => write!(f, "interface {}", self.link(link)),
+                TrackTarget::Service(id) => write!(f, "service {}", self.service(id)),
+                TrackTarget::Ping(id) => {
+                    let name = self.0.ping_groups.get(id.index()).map_or("?", |group| text(group.name));
+                    write!(f, "ping_group {name}")
+                }
+                TrackTarget::Variable(id) => write!(f, "track_file {}", self.variable(id)),
+            }
+        })
+    }
+
+    pub(in crate::console) fn variable(self, id: VariableId) -> &'a str {
+        self.0.variables.get(id.index()).map_or("?", |one| clip(self.0.texts.get(one.name)))
     }
 
     pub(in crate::console) fn address(self, id: AddressId) -> Option<&'a VirtualAddress> {

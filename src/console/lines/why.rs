@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::names::Names;
 use crate::check::{ANSWERED, CONNECTED, Failure, SILENT, Verdict};
+use crate::config::model::TrackTarget;
 use crate::director::journal::{Entry, Reason};
 use crate::director::vrrp::Fault;
 use crate::wire::errno::Text;
@@ -71,6 +72,17 @@ fn write_fault(f: &mut fmt::Formatter<'_>, names: Names<'_>, fault: Fault) -> fm
             write!(f, "source address {source} is not on interface {}", names.link(link))
         }
         Fault::NoPeers => f.write_str("no unicast peers"),
+        Fault::Tracked(row) => match names.0.trackers.get(row as usize) {
+            Some(tracker) => {
+                let word = match (tracker.target, tracker.reverse) {
+                    (TrackTarget::Variable(_), _) => "says so",
+                    (_, true) => "is up",
+                    (_, false) => "is down",
+                };
+                write!(f, "{} {word}", names.tracked(tracker.target))
+            }
+            None => f.write_str("-"),
+        },
         Fault::Group(member) => {
             write!(f, "{} of the same group is in FAULT", names.instance(member))
         }

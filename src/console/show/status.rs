@@ -12,8 +12,8 @@ use crate::config::ids::{Id, InstanceId, ServiceId};
 use crate::config::model::Service;
 use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown};
-use crate::console::lines::Names;
 use crate::console::lines::why::Why;
+use crate::console::lines::{Names, Routing};
 use crate::console::text::{Ago, Count, Fine, Line, SCREEN_WIDTH, Span, clip, clip_path, kib};
 use crate::console::view::{Outcome, View};
 use crate::director::ipvs_plan::Availability;
@@ -268,6 +268,15 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
     }
     if table.repairs_held() {
         say(format_args!("somebody keeps changing the IPVS table: repairs are held"))?;
+    }
+    let (plan, config) = (view.director.route_plan(), view.director.config());
+    if plan.repairs_held() {
+        say(format_args!("somebody keeps changing routes or rules: repairs are held"))?;
+    }
+    if let Some(object) = plan.first_troubled(config) {
+        let (count, it) = (plan.troubled(), Routing(config, object));
+        let error = plan.error(object, config).map_or(0, |errno| errno.0);
+        say(format_args!("{count} routes or rules refused by the kernel: {it}: {}", Text(error)))?;
     }
     match route.troubled() {
         0 => {}

@@ -14,6 +14,9 @@ use crate::console::lines::Names;
 use crate::console::lines::why::Why;
 use crate::console::text::{Ago, Line, Span};
 use crate::console::view::View;
+use crate::director::action::RoutingRef;
+use crate::director::groups::Standing;
+use crate::director::track::Effect;
 use crate::director::vrrp::{Reject, Rejects, State, VirtualRouter};
 use crate::time::Instant;
 use crate::wire::errno::Text;
@@ -78,6 +81,16 @@ pub(super) fn head(
     labelled(out, "why", format_args!("{}", Why::of_state(names, router.why)))?;
     let base = instance.priority;
     labelled(out, "priority", format_args!("{} (base {base})", router.priority))?;
+    trackers(view, instance, out)?;
+    if let Some(group) = view.director.config().group_of(id) {
+        let state = view.director.groups().get(group);
+        let span = Span(view.now.since(state.since));
+        labelled(
+            out,
+            "group",
+            format_args!("{}, {} for {span}", names.group(group), standing(state.standing)),
+        )?;
+    }
     election::active(view, router, out)?;
     if explain {
         election::why_not(view, router, instance, out)?;
@@ -101,7 +114,50 @@ pub(super) fn head(
     let announced = view.director.announcements().sent(id);
     labelled(out, "announced", format_args!("{announced} gratuitous ARPs or neighbour advertisements"))?;
     let present = instance.addresses.iter().filter(|id| view.director.net_plan().is_present(*id)).count();
-    labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))
+    labelled(out, "addresses", format_args!("{}, {present} present", instance.addresses.len()))?;
+    let (config, plan) = (view.director.config(), view.director.route_plan());
+    let there = |object: &RoutingRef| plan.is_present(*object, config);
+    let (routes, rules) = (instance.routes, instance.rules);
+    if routes.len() + rules.len() == 0 {
+        return Ok(());
+    }
+    let (routes_there, rules_there) = (
+        routes.iter().map(RoutingRef::Route).filter(there).count(),
+        rules.iter().map(RoutingRef::Rule).filter(there).count(),
+    );
+    labelled(
+        out,
+        "routing",
+        format_args!(
+            "{} routes, {routes_there} present; {} rules, {rules_there} present",
+            routes.len(),
+            rules.len()
+        ),
+    )
+}
+
+/// The word for what a group has come to.
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Init => "INIT",
+        Standing::Backup => "BACKUP",
+        Standing::Master => "MASTER",
+        Standing::Fault(_) => "FAULT",
+    }
+}
+
+/// The trackers that count: those that mean FAULT, and those that change the priority.
+fn trackers(view: &View<'_>, instance: &Instance, out: &mut dyn Write) -> fmt::Result {
+    let names = Names(view.director.config());
+    for tracker in view.director.config().trackers_of(instance) {
+        let what = names.tracked(tracker.target);
+        match view.director.effect(tracker) {
+            Effect::Fault => labelled(out, "tracks", format_args!("{what}: FAULT"))?,
+            Effect::Adds(0) if tracker.weight == 0 => {}
+            Effect::Adds(share) => labelled(out, "tracks", format_args!("{what} adds {share}"))?,
+        }
+    }
+    Ok(())
 }
 
 fn address_line(
@@ -119,6 +175,9 @@ fn address_line(
     line.write_str(if plan.is_present(id) { "present" } else { "absent" })?;
     if let Some(row) = view.director.duplicates().get(id) {
         write!(line, ", also at {}", row.mac)?;
+    }
+    if view.director.nftables_plan().is_dropped(id) {
+        line.write_str(", does not answer")?;
     }
     if let Some(errno) = plan.error(id) {
         write!(line, ": {}", Text(errno.0))?;
@@ -236,6 +295,8 @@ fn open_json(
     object.field("why", Shown(Why::of_state(names, router.why)))?;
     object.field("base_priority", instance.priority)?;
     object.field("effective_priority", router.priority)?;
+    let group = view.director.config().group_of(id);
+    object.field("group", group.map(|group| names.group(group)))?;
     object.field("version", instance.version.number())?;
     object.field("family", instance.family.name())?;
     object.field("advert_interval", instance.advert_interval)?;
@@ -279,6 +340,7 @@ fn address_json(
     object.field("prefix", address.prefix)?;
     object.field("interface", view.director.config().link_name(address.link))?;
     object.field("present", plan.is_present(id))?;
+    object.field("silent", view.director.nftables_plan().is_dropped(id))?;
     object.field("error", plan.error(id).map(|errno| Shown(Text(errno.0))))?;
     object.end()
 }

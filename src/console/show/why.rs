@@ -4,17 +4,19 @@
 use core::fmt::{self, Write};
 
 use super::{checks, labelled, line, state_word, vrrp};
-use crate::config::ids::{AddressId, DestinationId, Id, ServiceId};
+use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, RouteId, RuleId, ServiceId};
 use crate::console::answer::{Next, Place};
-use crate::console::lines::Names;
 use crate::console::lines::why::Why;
+use crate::console::lines::{Names, Routing};
 use crate::console::view::View;
+use crate::director::action::RoutingRef;
 use crate::wire::errno::Text;
 
 const INSTANCES: u8 = 0;
 const ADDRESSES: u8 = 1;
 const SERVICES: u8 = 2;
 const SERVERS: u8 = 3;
+const ROUTING: u8 = 4;
 
 /// True if `name` stands in `line` as a whole word: `VI_1` is not in `VI_10`, nor `10.0.0.1` in `10.0.0.11`.
 pub(in crate::console) fn mentions(line: &str, name: &str) -> bool {
@@ -34,13 +36,14 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
         INSTANCES => instance(view, row, out)?,
         ADDRESSES => address(view, row, out)?,
         SERVICES => service(view, row, out)?,
-        _ => server(view, row, out)?,
+        SERVERS => server(view, row, out)?,
+        _ => routing(view, row, out)?,
     };
     match seen {
         Some(found) => {
             Ok(Some(Place { leaf: place.leaf.max(usize::from(found)), ..place.next_row(place.phase) }))
         }
-        None if place.phase < SERVERS => {
+        None if place.phase < ROUTING => {
             Ok(Some(Place { leaf: place.leaf, ..Place::phase(place.phase + 1) }))
         }
         None => {
@@ -79,16 +82,54 @@ fn address(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
     }
     let (id, names, plan) = (AddressId::from_index(row), Names(config), view.director.net_plan());
     let standing = if plan.is_present(id) { "present" } else { "absent" };
-    let (link, owner) = (names.link(address.link), names.instance(address.instance));
+    let link = names.link(address.link);
     line(out, format_args!("{}/{} on {link}: {standing}", address.address, address.prefix))?;
     if let Some(errno) = plan.error(id) {
         labelled(out, "refused", format_args!("by the kernel: {}", Text(errno.0)))?;
     }
-    if let Some(router) = view.director.vrrp().get(address.instance) {
-        let state = state_word(router.state);
+    owner(view, address.instance, out)?;
+    Ok(Some(true))
+}
+
+/// Whose it is, and why that wants it or not.
+fn owner(view: &View<'_>, owner: Option<InstanceId>, out: &mut dyn Write) -> fmt::Result {
+    let names = Names(view.director.config());
+    let Some(id) = owner else {
+        return labelled(out, "why", format_args!("it is static and always there"));
+    };
+    if let Some(router) = view.director.vrrp().get(id) {
+        let (state, owner) = (state_word(router.state), names.instance(id));
         labelled(out, "why", format_args!("{owner} is {state}: {}", Why::of_state(names, router.why)))?;
     }
-    Ok(Some(true))
+    Ok(())
+}
+
+/// Routes are called by their destination, rules by their preference.
+fn routing(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {
+    let (config, plan) = (view.director.config(), view.director.route_plan());
+    let (object, found) = match (config.routes.get(row), row.checked_sub(config.routes.len())) {
+        (Some(route), _) => {
+            let (network, prefix) = route.spec.destination;
+            let found = is_called(view, format_args!("{network}/{prefix}"));
+            (RoutingRef::Route(RouteId::from_index(row)), found)
+        }
+        (None, Some(rule)) => {
+            let Some(one) = config.rules.get(rule) else { return Ok(None) };
+            let found = is_called(view, format_args!("rule {}", one.spec.preference));
+            (RoutingRef::Rule(RuleId::from_index(rule)), found)
+        }
+        (None, None) => return Ok(None),
+    };
+    if found {
+        let it = Routing(config, object);
+        let standing = if plan.is_present(object, config) { "present" } else { "absent" };
+        line(out, format_args!("{it}: {standing}"))?;
+        if let Some(errno) = plan.error(object, config) {
+            labelled(out, "refused", format_args!("by the kernel: {}", Text(errno.0)))?;
+        }
+        owner(view, it.owner(), out)?;
+    }
+    Ok(Some(found))
 }
 
 fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {

@@ -112,7 +112,8 @@ fn a_better_group_preempts_as_a_whole_and_once() {
     world.part[0] = 1;
     run(&mut world, 8_000);
     assert_eq!((state(&world, 0), state(&world, 1)), (State::Master, State::Master), "they hear nothing");
-    (synced(world.node(0)), synced(world.node(1)));
+    synced(world.node(0));
+    synced(world.node(1));
     world.part[0] = 0;
     run(&mut world, 30_000);
     assert_eq!((state(&world, 0), state(&world, 1)), (State::Master, State::Backup));
@@ -135,7 +136,8 @@ fn one_lost_link_takes_all_members_to_fault_and_the_peer_takes_all_of_them() {
     for (first, second) in [(&[150, 150][..], &[100, 100][..]), (&[150, 150, 150], &[100, 100, 100])] {
         let mut world = pair(first, second);
         run(&mut world, 8_000);
-        (synced(world.node(0)), synced(world.node(1)));
+        synced(world.node(0));
+        synced(world.node(1));
         let last = first.len() - 1;
         world.node(0).set_carrier(TRACKED[last], false);
         run(&mut world, 800);

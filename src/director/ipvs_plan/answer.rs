@@ -44,6 +44,7 @@ impl IpvsPlan {
             | Action::CloseSocket { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::Dump { .. }
             | Action::Probe { .. }
             | Action::Filter { .. }

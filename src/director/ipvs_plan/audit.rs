@@ -239,7 +239,7 @@ impl IpvsPlan {
         match what {
             Dump::Services => self.end_services(now, config, bus),
             Dump::Destinations(service) => self.end_destinations(now, service, config, bus),
-            Dump::Links | Dump::Addresses => {}
+            Dump::Links | Dump::Addresses | Dump::Routes | Dump::Rules => {}
         }
     }
 

@@ -42,6 +42,7 @@ impl IpvsPlan {
             | Action::CloseSocket { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::FindIpvs { .. }
             | Action::Dump { .. }
             | Action::Probe { .. }

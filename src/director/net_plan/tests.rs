@@ -7,6 +7,7 @@ use crate::director::action::{Action, AddressRef, Change};
 use crate::director::event::{Errno, Keep};
 use crate::director::journal::{Family, Reason};
 use crate::director::testing::{Builder, Fault, Kernel, Node, Vr, at, ip};
+use crate::director::vrrp::State;
 use crate::time::{Duration, Instant};
 
 fn vips(count: u8) -> Vec<String> {
@@ -35,6 +36,21 @@ fn a_lone_backup_is_master_after_master_down_and_holds_its_addresses() {
     node.stop(Keep { addresses: true, services: false });
     node.run_millis(100);
     assert!(node.director.is_stopped() && node.has_vip("192.0.2.100"));
+}
+
+/// Their removal interrupts the first survey, which is no reason to stand aside for a second.
+#[test]
+fn a_start_over_addresses_left_behind_removes_them_and_takes_part_at_once() {
+    let mut kernel = Kernel::new(ip("192.0.2.11"));
+    kernel.add_address("eth0", ip("192.0.2.100"), 24);
+    let config = Builder::new().instance(Vr::default()).build();
+    let mut node = Node::with_kernel(config, kernel, Instant::ZERO);
+    node.run_until(at(10));
+    assert!(!node.has_vip("192.0.2.100"));
+    assert_eq!(node.state(0), State::Backup);
+    node.run_until(at(3_620));
+    assert!(node.is_master(0));
+    node.assert_addresses_as_wished();
 }
 
 #[test]

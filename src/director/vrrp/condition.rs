@@ -2,7 +2,7 @@
 
 use super::{Fault, Surroundings};
 use crate::config::ids::InstanceId;
-use crate::config::model::{Instance, Transport};
+use crate::config::model::{Instance, Tracker, Transport};
 use crate::director::links::Socket;
 
 /// Whether an instance can take part.
@@ -17,13 +17,17 @@ pub(super) fn condition(id: InstanceId, instance: &Instance, around: Surrounding
     // The own interface is always one of the tracked ones.
     let trackers = around.config.trackers_of(instance);
     if !around.links.get(instance.link).is_known()
-        || trackers.iter().any(|tracker| !around.links.get(tracker.link).is_known())
+        || trackers.iter().filter_map(Tracker::link).any(|link| !around.links.get(link).is_known())
     {
         return Condition::Pending;
     }
     if let Some(down) = around.tracks.get(id).down {
-        let absent = !around.links.get(down).exists();
-        return Condition::Bad(if absent { Fault::LinkAbsent(down) } else { Fault::LinkDown(down) });
+        let tracker = around.config.trackers.get(down as usize).filter(|tracker| !tracker.reverse);
+        return Condition::Bad(match tracker.and_then(Tracker::link) {
+            Some(link) if around.links.get(link).exists() => Fault::LinkDown(link),
+            Some(link) => Fault::LinkAbsent(link),
+            None => Fault::Tracked(down),
+        });
     }
     let link = around.links.get(instance.link);
     // Without `dont_track_primary` its tracker has said so.

@@ -73,6 +73,8 @@ pub enum Fault {
     NoSource(LinkId, IpAddr),
     /// Adverts are to go to peers, and there are none (`unicast_fault_no_peer`).
     NoPeers,
+    /// What this row of `Config::trackers` tracks is down, or up if it is reversed.
+    Tracked(u32),
     /// This member of its group cannot take part.
     Group(InstanceId),
 }

@@ -118,6 +118,18 @@ impl<'a> Writer<'a> {
         self.attribute(kind | NLA_F_NESTED, fill);
     }
 
+    /// What `fill` writes behind its own length in two bytes (`struct rtnexthop`).
+    pub fn counted(&mut self, fill: impl FnOnce(&mut Self)) {
+        let start = self.len;
+        self.put(&[0; 2]);
+        fill(self);
+        match u16::try_from(self.len - start) {
+            Ok(length) => self.patch(start, &length.to_ne_bytes()),
+            Err(_) => self.overflow = true,
+        }
+        self.pad();
+    }
+
     fn attribute(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
         let start = self.len;
         self.put(&[0; 2]);

@@ -6,10 +6,12 @@
 
 use core::net::IpAddr;
 
+use super::route::{self, ROUTE_HEADER_LEN, RT_TABLE_MAIN, RTM_GETROUTE, RTM_NEWROUTE, address};
+pub use super::route::{NextHop, NextHops, RouteEntry, RouteKind};
 use super::{
     ADDRESS_HEADER_LEN, AF_INET, AF_INET6, AF_UNSPEC, AddressEntry, IFLA_INFO_DATA, IFLA_INFO_KIND,
     IFLA_LINK, IFLA_LINKINFO, IFLA_VLAN_ID, LINK_HEADER_LEN, LinkEntry, RTM_GETADDR, RTM_GETLINK,
-    RTM_NEWADDR, RTM_NEWLINK, ip_address, parse_address, parse_link,
+    RTM_NEWADDR, RTM_NEWLINK, parse_address, parse_link,
 };
 use crate::wire::bytes::array;
 use crate::wire::link::{LinkIndex, MacAddress};
@@ -109,61 +111,7 @@ pub enum NeighbourState {
     None,
 }
 
-/// A route of the main table.
-#[derive(Clone, Copy, Debug)]
-pub struct RouteEntry<'a> {
-    /// Where it leads: network and prefix length; `0.0.0.0/0` or `::/0` is the default route.
-    pub destination: (IpAddr, u8),
-    /// What it does.
-    pub kind: RouteKind,
-    /// The router, which for an IPv4 route may have an IPv6 address (`RTA_VIA`).
-    pub gateway: Option<IpAddr>,
-    /// The interface.
-    pub link: Option<LinkIndex>,
-    /// Preferred source address.
-    pub source: Option<IpAddr>,
-    /// Priority; the lowest is used.
-    pub metric: u32,
-    /// `RTPROT_*`: who made it.
-    pub protocol: u8,
-    /// The interface has no carrier, or the next hop is dead.
-    pub unusable: bool,
-    hops: &'a [u8],
-}
-
-/// `RTN_*`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RouteKind {
-    /// To a router or an interface.
-    Unicast,
-    /// Dropped in silence.
-    Blackhole,
-    /// Refused: host unreachable.
-    Unreachable,
-    /// Refused: administratively prohibited.
-    Prohibit,
-    /// The next rule decides.
-    Throw,
-    /// Any other: `local`, `multicast` and the like belong into other tables.
-    Other(u8),
-}
-
-/// One of several next hops (`struct rtnexthop`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NextHop {
-    /// The router, if it is one.
-    pub gateway: Option<IpAddr>,
-    /// The interface.
-    pub link: LinkIndex,
-    /// Share of the traffic, 1 to 256.
-    pub weight: u16,
-    /// As for a route.
-    pub unusable: bool,
-}
-
 // linux/rtnetlink.h
-const RTM_NEWROUTE: u16 = 24;
-const RTM_GETROUTE: u16 = 26;
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_GETNEIGH: u16 = 30;
 
@@ -175,24 +123,6 @@ const IFLA_STATS64: u16 = 23;
 const NEIGHBOUR_HEADER_LEN: usize = 12;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
-
-/// `struct rtmsg`: family, lengths of destination and source, TOS, table, protocol, scope, type, flags.
-const ROUTE_HEADER_LEN: usize = 12;
-const RT_TABLE_MAIN: u32 = 254;
-/// An exception, learnt from ICMP. A dump of IPv6 has them unless it is a strict one.
-const RTM_F_CLONED: u32 = 0x200;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
-const RTA_PRIORITY: u16 = 6;
-const RTA_PREFSRC: u16 = 7;
-const RTA_MULTIPATH: u16 = 9;
-const RTA_TABLE: u16 = 15;
-const RTA_VIA: u16 = 18;
-/// `RTNH_F_DEAD | RTNH_F_LINKDOWN`, in `rtm_flags` and `rtnh_flags`.
-const UNUSABLE: u8 = 1 | 16;
-/// `struct rtnexthop`: length, flags, weight less one, index.
-const HOP_HEADER_LEN: usize = 8;
 
 impl Table {
     /// Appends the request for all of it as one message.
@@ -223,7 +153,10 @@ pub fn parse_row(kind: u16, payload: &[u8]) -> Result<Row<'_>, Malformed> {
         (RTM_NEWLINK, AF_UNSPEC) => parse_interface(payload),
         (RTM_NEWADDR, AF_INET | AF_INET6) => parse_address(family, payload).map(Row::Address),
         (RTM_NEWNEIGH, AF_INET | AF_INET6) => parse_neighbour(payload),
-        (RTM_NEWROUTE, AF_INET | AF_INET6) => parse_route(family, payload),
+        (RTM_NEWROUTE, AF_INET | AF_INET6) => Ok(match route::parse(family, payload)? {
+            Some(entry) if entry.table == RT_TABLE_MAIN => Row::Route(entry),
+            Some(_) | None => Row::Other,
+        }),
         _ => Ok(Row::Other),
     }
 }
@@ -277,81 +210,6 @@ fn parse_neighbour(payload: &[u8]) -> Result<Row<'_>, Malformed> {
             _ => NeighbourState::None,
         },
     }))
-}
-
-#[inline(never)]
-fn parse_route(family: u8, payload: &[u8]) -> Result<Row<'_>, Malformed> {
-    let (header, rest) = payload.split_first_chunk::<ROUTE_HEADER_LEN>().ok_or(Malformed::Truncated)?;
-    let [_, prefix, _, _, table, protocol, _, kind, f0, f1, f2, f3] = *header;
-    let attributes = Attributes::new(rest);
-    let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
-    let table = attributes.u32(RTA_TABLE).unwrap_or(u32::from(table));
-    if table != RT_TABLE_MAIN || flags & RTM_F_CLONED != 0 {
-        return Ok(Row::Other);
-    }
-    let network = address(attributes, RTA_DST).or_else(|| ip_address(family, &[0; 16]));
-    Ok(Row::Route(RouteEntry {
-        destination: (network.ok_or(Malformed::Missing)?, prefix),
-        kind: match kind {
-            1 => RouteKind::Unicast,
-            6 => RouteKind::Blackhole,
-            7 => RouteKind::Unreachable,
-            8 => RouteKind::Prohibit,
-            9 => RouteKind::Throw,
-            other => RouteKind::Other(other),
-        },
-        gateway: gateway(attributes),
-        link: attributes.u32(RTA_OIF).map(LinkIndex),
-        source: address(attributes, RTA_PREFSRC),
-        metric: attributes.u32(RTA_PRIORITY).unwrap_or(0),
-        protocol,
-        unusable: flags & u32::from(UNUSABLE) != 0,
-        hops: attributes.bytes(RTA_MULTIPATH).unwrap_or(&[]),
-    }))
-}
-
-/// An address of either family: its length tells.
-#[inline(never)]
-fn address(attributes: Attributes<'_>, kind: u16) -> Option<IpAddr> {
-    let bytes = attributes.bytes(kind)?;
-    // `RTA_VIA` has its family in two bytes before the address.
-    let bytes = if kind == RTA_VIA { bytes.get(2..)? } else { bytes };
-    ip_address(if bytes.len() == 4 { AF_INET } else { AF_INET6 }, bytes)
-}
-
-fn gateway(attributes: Attributes<'_>) -> Option<IpAddr> {
-    address(attributes, RTA_GATEWAY).or_else(|| address(attributes, RTA_VIA))
-}
-
-impl<'a> RouteEntry<'a> {
-    /// The next hops of a route that has several, none for any other. It ends where a length does not fit.
-    pub const fn next_hops(&self) -> NextHops<'a> {
-        NextHops { rest: self.hops }
-    }
-}
-
-/// See [`RouteEntry::next_hops`].
-#[derive(Clone, Copy, Debug)]
-pub struct NextHops<'a> {
-    rest: &'a [u8],
-}
-
-impl Iterator for NextHops<'_> {
-    type Item = NextHop;
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<NextHop> {
-        let [l0, l1, flags, weight, i0, i1, i2, i3]: [u8; HOP_HEADER_LEN] = array(self.rest, 0)?;
-        let length = usize::from(u16::from_ne_bytes([l0, l1]));
-        let hop = self.rest.get(HOP_HEADER_LEN..length)?;
-        self.rest = self.rest.get(length.saturating_add(3) & !3..).unwrap_or(&[]);
-        Some(NextHop {
-            gateway: gateway(Attributes::new(hop)),
-            link: LinkIndex(u32::from_ne_bytes([i0, i1, i2, i3])),
-            weight: u16::from(weight) + 1,
-            unusable: flags & UNUSABLE != 0,
-        })
-    }
 }
 
 #[cfg(test)]

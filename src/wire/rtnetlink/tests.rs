@@ -10,15 +10,7 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessa
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, State};
 use proptest::prelude::*;
 
-const VIP: AddressSpec = AddressSpec {
-    link: LinkIndex(1),
-    address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100)),
-    prefix: 24,
-    scope: 0,
-    broadcast: None,
-    peer: None,
-    label: None,
-};
+const VIP: AddressSpec = AddressSpec::new(LinkIndex(1), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100)), 24);
 
 fn emitted(request: &Request, seq: u32) -> Vec<u8> {
     let mut buffer = [0; 256];
@@ -56,7 +48,7 @@ fn a_single_ipv6_address_is_never_preferred_and_skips_duplicate_detection() {
          20010db80000000000000000000000641400060000000000ffffffff0000000000000000",
     );
     let address = "2001:db8::64".parse().unwrap();
-    let ours = emitted(&Request::AddAddress(AddressSpec { address, prefix: 128, ..VIP }), 1);
+    let ours = emitted(&Request::AddAddress(AddressSpec::new(VIP.link, address, 128)), 1);
     let ((header, mut list), (mut ip_header, ip_list)) = (sorted(&ours), sorted(&ip));
     // The flag that `ip` says in the header's byte is an attribute of ours, as the newer flags must be.
     list.retain(|(kind, value)| !(*kind == IFA_FLAGS && value == &2_u32.to_ne_bytes()));
@@ -64,7 +56,7 @@ fn a_single_ipv6_address_is_never_preferred_and_skips_duplicate_detection() {
     ip_header[14] = 0;
     ip_header[0] += 8;
     assert_eq!((header, list), (ip_header, ip_list));
-    let wider = emitted(&Request::AddAddress(AddressSpec { address, prefix: 64, ..VIP }), 1);
+    let wider = emitted(&Request::AddAddress(AddressSpec::new(VIP.link, address, 64)), 1);
     assert!(Attributes::new(&wider[24..]).bytes(IFA_CACHEINFO).is_none());
 }
 
@@ -106,9 +98,6 @@ fn specs() -> impl Strategy<Value = AddressSpec> {
     let label = prop::option::of("[a-z]{1,10}(:[0-9]{1,4})?");
     (address, any::<u8>(), any::<(u32, u8, Option<[u8; 4]>, bool)>(), label).prop_map(
         |((address, longest), prefix, (link, scope, broadcast, peer), label)| AddressSpec {
-            link: LinkIndex(link),
-            address,
-            prefix: prefix % (longest + 1),
             scope,
             broadcast: broadcast.map(Ipv4Addr::from).filter(|_| address.is_ipv4()),
             peer: peer.then(|| match address {
@@ -116,6 +105,7 @@ fn specs() -> impl Strategy<Value = AddressSpec> {
                 IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
             }),
             label: label.and_then(|label| LabelName::new(&label)).filter(|_| address.is_ipv4()),
+            ..AddressSpec::new(LinkIndex(link), address, prefix % (longest + 1))
         },
     )
 }

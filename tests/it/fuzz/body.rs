@@ -167,7 +167,13 @@ fn assert_sound(config: &Config) {
     for instance in &config.instances {
         assert!(instance.addresses.rows().end <= config.addresses.len());
         assert!(config.peers_of(instance).len() <= limits::MAX_PEERS);
-        assert!(config.trackers_of(instance).iter().all(|it| it.link.index() < config.links.len()));
+        assert!(
+            config
+                .trackers_of(instance)
+                .iter()
+                .filter_map(|it| it.link())
+                .all(|it| it.index() < config.links.len())
+        );
         assert!(instance.link.index() < config.links.len());
         assert!(!instance.advert_interval.is_zero());
     }

@@ -71,6 +71,53 @@ fn members_go_together(high: Make, low: Make) {
     assert_eq!(masters(&second), [2, 2]);
 }
 
+/// VI_1 with these lines, below a block.
+fn tracking(priority: u8, block: &str, lines: &str) -> String {
+    let text = Instance::new(priority, &["10.9.0.100/24"]).to_string();
+    format!("{block}\n{}{lines}\n}}\n", text.trim_end().trim_end_matches('}'))
+}
+
+#[test]
+fn a_ping_group_without_an_answer_gives_the_addresses_to_keepalived_and_takes_them_back() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("pings");
+    pair.observer.ip("addr add 10.9.0.50/24 dev eth0");
+    let block = "ping_group uplink { 10.9.0.50 10.9.0.51 interval 0.2 dead 1 }";
+    let text = tracking(150, block, "track_ping_group {\nuplink weight -100\n}");
+    let first = Lvsbox.start(&pair.first, &text, &scratch);
+    let second =
+        Keepalived.start(&pair.second, &Instance::new(100, &["10.9.0.100/24"]).to_string(), &scratch);
+    first.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    // Longer than the silence that counts: the host that is not there counts for nothing as long as the other answers.
+    wait::steady("one of two hosts is enough", secs(2), || first.count("Changing effective priority") == 0);
+    pair.observer.ip("addr del 10.9.0.50/24 dev eth0");
+    first.wait_line("(VI_1) Changing effective priority from 150 to 50", secs(3));
+    second.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    let why = crate::rig::ctl(&pair.first, "why VI_1");
+    assert!(why.contains("ping_group uplink adds -100"), "{why}");
+    pair.observer.ip("addr add 10.9.0.50/24 dev eth0");
+    first.wait_line("(VI_1) Changing effective priority from 50 to 150", secs(5));
+    first.wait_lines("(VI_1) Entering MASTER STATE", 2, secs(8));
+}
+
+#[test]
+fn a_variable_set_on_the_console_drains_a_director_and_fills_it_again() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("drain");
+    let text = tracking(150, "track_file drain {\nweight -1\n}", "track_file {\ndrain\n}");
+    let first = Lvsbox.start(&pair.first, &text, &scratch);
+    let second =
+        Keepalived.start(&pair.second, &Instance::new(100, &["10.9.0.100/24"]).to_string(), &scratch);
+    first.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    crate::rig::ctl(&pair.first, "set track drain 100");
+    first.wait_line("(VI_1) Changing effective priority from 150 to 50", secs(2));
+    second.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    crate::rig::ctl(&pair.first, "set track drain 254");
+    first.wait_line("(VI_1) Entering FAULT STATE (track_file drain says so)", secs(2));
+    crate::rig::ctl(&pair.first, "set track drain 0");
+    first.wait_lines("(VI_1) Entering MASTER STATE", 2, secs(8));
+}
+
 /// A scenario once per row, each a test of its own.
 macro_rules! scenarios {
     ($($name:ident: $call:expr;)*) => { $(#[test] fn $name() { $call; })* };

@@ -32,16 +32,39 @@ fn check_of_the_largest_file_takes_seconds_and_less_than_64_mib() {
 /// Reading, checking, putting in force and taking back: 65,536 real servers come and go, and no advert is late.
 #[test]
 fn reload_of_the_largest_file_delays_no_advert() {
-    let pair = Pair::new();
     let scratch = Scratch::new("large");
+    reload_delays_no_advert(&scratch, &bench::largest_services());
+}
+
+/// The same through `include`: 64 files among 4,000 names that do not match, each opened and read in slices.
+#[test]
+fn reload_of_the_largest_configuration_in_files_delays_no_advert() {
+    let scratch = Scratch::new("files");
+    let folder = scratch.join("conf.d");
+    fs::create_dir(&folder).unwrap();
+    let text = bench::largest_services();
+    let services: Vec<&str> = text.split_inclusive("\n}\n").collect();
+    for (number, piece) in services.chunks(services.len().div_ceil(64)).enumerate() {
+        fs::write(folder.join(format!("{number}.conf")), piece.concat()).unwrap();
+    }
+    for number in 0..4_000 {
+        fs::write(folder.join(format!("{number}.old")), "").unwrap();
+    }
+    reload_delays_no_advert(&scratch, &format!("include {}/*.conf\n", folder.display()));
+}
+
+/// `large` stands for 4,096 services.
+#[track_caller]
+fn reload_delays_no_advert(scratch: &Scratch, large: &str) {
+    let pair = Pair::new();
     let small = Instance::new(150, &["10.9.0.100/24"]).to_string();
-    let director = Make::Lvsbox.start(&pair.first, &small, &scratch);
+    let director = Make::Lvsbox.start(&pair.first, &small, scratch);
     director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
     pair.capture.wait_advert("the first advert", secs(3), |advert| advert.source == FIRST);
     pair.capture.clear();
     let start = Instant::now();
-    for (text, services) in [(format!("{small}{}", bench::largest_services()), 4_096), (small, 0)] {
-        fs::write(configuration(&pair.first, &scratch), text).unwrap();
+    for (text, services) in [(format!("{small}{large}"), 4_096), (small, 0)] {
+        fs::write(configuration(&pair.first, scratch), text).unwrap();
         let mut command = pair.first.command(binary());
         command.args(["ctl", "reload"]);
         let mut reload = Process::spawn(command, "a reload", &scratch.join("reload"));

@@ -15,6 +15,7 @@ mod groups;
 mod hostile;
 mod large;
 mod restart;
+mod routes;
 mod sealed;
 mod silent;
 mod tables;

@@ -162,8 +162,12 @@ impl Builder {
             groups: rows.groups.into(),
             members: rows.members.into(),
             addresses: rows.addresses.into(),
+            routes: Box::default(),
+            rules: Box::default(),
             peers: rows.peers.into(),
             trackers: rows.trackers.into(),
+            ping_groups: Box::default(),
+            variables: Box::default(),
             services: rows.services.into(),
             destinations: rows.destinations.into(),
             probes: rows.probes.into(),
@@ -211,7 +215,7 @@ impl Rows {
             let (address, rest) = text.split_once('/').unwrap();
             let (prefix, dev) = rest.split_once('%').unwrap_or((rest, vr.link));
             let address = VirtualAddress {
-                instance: id,
+                instance: Some(id),
                 address: ip(address),
                 prefix: prefix.parse().unwrap(),
                 link: self.link(dev),
@@ -219,15 +223,17 @@ impl Rows {
                 peer: None,
                 scope: 0,
                 label: self.texts.intern(""),
+                flags: 0,
+                preferred: None,
             };
             self.addresses.push(address);
         }
         let (first_peer, first_tracker) = (row(self.peers.len()), row(self.trackers.len()));
         self.peers.extend(vr.peers.iter().map(|address| Peer { address: *address, ttls: None }));
-        self.trackers.push(Tracker { link, weight: 0 });
+        self.trackers.push(Tracker::of_link(link, 0));
         for (name, weight) in &vr.track {
             let link = self.link(name);
-            self.trackers.push(Tracker { link, weight: *weight });
+            self.trackers.push(Tracker::of_link(link, *weight));
         }
         let family = self.addresses.get(first_address).map_or(Family::Ipv4, |one| Family::of(one.address));
         let authentication = vr.password.map_or(Authentication::None, |password| {
@@ -258,6 +264,8 @@ impl Rows {
             source_check: if vr.check_source { SourceCheck::Peers } else { SourceCheck::Any },
             addresses: Range::<AddressId>::new(first_address, self.addresses.len()),
             advertised: u8::try_from(vr.vips.len()).unwrap(),
+            routes: Range::default(),
+            rules: Range::default(),
             trackers: first_tracker..row(self.trackers.len()),
             announce: vr.announce,
             manners: vr.manners,

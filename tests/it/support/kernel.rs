@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use core::net::IpAddr;
 use lvsbox::director::action::FilterStep;
 use lvsbox::director::event::{Errno, Filtered};
+use lvsbox::director::route_plan::RoutingRequest;
 use lvsbox::wire::genl_ipvs::{self, DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
 use lvsbox::wire::link::{LinkIndex, LinkName, MacAddress};
 use lvsbox::wire::nftables::{Census, Element, Presence, Transaction};
+use lvsbox::wire::rtnetlink::route::{Hops, RouteChange, RouteSpec};
+use lvsbox::wire::rtnetlink::rule::{RuleRequest, RuleSpec};
 use lvsbox::wire::rtnetlink::{self, AddressEntry, LinkEntry};
 
 /// What becomes of a request instead of the usual.
@@ -98,6 +101,8 @@ impl Filter {
 pub(crate) struct Kernel {
     pub(crate) links: Vec<LinkEntry>,
     pub(crate) addresses: Vec<AddressEntry>,
+    pub(crate) routes: Vec<(RouteSpec, Hops)>,
+    pub(crate) rules: Vec<RuleSpec>,
     /// `None`: no such module.
     pub(crate) ipvs: Option<BTreeMap<ServiceKey, Pool>>,
     /// `None`: no nf_tables.
@@ -209,7 +214,10 @@ impl Kernel {
         request: rtnetlink::Request,
     ) -> Result<Option<(AddressEntry, bool)>, Errno> {
         match request {
-            rtnetlink::Request::DumpLinks | rtnetlink::Request::DumpAddresses => Ok(None),
+            rtnetlink::Request::DumpLinks
+            | rtnetlink::Request::DumpAddresses
+            | rtnetlink::Request::DumpRoutes
+            | rtnetlink::Request::DumpRules => Ok(None),
             // Requests of PID 1 before the loop; the director never makes them.
             rtnetlink::Request::SetLinkUp(_)
             | rtnetlink::Request::SetLinkMtu(..)
@@ -241,6 +249,46 @@ impl Kernel {
                 Ok(Some((self.addresses.remove(place), false)))
             }
         }
+    }
+
+    /// A request about a route or a rule.
+    pub(crate) fn routing(&mut self, request: &RoutingRequest<'_>) -> Result<(), Errno> {
+        match request {
+            RoutingRequest::Route(request) => {
+                let place = |spec: &RouteSpec| {
+                    (spec.table, spec.destination, spec.from, spec.tos, spec.effective_metric())
+                };
+                let same = |(spec, _): &(RouteSpec, Hops)| place(spec) == place(&request.spec);
+                let there = self.routes.iter().position(same);
+                let source = request.spec.source;
+                match (request.change, there) {
+                    (RouteChange::Add, Some(_)) => return Err(Errno::EEXIST),
+                    (RouteChange::Add | RouteChange::Replace, _)
+                        if source.is_some_and(|source| !self.has(source)) =>
+                    {
+                        return Err(Errno::EINVAL);
+                    }
+                    (RouteChange::Remove, None) => return Err(Errno::ESRCH),
+                    (RouteChange::Add | RouteChange::Replace | RouteChange::Remove, there) => {
+                        there.map(|at| self.routes.remove(at));
+                    }
+                }
+                if request.change != RouteChange::Remove {
+                    self.routes.push((request.spec, request.hops.clone()));
+                }
+            }
+            RoutingRequest::Rule(RuleRequest::Add(spec)) => {
+                if self.rules.contains(spec) {
+                    return Err(Errno::EEXIST);
+                }
+                self.rules.push(*spec);
+            }
+            RoutingRequest::Rule(RuleRequest::Remove(spec)) => {
+                let at = self.rules.iter().position(|one| one == spec).ok_or(Errno::ENOENT)?;
+                self.rules.remove(at);
+            }
+        }
+        Ok(())
     }
 
     /// A request to IPVS, with the errors of `net/netfilter/ipvs/ip_vs_ctl.c`.

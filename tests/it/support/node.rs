@@ -15,7 +15,10 @@ use lvsbox::director::vrrp::State;
 use lvsbox::time::{Duration, Instant};
 use lvsbox::wire::genl_ipvs::DestinationEntry;
 use lvsbox::wire::genl_ipvs::ServiceEntry;
-use lvsbox::wire::rtnetlink::{AddressEntry, LinkEntry};
+use lvsbox::wire::netlink::Writer;
+use lvsbox::wire::rtnetlink::route::{Hops, RouteChange, RouteDetails, RouteRequest, RouteSpec};
+use lvsbox::wire::rtnetlink::rule::RuleSpec;
+use lvsbox::wire::rtnetlink::{self, AddressEntry, LinkEntry};
 use lvsbox::wire::vrrp::{self, Channel};
 
 use super::Dice;
@@ -46,6 +49,7 @@ pub(crate) struct Heard {
 
 /// What comes from the kernel.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a test has room")]
 enum Coming {
     Applied(Action, Result<(), Errno>),
     Dump(Action, Result<(), DumpError>),
@@ -63,10 +67,12 @@ enum Coming {
 pub(crate) type Luck = Box<dyn FnMut(&Action) -> Option<Fault>>;
 
 /// A row of a dump.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Row {
     Link(LinkEntry),
     Address(AddressEntry),
+    Route(RouteSpec, Hops),
+    Rule(RuleSpec),
     Service(ServiceEntry),
     Destination(DestinationEntry),
 }
@@ -197,6 +203,10 @@ impl Node {
             Coming::Row(row, epoch) if epoch == self.director.epoch() => match row {
                 Row::Link(entry) => self.handle(Event::Link(&entry)),
                 Row::Address(entry) => self.handle(Event::Address { entry: &entry, source: Source::Dump }),
+                Row::Route(spec, hops) => self.say_route((&spec, &hops), true, Source::Dump),
+                Row::Rule(entry) => {
+                    self.handle(Event::Rule { entry: &entry, there: true, source: Source::Dump });
+                }
                 Row::Service(entry) => self.handle(Event::Service(&entry)),
                 Row::Destination(entry) => self.handle(Event::Destination(&entry)),
             },
@@ -231,6 +241,10 @@ impl Node {
         let rows: Vec<Row> = match what {
             Dump::Links => kernel.links.iter().map(|entry| Row::Link(*entry)).collect(),
             Dump::Addresses => kernel.addresses.iter().map(|entry| Row::Address(*entry)).collect(),
+            Dump::Routes => {
+                kernel.routes.iter().map(|(spec, hops)| Row::Route(*spec, hops.clone())).collect()
+            }
+            Dump::Rules => kernel.rules.iter().map(|entry| Row::Rule(*entry)).collect(),
             Dump::Services => {
                 let entry =
                     |(key, (spec, _)): (&_, &super::kernel::Pool)| ServiceEntry { key: *key, spec: *spec };
@@ -334,6 +348,19 @@ impl Node {
                 }
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
+            Action::Routing { .. } => {
+                let request = self.director.routing_request(action).unwrap();
+                let result = match (self.fault)(&action) {
+                    None => self.kernel.routing(&request),
+                    Some(Fault::Refuse(errno)) => Err(errno),
+                    Some(Fault::LoseRequest) => Err(Errno::LOST),
+                    Some(Fault::LoseAnswer) => {
+                        let _ = self.kernel.routing(&request);
+                        Err(Errno::LOST)
+                    }
+                };
+                self.answers.push_back((due, Coming::Applied(action, result)));
+            }
             Action::FindIpvs { .. } => {
                 let found = |kernel: &mut Kernel| kernel.ipvs.as_ref().map(|_| ()).ok_or(Errno::ENOENT);
                 let result = self.faulty(&action, found);
@@ -365,6 +392,19 @@ impl Node {
                 self.busy_slots.remove(&slot.0);
             }
         }
+    }
+
+    /// The kernel describes a route: as one that adds it would.
+    pub(crate) fn say_route(&mut self, (spec, hops): (&RouteSpec, &Hops), there: bool, source: Source) {
+        let mut buffer = [0; 1_024];
+        let mut writer = Writer::new(&mut buffer);
+        let spec = RouteSpec { metric: spec.effective_metric(), ..*spec };
+        let (change, details) = (RouteChange::Add, RouteDetails::default());
+        RouteRequest { change, spec, details, hops: hops.clone() }.emit(&mut writer, 1).unwrap();
+        let bytes = writer.as_bytes();
+        let message = rtnetlink::parse(24, &bytes[16..]).unwrap();
+        let rtnetlink::Message::NewRoute(entry) = message else { panic!("{message:?}") };
+        self.handle(Event::Route { entry: &entry, there, source });
     }
 
     fn send(&mut self, (instance, peer, kind): (InstanceId, u16, AdvertKind), action: Action) {
@@ -550,7 +590,8 @@ impl Node {
     pub(crate) fn assert_addresses_as_wished(&self) {
         for (row, address) in self.director.config().addresses.iter().enumerate() {
             let exists = self.director.links().get(address.link).exists();
-            let wished = exists && self.director.vrrp().is_master(address.instance);
+            let owner = address.instance;
+            let wished = exists && owner.is_none_or(|id| self.director.vrrp().is_master(id));
             assert_eq!(self.kernel.has(address.address), wished, "{}", address.address);
             assert_eq!(self.director.net_plan().is_present(AddressId::from_index(row)), wished);
         }

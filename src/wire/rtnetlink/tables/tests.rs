@@ -80,7 +80,8 @@ fn routes_have_gateway_interface_source_metric_and_next_hops() {
             (name("::/0"), unicast, Some(ip("fe80::1")), eth0, None, 1_024, 3),
         ]
     );
-    let hop = |gateway, weight| NextHop { gateway, link: LinkIndex(3), weight, unusable: false };
+    let hop =
+        |gateway, weight| NextHop { gateway, link: LinkIndex(3), weight, unusable: false, onlink: false };
     assert_eq!(hops, [hop(Some(ip("192.0.2.2")), 2), hop(Some(ip("192.0.2.3")), 1)]);
 }
 

@@ -10,11 +10,16 @@ use crate::rig::{Make, Service};
 /// Runs both makes on `services` and compares; `lines` is how many lines `ipvsadm -Sn` must have.
 #[track_caller]
 fn same_table(services: &[Service], lines: usize) {
-    let text: String = services.iter().map(ToString::to_string).collect();
+    same_table_of(&services.iter().map(ToString::to_string).collect::<String>(), lines);
+}
+
+/// The same with the text of the configuration.
+#[track_caller]
+fn same_table_of(text: &str, lines: usize) {
     let scratch = Scratch::new("tables");
     let installed = |make: Make| {
         let namespace = Namespace::new("table");
-        let mut director = make.start(&namespace, &text, &scratch);
+        let mut director = make.start(&namespace, text, &scratch);
         let what = format!("{lines} lines of {make:?}");
         let whole = wait::maybe(secs(15), || (saved(&namespace).len() == lines).then_some(()));
         let table = saved(&namespace);
@@ -76,6 +81,25 @@ fn firewall_marks_are_as_keepalived_installs_them() {
     let second = Service::new("fwmark 8", "rr", "NAT", &["10.0.0.11 80", "10.0.0.12 81"])
         .line("persistence_timeout 30");
     same_table(&[first, second], 6);
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn groups_are_as_keepalived_installs_them() {
+    let group = "virtual_server_group G {\n 10.0.0.1 80\n 10.0.0.4-6 443\n 10.0.0.8/30 81\n fwmark 9\n}\n";
+    let real = ["10.0.0.11 80", "10.0.0.12 80"];
+    let nat = Service::new("group G", "wrr", "NAT", &real).line("persistence_timeout 30");
+    same_table_of(&format!("{group}{nat}"), 27);
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn groups_and_marks_of_ipv6_are_as_keepalived_installs_them() {
+    let group = "virtual_server_group G {\n 2001:db8::1-3 80\n}\n";
+    let real = ["2001:db8::11 80", "2001:db8::12 80"];
+    let nat = Service::new("group G", "rr", "NAT", &real);
+    let mark = Service::new("fwmark 8", "rr", "NAT", &real).line("ip_family inet6");
+    same_table_of(&format!("{group}{nat}{mark}"), 12);
 }
 
 #[test]

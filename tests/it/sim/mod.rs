@@ -1,6 +1,8 @@
 //! Level 1: boxes in virtual time, on a segment that loses, doubles and delays, with kernels that refuse, forget and are
 //! changed by hand. Every story is told by a seed.
 
+mod schedules;
+
 use core::net::IpAddr;
 
 use lvsbox::config::Config;
@@ -353,6 +355,7 @@ fn is_change(action: &Action) -> bool {
         action,
         Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
+            | Action::Routing { .. }
             | Action::Service { .. }
             | Action::Destination { .. }
             | Action::OpenSocket { .. }
