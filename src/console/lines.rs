@@ -4,6 +4,7 @@
 //! A record may give several lines; each is handed to a callback as `fmt::Arguments`, so that nothing is allocated.
 //! Ids belong to the configuration in force: read the journal before a reload swaps it.
 
+mod filter;
 mod names;
 mod refusals;
 mod routing;
@@ -23,7 +24,6 @@ use crate::director::journal::{Entry, Family, Reason, Record, Rival};
 use crate::wire::errno::Text;
 use crate::wire::genl_ipvs::DestinationKey;
 use crate::wire::link::MacAddress;
-use crate::wire::nftables::{Presence, TABLE};
 pub(super) use names::{Cause, Names, RealServer, Target};
 pub(super) use routing::Routing;
 use why::Why;
@@ -115,11 +115,7 @@ impl<'a> Teller<'a> {
             Reason::AddressDuplicate(address, mac) => self.duplicate(address, mac),
             Reason::AddressUnwanted(address) => self.address_unwanted(address),
             Reason::AddressFailed(address, change, errno) => self.address_failed(address, change, errno),
-            Reason::DropRule(id, Presence::Present) => self.about(Info, id, format_args!("setting firewall drop rule")),
-            Reason::DropRule(id, Presence::Absent) => self.about(Info, id, format_args!("removing firewall drop rule")),
-            Reason::FilterFailed(errno) => self.say(Error, format_args!("nf_tables: {} (is the module nf_tables loaded?); addresses with no_accept answer until it works, tried again", Text(errno.0))),
-            Reason::FilterBuilt => self.say(Info, format_args!("nf_tables works again")),
-            Reason::FilterDiffers => self.say(Warning, format_args!("nf_tables table {TABLE} was changed by somebody: making it again")),
+            Reason::DropRule(..) | Reason::FilterFailed(_) | Reason::FilterBuilt | Reason::FilterDiffers => filter::tell(self, reason),
             Reason::RoutingMissing(object) => routing::missing(self, object),
             Reason::RoutingUnwanted(object) => routing::unwanted(self, object),
             Reason::RoutingFailed(object, change, errno) => routing::failed(self, object, change, errno),

@@ -19,6 +19,9 @@ const NO_ANSWER: Errno = Errno::LOST;
 /// The table changed while it was listed.
 const EAGAIN: Errno = Errno(11);
 
+/// Takes a message of an answer and its payload.
+type Take<'a> = &'a mut dyn FnMut(&Message<'_>, &[u8]) -> Result<(), Errno>;
+
 /// The socket.
 pub(super) struct Exchange {
     socket: NetlinkSocket,
@@ -94,12 +97,7 @@ impl Exchange {
         self.seq
     }
 
-    fn ask(
-        &mut self,
-        shell: &Shell,
-        question: Question,
-        take: &mut dyn FnMut(&Message<'_>, &[u8]) -> Result<(), Errno>,
-    ) -> Result<(), Errno> {
+    fn ask(&mut self, shell: &Shell, question: Question, take: Take<'_>) -> Result<(), Errno> {
         let seq = self.next();
         let mut writer = Writer::new(&mut self.buffer);
         question.emit(&mut writer, seq).map_err(|_| Errno::ENOBUFS)?;
@@ -108,11 +106,7 @@ impl Exchange {
     }
 
     /// Reads until the last request is answered. What is left of an earlier one is passed over.
-    fn listen(
-        &self,
-        shell: &Shell,
-        take: &mut dyn FnMut(&Message<'_>, &[u8]) -> Result<(), Errno>,
-    ) -> Result<(), Errno> {
+    fn listen(&self, shell: &Shell, take: Take<'_>) -> Result<(), Errno> {
         let mut datagram = shell.datagram.borrow_mut();
         loop {
             let received = self.socket.receive(&mut datagram);
