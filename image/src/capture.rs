@@ -24,11 +24,21 @@ impl Capture {
 
     /// Everything seen so far.
     pub fn frames(&self) -> Vec<Frame> {
+        self.read();
+        self.seen.borrow().clone()
+    }
+
+    /// Everything seen so far, which is forgotten.
+    pub fn take(&self) -> Vec<Frame> {
+        self.read();
+        self.seen.take()
+    }
+
+    fn read(&self) {
         let mut seen = self.seen.borrow_mut();
         while let Some((at, bytes)) = self.socket.receive().expect("read the packet socket") {
             seen.push(Frame { at, bytes });
         }
-        seen.clone()
     }
 
     /// The adverts seen so far, of any version, well formed or not.
@@ -38,8 +48,7 @@ impl Capture {
 
     /// Forgets what was seen so far.
     pub fn clear(&self) {
-        self.frames();
-        self.seen.borrow_mut().clear();
+        self.take();
     }
 
     /// Waits for the first frame of which `pick` makes something.

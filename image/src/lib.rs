@@ -33,6 +33,7 @@ pub mod keepalived;
 pub mod kernel;
 pub mod machine;
 pub mod modules;
+pub mod monitor;
 pub mod netns;
 pub mod process;
 pub mod scratch;

@@ -25,7 +25,10 @@ lab world [--control DEVICE] [--target ADDRESS:PORT]
                                     client and web servers behind this machine's network card; for a guest only
 lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
                                     without a person, and it succeeds only if everything happened
-lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`";
+lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`
+lab bench-takeover BINARY           how late and how fast BINARY and keepalived take over from a MASTER that ends
+lab bench-lateness BINARY           how regular the adverts of 255 instances are under load, of BINARY and keepalived;
+                                    with IPVS as well: lab guest LAB bench-lateness BINARY";
 
 fn main() -> ExitCode {
     cleanup::on_signal();
@@ -49,7 +52,15 @@ fn main() -> ExitCode {
             Err(message) => complain(&message),
         },
         Some((&"bench-config", [binary])) => {
-            print!("{}", bench::run(Path::new(binary)));
+            print!("{}", bench::config::run(Path::new(binary)));
+            ExitCode::SUCCESS
+        }
+        Some((&"bench-takeover", [binary])) => {
+            bench::takeover::run(Path::new(binary), &mut |text| print!("{text}"));
+            ExitCode::SUCCESS
+        }
+        Some((&"bench-lateness", [binary])) => {
+            bench::lateness::run(Path::new(binary), &mut |text| print!("{text}"));
             ExitCode::SUCCESS
         }
         _ => complain(USAGE),

@@ -107,6 +107,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "a flood of forged adverts would become a larger one of ours",
     },
     Difference {
+        title: "adverts to peers over IPv6 have a hop limit of 255",
+        keepalived: "leaves it to the kernel, whose default is 64, unless `unicast_ttl` is given",
+        lvsbox: "sends 255 unless `unicast_ttl` is given, as over IPv4",
+        reason: "a router that keeps to the RFC drops anything less",
+    },
+    Difference {
         title: "a pause between announcements loses none",
         keepalived: "with `vrrp_garp_interval` sends each address once more after a pause, whatever is configured",
         lvsbox: "sends as many as are configured, in rounds over all addresses, with the pause between them",

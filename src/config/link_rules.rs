@@ -14,8 +14,9 @@ use crate::syntax::{Context, Given, Keyword, Line, NodeId, Position, Table, Walk
 use crate::time::Duration;
 use crate::wire::link::LinkName;
 
-/// Longest pause between two announcements.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4_294);
+/// Pauses between two announcements: the limits of keepalived.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(1);
+const LONGEST_PAUSE: Duration = Duration::from_micros(4_294_967_295);
 /// From here on a pause makes a takeover slow.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// Longest delay of a change.
@@ -43,24 +44,30 @@ pub(super) struct DelayDraft {
     up: Duration,
 }
 
-const fn pause<B>(text: &'static str, set: fn(&mut B, Given<Duration>)) -> Keyword<B> {
-    timer(text, Duration::ZERO, LONGEST_PAUSE, set)
+const fn pause<B>(text: &'static str, least: Duration, set: fn(&mut B, Given<Duration>)) -> Keyword<B> {
+    timer(text, least, LONGEST_PAUSE, set)
 }
 
 pub(super) const GLOBAL: &[Keyword<GlobalDraft>] = &[
-    pause("vrrp_garp_interval|0 s|pause between gratuitous ARPs of one interface", |b, given| {
-        b.pauses.arp = Some(given)
-    }),
-    pause("vrrp_gna_interval|0 s|pause between neighbour advertisements of one interface", |b, given| {
-        b.pauses.advertisement = Some(given)
-    }),
+    pause(
+        "vrrp_garp_interval|0 s|pause between gratuitous ARPs of one interface",
+        SHORTEST_PAUSE,
+        |b, given| b.pauses.arp = Some(given),
+    ),
+    pause(
+        "vrrp_gna_interval|0 s|pause between neighbour advertisements of one interface",
+        SHORTEST_PAUSE,
+        |b, given| b.pauses.advertisement = Some(given),
+    ),
 ];
 
 pub(super) static GARP_GROUP: Table<GarpGroupDraft> = Table { name: "garp_group", rows: &[GROUP_ROWS] };
 
 const GROUP_ROWS: &[Keyword<GarpGroupDraft>] = &[
-    pause("garp_interval|0 s|pause between gratuitous ARPs", |b, given| b.pauses.arp = Some(given)),
-    pause("gna_interval|0 s|pause between neighbour advertisements", |b, given| {
+    pause("garp_interval|0 s|pause between gratuitous ARPs", Duration::ZERO, |b, given| {
+        b.pauses.arp = Some(given)
+    }),
+    pause("gna_interval|0 s|pause between neighbour advertisements", Duration::ZERO, |b, given| {
         b.pauses.advertisement = Some(given)
     }),
     words("interface|none|an interface of the group", "the name of an interface", |b, line| {

@@ -6,11 +6,14 @@ use core::net::IpAddr;
 
 use super::appliance::ApplianceDraft;
 use super::build::{Tables, row};
-use super::codes::TRACKED;
-use super::ids::{Id, PingGroupId, ServiceId, VariableId};
-use super::model::{Assumption, PingGroup, Probe, TrackTarget, Variable};
+use super::codes::{TRACKED, USELESS_TRACKER};
+use super::group::GroupDraft;
+use super::ids::{AddressId, Id, LinkId, PingGroupId, Range, ServiceId, VariableId};
+use super::instance::InstanceDraft;
+use super::model::{Assumption, PingGroup, Probe, TrackTarget, Tracker, Variable};
 use super::own;
 use super::rows::{ignored, link, weight, words};
+use super::static_build::{self, StaticDraft};
 use crate::check::Checker;
 use crate::check::ping_check::PingCheck;
 use crate::syntax::diagnostic::Quoted;
@@ -276,5 +279,69 @@ fn is(key: &ServiceKey, target: &TargetDraft) -> bool {
         }
         (ServiceKey::Mark { mark, .. }, TargetDraft::Mark(number)) => mark.get() == *number,
         (ServiceKey::Address { .. } | ServiceKey::Mark { .. }, _) => false,
+    }
+}
+
+/// The own interface, the interfaces of the addresses, then what is asked for. Weight 0: down means FAULT.
+pub(super) fn add_trackers(
+    (draft, group): (&InstanceDraft, Option<&GroupDraft>),
+    (own, priority): (LinkId, u8),
+    (addresses, fixed): (Range<AddressId>, &StaticDraft),
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) -> core::ops::Range<u32> {
+    let start = tables.trackers.len();
+    tables.trackers.push(Tracker::of_link(own, 0));
+    let quiet: Vec<_> =
+        draft.addresses.iter().chain(&draft.excluded).filter(|address| address.no_track).collect();
+    let mut devices: Vec<LinkId> = tables
+        .addresses
+        .get(addresses.rows())
+        .unwrap_or(&[])
+        .iter()
+        .filter(|address| quiet.iter().all(|quiet| quiet.address != address.address))
+        .map(|address| address.link)
+        .collect();
+    for given in draft.routes.iter().filter(|route| !route.no_track).flat_map(static_build::route_links) {
+        devices.extend(tables.link(given.value, given.at));
+    }
+    for rule in draft.rules.iter().filter(|rule| !rule.no_track) {
+        devices.extend(static_build::rule_links(rule, tables));
+    }
+    for given in fixed.tracked_by(&draft.name) {
+        devices.extend(tables.link(given.value, given.at));
+    }
+    for link in devices {
+        add_tracker(Tracker::of_link(link, 0), start, tables);
+    }
+    let shared = group.map(|group| group.trackers.as_slice()).unwrap_or_default();
+    for draft in draft.trackers.iter().chain(shared) {
+        let Some((target, usual)) = resolve(draft, tables, cx) else { continue };
+        let given = draft.weight.unwrap_or(usual);
+        let (mut weight, mut useless) = (given, None);
+        if given != 0 && group.is_some_and(|group| !group.weighted) {
+            weight = 0;
+            useless = Some("in a sync group down means FAULT, unless it has `sync_group_tracking_weight`");
+        } else if given != 0 && priority == u8::MAX {
+            useless = Some("the priority of an owner (255) never changes");
+        } else if given != 0 && target == TrackTarget::Link(own) {
+            useless = Some("the interface of the adverts means FAULT when it is down");
+        }
+        if let Some(why) = useless {
+            cx.warn(
+                USELESS_TRACKER,
+                draft.at,
+                format_args!("the weight of {} changes nothing", draft.target),
+                format_args!("{why}; remove it"),
+            );
+        }
+        add_tracker(Tracker { target, weight, reverse: draft.reverse }, start, tables);
+    }
+    row(start)..row(tables.trackers.len())
+}
+
+fn add_tracker(tracker: Tracker, start: usize, tables: &mut Tables) {
+    if tables.trackers.get(start..).is_some_and(|known| !known.contains(&tracker)) {
+        tables.trackers.push(tracker);
     }
 }

@@ -63,10 +63,6 @@ pub use vrrp::packet::Datagram;
 use crate::config::Config;
 use crate::time::Instant;
 
-/// Rounds of facts, and timers fired, in one turn; what is left is for the next.
-const MAX_ROUNDS: usize = 4;
-const MAX_TIMERS: usize = 4_096;
-
 /// All state of one director.
 #[derive(Debug)]
 pub struct Director {

@@ -1,12 +1,16 @@
-//! Timers fire, and facts on the bus go from their owners to their consumers: who hears of what.
+//! Timers that are due and facts on the bus go to whom they concern: who hears of what.
 
 use super::bus::Timer;
 use super::track::Watched;
 use super::vrrp::Surroundings;
-use super::{Director, MAX_ROUNDS, MAX_TIMERS, Parts};
+use super::{Director, Parts};
 use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::TrackTarget;
 use crate::time::Instant;
+
+/// Rounds of facts, and timers fired, in one turn; what is left is for the next.
+const MAX_ROUNDS: usize = 4;
+const MAX_TIMERS: usize = 4_096;
 
 impl Director {
     /// Fires the timers that are due.

@@ -60,13 +60,14 @@ impl Director {
         self.parts.vrrp.advert(id, peer, kind, (&self.config, &self.parts.links), out)
     }
 
-    /// Writes a whole frame for [`Action::Announce`]; 128 bytes are always enough.
-    pub fn announcement(&self, id: AddressId, out: &mut [u8]) -> Option<Frame> {
+    /// Writes a whole frame for [`Action::Announce`]; 128 bytes are always enough. `role` is what this host is on the
+    /// interface now, for an IPv6 address.
+    pub fn announcement(&self, id: AddressId, role: ndisc::Role, out: &mut [u8]) -> Option<Frame> {
         let address = self.config.addresses.get(id.index())?;
         let link = self.parts.links.get(address.link);
         let len = match address.address {
             IpAddr::V4(address) => arp::emit_gratuitous(link.mac, address, out),
-            IpAddr::V6(address) => ndisc::emit_unsolicited(link.mac, address, ndisc::Role::Host, out),
+            IpAddr::V6(address) => ndisc::emit_unsolicited(link.mac, address, role, out),
         };
         link.exists().then_some(Frame { link: link.index, len: len? })
     }

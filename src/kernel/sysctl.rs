@@ -11,9 +11,20 @@ use super::error::Error;
 /// `NOENT` for a setting that this kernel does not have, `INVAL` for a value that it refuses.
 pub fn set(name: &str, value: &str) -> Result<(), Error> {
     let fail = |errno| Error::new("set", name, errno);
-    let file = if name.contains('/') { name.to_owned() } else { name.replace('.', "/") };
     let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::open(format!("/proc/sys/{file}"), flags, Mode::empty()).map_err(fail)?;
+    let file = rustix::fs::open(path(name), flags, Mode::empty()).map_err(fail)?;
     rustix::io::write(&file, value.as_bytes()).map_err(fail)?;
     Ok(())
+}
+
+/// True if the setting, named as for [`set`], is there and begins with another digit than 0.
+pub fn is_set(name: &str) -> bool {
+    let mut value = [0];
+    let file = rustix::fs::open(path(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    file.and_then(|file| rustix::io::read(&file, &mut value)) == Ok(1) && value != *b"0"
+}
+
+fn path(name: &str) -> String {
+    let file = if name.contains('/') { name.to_owned() } else { name.replace('.', "/") };
+    format!("/proc/sys/{file}")
 }

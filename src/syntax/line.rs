@@ -148,7 +148,8 @@ impl Line {
             at.len = narrow((from + len).min(self.end_of(first)).saturating_sub(from));
         }
         let end = if tail.literal {
-            tail.at.offset + narrow(last + 1 - tail.start)
+            // Behind the last word there may be an empty one.
+            tail.at.offset + narrow((last + 1).min(self.end_of(last_piece)) - tail.start)
         } else {
             tail.at.offset + tail.at.len
         };
@@ -187,5 +188,7 @@ mod tests {
         let inside = line.position(2, 5);
         assert_eq!((inside.offset, inside.len), (103, 4));
         assert_eq!(line.position(10, 1).offset, 110);
+        let behind = line.position(11, 0);
+        assert_eq!((behind.offset, behind.len), (111, 0));
     }
 }

@@ -19,7 +19,10 @@ use crate::director::action::Action;
 use crate::director::event::{Errno, Event};
 use crate::kernel::error::{self, Error};
 use crate::kernel::raw::RawSocket;
+use crate::kernel::{clock, sysctl};
+use crate::time::{Duration, Instant};
 use crate::wire::link::LinkName;
+use crate::wire::ndisc::Role;
 use crate::wire::vrrp::{self, Channel};
 
 /// Packets of one interface that are read before others get their turn.
@@ -28,6 +31,8 @@ const BURST: usize = 32;
 const MAX_PACKET: usize = 1_536;
 /// Longest frame that announces an address: Ethernet, IPv6, neighbour advertisement.
 const MAX_FRAME: usize = 128;
+/// For how long the answer of the kernel serves: a burst of announcements is over by then.
+const ROLE_LASTS: Duration = Duration::from_millis(100);
 
 /// The sockets by interface of the running configuration.
 #[derive(Default)]
@@ -40,6 +45,8 @@ struct Port {
     reader: Option<Waker>,
     /// Why each could not be opened the last time: the director tries again and again, and it is told once.
     told: [Option<Error>; Channel::ALL.len()],
+    /// Whether it forwards IPv6, and when the kernel said so.
+    role: Option<(Instant, Role)>,
 }
 
 type Sockets = [Option<Source<RawSocket>>; Channel::ALL.len()];
@@ -174,10 +181,31 @@ pub(super) fn send(shell: &Shell, action: Action) {
     }
 }
 
+/// What neighbours are to think of the interface of an IPv6 address. The kernel tells nobody that forwarding was switched,
+/// so it is asked, once in a while of a burst.
+fn role(shell: &Shell, address: AddressId) -> Role {
+    let (now, director) = (clock::now(), shell.director.borrow());
+    let Some(address) = director.config().addresses.get(address.index()) else { return Role::Host };
+    let mut ports = shell.ports.borrow_mut();
+    let port = ports.0.get_mut(address.link.index()).filter(|_| address.address.is_ipv6());
+    let Some(port) = port else { return Role::Host };
+    match port.role {
+        Some((at, role)) if now.since(at) < ROLE_LASTS => role,
+        _ => {
+            let name = director.config().link_name(address.link);
+            let forwards = sysctl::is_set(&format!("net/ipv6/conf/{name}/forwarding"));
+            let role = if forwards { Role::Router } else { Role::Host };
+            port.role = Some((now, role));
+            role
+        }
+    }
+}
+
 /// Announces one address.
 pub(super) fn announce(shell: &Shell, action: Action, address: AddressId) {
     let mut bytes = [0; MAX_FRAME];
-    let Some(frame) = shell.director.borrow().announcement(address, &mut bytes) else { return };
+    let role = role(shell, address);
+    let Some(frame) = shell.director.borrow().announcement(address, role, &mut bytes) else { return };
     let bytes = bytes.get(..frame.len).unwrap_or(&[]);
     let sent = shell.frames.as_ref().map_or(Err(Code::NOTCONN), |socket| socket.send(frame.link, bytes));
     if let Err(code) = sent {

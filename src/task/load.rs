@@ -74,11 +74,19 @@ pub fn text(bytes: Vec<u8>) -> String {
         Ok(text) => return text,
         Err(error) => error.into_bytes(),
     };
-    let mut done = 0;
+    // A line is looked at once, however many such bytes it has.
+    let (mut done, mut end, mut secret) = (0, 0, false);
     while let Err(error) = core::str::from_utf8(rest.get(done..).unwrap_or_default()) {
         done += error.valid_up_to();
-        let line = rest.get(..done).unwrap_or_default().rsplit(|byte| *byte == b'\n').next();
-        let secret = line.is_some_and(|line| line.windows(SECRET.len()).any(|word| word == SECRET));
+        if done >= end {
+            let is_end = |byte: &u8| *byte == b'\n';
+            let start =
+                rest.get(..done).and_then(|before| before.iter().rposition(is_end)).map_or(0, |at| at + 1);
+            let length = rest.get(done..).and_then(|behind| behind.iter().position(is_end));
+            end = length.map_or(rest.len(), |length| done + length);
+            let line = rest.get(start..done).unwrap_or_default();
+            secret = line.windows(SECRET.len()).any(|word| word == SECRET);
+        }
         if let Some(byte) = rest.get_mut(done) {
             *byte = if secret { UNREADABLE } else { b'?' };
         }

@@ -19,6 +19,12 @@ use crate::kernel::error::Error;
 use crate::kernel::poll::{Events, Poll};
 use crate::time::{Duration, Instant};
 
+/// The kernel may end a wait late by a thousandth of its length, whatever the timer slack (`select_estimate_accuracy`
+/// of `fs/select.c`): a backup that waits three seconds would take over three milliseconds late. A wait longer than
+/// this is cut in two, the second part being one of [`LAST_PART`]: four times what the first can be late.
+const LONG: Duration = Duration::from_millis(20);
+const LAST_PART: u64 = 256;
+
 /// The reactor. One per process, shared by everything that waits.
 pub struct Reactor {
     poll: Poll,
@@ -111,8 +117,14 @@ impl Reactor {
     /// A bug of ours.
     pub fn wait(&self, until: Instant) -> Result<(), Error> {
         let until = until.min(self.next_deadline());
-        let timeout = (until != Instant::NEVER).then(|| until.since(clock::now()));
-        self.look(timeout)
+        if until == Instant::NEVER {
+            return self.look(None).map(drop);
+        }
+        let left = until.since(clock::now());
+        if left > LONG && self.look(Some(left - left.divided_by(LAST_PART)))? {
+            return Ok(());
+        }
+        self.look(Some(until.since(clock::now()))).map(drop)
     }
 
     /// Wakes whoever can go on now, without waiting.
@@ -120,7 +132,7 @@ impl Reactor {
     /// # Errors
     /// A bug of ours.
     pub fn glance(&self) -> Result<(), Error> {
-        self.look(Some(Duration::ZERO))
+        self.look(Some(Duration::ZERO)).map(drop)
     }
 
     /// Wakers called since the start.
@@ -128,10 +140,13 @@ impl Reactor {
         self.woken_total.get()
     }
 
-    fn look(&self, timeout: Option<Duration>) -> Result<(), Error> {
+    /// True if there was something.
+    fn look(&self, timeout: Option<Duration>) -> Result<bool, Error> {
         let mut events = self.events.borrow_mut();
         self.poll.wait(&mut events, timeout)?;
+        let mut any = false;
         for event in events.iter() {
+            any = true;
             let (index, generation) = parts(event.token);
             let (reader, writer) =
                 self.sources.borrow_mut().take(index, generation, event.readable, event.writable);
@@ -142,7 +157,8 @@ impl Reactor {
         let now = clock::now();
         loop {
             let mut timers = self.timers.borrow_mut();
-            let Some(id) = timers.heap.pop_due(now) else { return Ok(()) };
+            let Some(id) = timers.heap.pop_due(now) else { return Ok(any) };
+            any = true;
             let waker = timers.wakers.get_mut(id).and_then(Option::take);
             drop(timers);
             self.wake(waker);

@@ -61,7 +61,9 @@ impl Shell {
             Action::SendAdvert { instance, peer, kind } => {
                 self.sent += u64::from(self.director.advert(instance, peer, kind, &mut bytes).is_some());
             }
-            Action::Announce { address } => drop(self.director.announcement(address, &mut bytes)),
+            Action::Announce { address } => {
+                drop(self.director.announcement(address, lvsbox::wire::ndisc::Role::Host, &mut bytes))
+            }
             Action::CloseSocket { .. } | Action::AbortProbe { .. } => {}
             Action::Dump { what, .. } => {
                 // An empty table is drift that is repaired; interfaces stay as they are.

@@ -198,3 +198,19 @@ fn waiting_and_waking_allocates_nothing() {
     .any(|allocations| allocations == 0);
     assert!(undisturbed);
 }
+
+/// Of several waits, because another timer of the machine may end one on time by chance, or the machine be busy.
+#[test]
+fn a_long_wait_is_not_late_by_its_length() {
+    let reactor = Reactor::new(0, 0).unwrap();
+    // What the loop does at its start.
+    crate::kernel::process::wake_on_time();
+    let late = (0..5).map(|_| {
+        let until = clock::now() + Duration::from_millis(600);
+        reactor.wait(until).unwrap();
+        assert!(clock::now() >= until, "no earlier than asked for");
+        clock::now().since(until)
+    });
+    let least = late.min().unwrap();
+    assert!(least < Duration::from_micros(300), "{least}: half of a thousandth");
+}

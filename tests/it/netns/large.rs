@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use lab::bench;
+use lab::bench::config as bench;
 use lab::process::Process;
 use lab::scratch::Scratch;
 use lab::wait::secs;

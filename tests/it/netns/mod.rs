@@ -3,6 +3,7 @@
 mod adverts;
 mod arp;
 mod behaviour;
+mod bytes;
 mod checks;
 mod compare;
 mod console;
@@ -14,11 +15,13 @@ mod election;
 mod groups;
 mod hostile;
 mod large;
+mod matrix;
 mod restart;
 mod routes;
 mod sealed;
 mod silent;
 mod tables;
+mod takeover;
 mod version3;
 
 use std::net::Ipv4Addr;

@@ -319,7 +319,11 @@ impl Node {
             Action::SendAdvert { instance, peer, kind } => self.send((instance, peer, kind), action),
             Action::Announce { address } => {
                 let mut bytes = [0; 128];
-                assert!(self.director.announcement(address, &mut bytes).is_some());
+                assert!(
+                    self.director
+                        .announcement(address, lvsbox::wire::ndisc::Role::Host, &mut bytes)
+                        .is_some()
+                );
                 let address = self.director.config().addresses[address.index()].address;
                 self.announced.push((self.now, address, self.kernel.has(address)));
             }

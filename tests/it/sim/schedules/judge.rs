@@ -2,6 +2,7 @@
 //! each property says for how long. The judge knows the world and the configurations, and asks a director for nothing but
 //! its state.
 
+use lvsbox::config::ids::InstanceId;
 use lvsbox::config::model::Preemption;
 use lvsbox::director::vrrp::State;
 use lvsbox::time::{Duration, Instant};
@@ -209,14 +210,16 @@ impl<'a> Judge<'a> {
         if let Some((id, packet)) = &world.delivered
             && self.states[*id] == Some(State::Backup)
         {
-            self.hear(world.now, *id, packet);
+            self.hear(world, *id, packet);
         }
     }
 
     /// A BACKUP, or one that has just become it, heard an advert.
-    fn hear(&mut self, now: Instant, id: usize, packet: &[u8]) {
+    fn hear(&mut self, world: &World, id: usize, packet: &[u8]) {
+        let now = world.now;
         let advert = &packet[if self.story.speech == Speech::V3Ipv6 { 40 } else { 20 }..];
-        let (priority, own) = (advert[2], self.settings[id]);
+        let (priority, own) =
+            (advert[2], Settings { priority: self.priority(world, id), ..self.settings[id] });
         if priority == 0 {
             let skew = self.adopted[id].map(|interval| self.story.skew(interval, own.priority));
             self.not_before[id] = skew.map_or(Instant::ZERO, |skew| now + skew);
@@ -231,6 +234,15 @@ impl<'a> Judge<'a> {
             };
             self.adopted[id] = Some(interval);
             self.not_before[id] = now + self.story.master_down(interval, own.priority);
+        }
+    }
+
+    /// What it has now: of two owners of the addresses one gives up its 255.
+    fn priority(&self, world: &World, id: usize) -> u8 {
+        let router = world.nodes[id].as_ref().and_then(|node| node.director.vrrp().get(InstanceId(0)));
+        match self.settings[id].priority {
+            255 => router.map_or(255, |router| router.priority),
+            own => own,
         }
     }
 
@@ -252,7 +264,7 @@ impl<'a> Judge<'a> {
                 self.soon[id] = None;
             }
             let own = self.settings[id];
-            let better = heard.any(|other| self.settings[other].priority >= own.priority);
+            let better = heard.any(|other| self.priority(world, other) >= self.priority(world, id));
             let preempts = own.preemption == Preemption::Preempt;
             mark(&mut self.passed_over[id], able[id] && !master[id] && preempts && !better, now);
             let awake = world.nodes[id].as_ref().filter(|_| world.asleep[id] <= now);
