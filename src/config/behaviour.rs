@@ -23,6 +23,7 @@ pub(super) struct BehaviourDraft {
     common: CommonDraft,
     unicast_ttl: Option<Given<u32>>,
     pub(super) fault_without_peers: bool,
+    pub(super) silent: bool,
     track_source: Option<Position>,
     pub(super) quiet_primary: bool,
 }
@@ -98,6 +99,10 @@ pub(super) const OWN: &[Keyword<InstanceDraft>] = &[
     }),
     flag("unicast_fault_no_peer|off|FAULT instead of multicast without peers", |b, _| {
         b.behaviour.fault_without_peers = true
+    }),
+    flag("accept|on|the MASTER answers for its addresses", |b, _| b.behaviour.silent = false),
+    flag("no_accept|off|drop what is sent to its addresses, virtual servers included", |b, _| {
+        b.behaviour.silent = true
     }),
     flag("track_src_ip|off|FAULT while the source address is missing", |b, at| {
         b.behaviour.track_source = Some(at)
@@ -181,6 +186,7 @@ pub(super) fn manners(
         answers_lesser: !on(own.silent_to_lesser, outer.silent_to_lesser),
         last_word: on(own.last_word, outer.last_word),
         owner_ignores: on(own.owner_ignores, outer.owner_ignores),
+        accepts: !draft.behaviour.silent,
         track_source: draft.behaviour.track_source.is_some() && draft.source.is_some(),
         track_primary: !draft.behaviour.quiet_primary,
     }

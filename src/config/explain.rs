@@ -159,7 +159,7 @@ pub const EXAMPLES: &[Example] = &[
         108,
         INSTANCE,
         "lvsbox knows the keyword and cannot do it; the message says what happens instead or what to write.",
-        "no_accept",
+        "track_process {\n    sshd\n}",
         "track_interface {\n    eth1\n}",
     ),
     example(

@@ -115,7 +115,7 @@ const DBUS: &str = "there is no D-Bus here; programs read `lvsbox ctl status jso
 const PROCESS: &str = "there is one process with one event loop";
 const FILES: &str = "no such files are written; the console shows the state";
 const BUFFERS: &str = "receive buffers are sized by the configuration, and a lost message is recovered";
-const NFT: &str = "no packet filter rules are needed for what this version supports";
+const NFT: &str = "`no_accept` has an nf_tables table of its own, `inet lvsbox`";
 const RELOAD: &str = "a reload is always checked as a whole before anything changes";
 const VMAC: &str = "virtual hardware addresses are not used by this version";
 

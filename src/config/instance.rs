@@ -163,8 +163,6 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     list("track_file|none|variables of the console that change the priority", |b, line| {
         b.trackers.extend(track::of_variable(line));
     }),
-    // The active router answers for its addresses; no_accept is what would need work.
-    flag("accept|on|the MASTER answers for its addresses", |_, _| {}),
 ];
 
 const AUTHENTICATION_ROWS: &[Keyword<InstanceDraft>] = &[
@@ -241,10 +239,6 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
     unsupported("track_process|none|processes that must run, or that change the priority", TRACK),
     unsupported("track_bfd|none|BFD sessions that must be up, or change the priority", TRACK),
     unsupported("track_script|none|scripts that must succeed, or that change the priority", TRACK),
-    unsupported(
-        "no_accept|off|the MASTER does not answer for its addresses",
-        "the active router answers for its virtual addresses",
-    ),
     off(
         "strict_mode|vrrp_strict|enforce the letter of the VRRP RFCs",
         "remove it: with virtual servers it does harm (addresses would not answer)",

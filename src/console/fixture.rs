@@ -192,6 +192,7 @@ pub(super) struct Bench {
     pub(super) running: bool,
     /// Whether there is an IPVS.
     pub(super) ipvs: Result<(), Errno>,
+    pub(super) filter: Result<(), Errno>,
 }
 
 impl Bench {
@@ -203,6 +204,7 @@ impl Bench {
             verdict: |_| Verdict::Pass { status: 0 },
             running: true,
             ipvs: Ok(()),
+            filter: Ok(()),
         }
     }
 
@@ -272,6 +274,9 @@ impl Bench {
             }
             Action::FindIpvs { .. } => {
                 self.director.handle(now, Event::Applied { action, result: self.ipvs })
+            }
+            Action::Filter { .. } => {
+                self.director.handle(now, Event::Applied { action, result: self.filter })
             }
             Action::SendAdvert { .. }
             | Action::Announce { .. }

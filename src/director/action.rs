@@ -107,6 +107,14 @@ pub enum Action {
         /// What.
         change: Change,
     },
+    /// Change our nf_tables table, or look at it ([`super::Director::filter_transaction`]). What a look shows is an event
+    /// of its own before the answer.
+    Filter {
+        /// Epoch.
+        epoch: Epoch,
+        /// What.
+        step: FilterStep,
+    },
     /// List something of the kernel's: every row is an event, the end is [`super::Event::Dumped`].
     Dump {
         /// Epoch.
@@ -130,6 +138,21 @@ pub enum Action {
         /// The slot.
         slot: SlotId,
     },
+}
+
+/// What to do with our nf_tables table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterStep {
+    /// Make it, whatever is there.
+    Build,
+    /// Change elements of it.
+    Change,
+    /// Remove it.
+    Remove,
+    /// Ask how often nf_tables was changed.
+    Look,
+    /// List its rules and elements.
+    Verify,
 }
 
 /// What an advert says.

@@ -1,20 +1,47 @@
 //! Which subsystem an answer of the kernel belongs to.
 
 use super::action::{Action, Change, Dump};
-use super::event::{DumpError, Errno};
+use super::bus::Timer;
+use super::event::{DumpError, Errno, Source};
 use super::{Director, Parts};
 use crate::time::Instant;
+use crate::wire::rtnetlink::AddressEntry;
 
 impl Director {
+    /// The kernel says that an address is there, or gone: one of ours, or another.
+    pub(super) fn handle_address(
+        &mut self,
+        now: Instant,
+        entry: &AddressEntry,
+        (there, how): (bool, Source),
+    ) {
+        let (config, Parts { bus, links, vrrp, net_plan, nftables_plan, .. }) =
+            (&self.config, &mut self.parts);
+        // Routes from it go with it, and nobody says so (fib_sync_down_addr in net/ipv4/fib_semantics.c).
+        if !there && how == Source::Foreign && !config.routes.is_empty() {
+            bus.set_no_later(Timer::RouteAudit, now);
+        }
+        match net_plan.find(entry, config, links) {
+            Some(id) => {
+                net_plan.handle_address(now, id, (there, how), (config, vrrp, links), bus);
+                nftables_plan.touch();
+            }
+            None if there => links.handle_address(entry, bus),
+            None => links.handle_address_gone(now, entry, bus),
+        }
+    }
+
     pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
-        let (config, Parts { bus, links, net_plan, route_plan, ipvs_plan, .. }) =
+        let (config, Parts { bus, links, net_plan, route_plan, nftables_plan, ipvs_plan, .. }) =
             (&self.config, &mut self.parts);
         match action {
             Action::AddAddress { epoch, address } => {
                 net_plan.answered(now, (address, Change::Add, epoch), result, (config, links), bus);
+                nftables_plan.touch();
             }
             Action::RemoveAddress { epoch, address } => {
                 net_plan.answered(now, (address, Change::Remove, epoch), result, (config, links), bus);
+                nftables_plan.touch();
             }
             Action::Routing { epoch, object, change } => {
                 route_plan.answered(now, (object, change, epoch), result, config, bus);
@@ -27,6 +54,7 @@ impl Director {
             | Action::SetTimeouts { .. }
             | Action::Service { .. }
             | Action::Destination { .. } => ipvs_plan.answered(now, action, result, config, bus),
+            Action::Filter { epoch, step } => nftables_plan.answered(now, (epoch, step), result, bus),
             Action::SendAdvert { .. }
             | Action::Announce { .. }
             | Action::CloseSocket { .. }
@@ -38,7 +66,7 @@ impl Director {
 
     pub(super) fn handle_dumped(&mut self, now: Instant, action: Action, result: Result<(), DumpError>) {
         let Action::Dump { epoch, what } = action else { return };
-        let (config, Parts { bus, links, vrrp, net_plan, route_plan, ipvs_plan, survey, .. }) =
+        let (config, Parts { bus, links, vrrp, net_plan, route_plan, nftables_plan, ipvs_plan, survey, .. }) =
             (&self.config, &mut self.parts);
         match what {
             Dump::Links => {
@@ -50,6 +78,7 @@ impl Director {
                 if survey.handle_dumped(now, (epoch, what), result, bus) {
                     links.end_address_dump(bus);
                     net_plan.end_dump(now, (config, vrrp, links), bus);
+                    nftables_plan.touch();
                 }
             }
             Dump::Routes => {

@@ -58,6 +58,8 @@ pub(crate) enum Timer {
     IpvsAudit,
     /// Sockets that could not be opened.
     SocketRetry,
+    /// The next look at nf_tables, or the next try.
+    Filter,
     /// The delay of the start is over.
     Startup,
     /// An instance's advertisement interval or master-down interval.
@@ -74,7 +76,7 @@ pub(crate) enum Timer {
     Probe(ProbeId),
 }
 
-const SINGLE: usize = 2 * RUNGS as usize + 4;
+const SINGLE: usize = 2 * RUNGS as usize + 5;
 const PER_INSTANCE: usize = 3;
 const PER_LINK: usize = 3;
 
@@ -97,7 +99,8 @@ impl Layout {
             Timer::RouteAudit => 2 * rungs,
             Timer::IpvsAudit => 2 * rungs + 1,
             Timer::SocketRetry => 2 * rungs + 2,
-            Timer::Startup => 2 * rungs + 3,
+            Timer::Filter => 2 * rungs + 3,
+            Timer::Startup => 2 * rungs + 4,
             Timer::Protocol(id) => instance(id, 0),
             Timer::SecondBurst(id) => instance(id, 1),
             Timer::Refresh(id) => instance(id, 2),
@@ -121,6 +124,7 @@ impl Layout {
                 0 => Timer::RouteAudit,
                 1 => Timer::IpvsAudit,
                 2 => Timer::SocketRetry,
+                3 => Timer::Filter,
                 _ => Timer::Startup,
             };
         }

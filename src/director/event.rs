@@ -5,6 +5,7 @@ use super::duplicate::Claim;
 use crate::check::Verdict;
 use crate::config::ids::{LinkId, VariableId};
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
+use crate::wire::nftables::Census;
 use crate::wire::rtnetlink::route::RouteEntry;
 use crate::wire::rtnetlink::rule::RuleSpec;
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
@@ -81,6 +82,8 @@ pub enum Event<'a> {
         /// Its answer.
         result: Result<(), Errno>,
     },
+    /// A look at our nf_tables table showed this.
+    Filtered(Filtered),
     /// A frame could not be sent.
     SendFailed {
         /// The action.
@@ -122,6 +125,15 @@ pub enum Source {
     Own,
     /// The monitoring socket; someone else made the change.
     Foreign,
+}
+
+/// What a look at nf_tables shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filtered {
+    /// How often nf_tables was changed by anybody.
+    Generation(u32),
+    /// What our table holds.
+    Census(Census),
 }
 
 /// What a stop leaves in the kernel.

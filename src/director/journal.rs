@@ -15,6 +15,7 @@ use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::DestinationKey;
 use crate::wire::link::MacAddress;
+use crate::wire::nftables::Presence;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,6 +109,14 @@ pub enum Reason {
     AddressUnwanted(AddressId),
     /// The kernel refused to add or remove an address.
     AddressFailed(AddressId, Change, Errno),
+    /// What is sent to an instance's addresses is dropped from now on, or not any more (`no_accept`).
+    DropRule(InstanceId, Presence),
+    /// Our nf_tables table cannot be made or removed.
+    FilterFailed(Errno),
+    /// It can after all.
+    FilterBuilt,
+    /// Somebody changed our nf_tables table; it is made again.
+    FilterDiffers,
     /// Somebody removed a route or rule of ours; it is put back.
     RoutingMissing(RoutingRef),
     /// A route or rule of ours is there though it must not be; it is removed.
@@ -195,6 +204,8 @@ pub enum Family {
     Routes,
     /// IPVS services and destinations.
     Ipvs,
+    /// Our nf_tables table.
+    Filter,
 }
 
 /// Where a reader of the journal stands.

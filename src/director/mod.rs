@@ -27,6 +27,7 @@ pub mod journal;
 pub mod ledger;
 pub mod links;
 pub mod net_plan;
+pub mod nftables_plan;
 pub mod reload;
 pub mod route_plan;
 pub mod services;
@@ -50,6 +51,7 @@ use ipvs_plan::IpvsPlan;
 use journal::Reason;
 use links::Links;
 use net_plan::NetPlan;
+use nftables_plan::NftablesPlan;
 use route_plan::RoutePlan;
 use services::Services;
 use survey::Survey;
@@ -81,6 +83,7 @@ pub(crate) struct Parts {
     health: Health,
     services: Services,
     net_plan: NetPlan,
+    nftables_plan: NftablesPlan,
     route_plan: RoutePlan,
     ipvs_plan: IpvsPlan,
     survey: Survey,
@@ -100,6 +103,7 @@ impl Parts {
             health: Health::new(config, now),
             services: Services::new(config, now),
             net_plan: NetPlan::new(config),
+            nftables_plan: NftablesPlan::new(config),
             route_plan: RoutePlan::new(config),
             ipvs_plan: IpvsPlan::new(config),
             survey: Survey::new(config.routes.len() + config.rules.len() > 0),
@@ -132,32 +136,22 @@ impl Director {
             health,
             services,
             net_plan,
+            nftables_plan,
             route_plan,
             ipvs_plan,
             ..
         } = &mut self.parts;
         match event {
             Event::Tick => {}
+            Event::Filtered(what) => nftables_plan.handle_filtered(now, what, bus),
             Event::Claim(claim) => duplicates.handle_claim(now, claim, (config, links, vrrp), bus),
             Event::Advert { link, channel: by, packet } => {
                 vrrp.receive(now, (link, by), packet, (config, links), bus)
             }
             Event::Link(entry) => links.handle_link(now, entry, bus),
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
-            Event::Address { entry, source } => match net_plan.find(entry, config, links) {
-                Some(id) => net_plan.handle_address(now, id, (true, source), (config, vrrp, links), bus),
-                None => links.handle_address(entry, bus),
-            },
-            Event::AddressGone { entry, source } => {
-                // Routes from it go with it, and nobody says so (fib_sync_down_addr in net/ipv4/fib_semantics.c).
-                if source == event::Source::Foreign && !config.routes.is_empty() {
-                    bus.set_no_later(Timer::RouteAudit, now);
-                }
-                match net_plan.find(entry, config, links) {
-                    Some(id) => net_plan.handle_address(now, id, (false, source), (config, vrrp, links), bus),
-                    None => links.handle_address_gone(now, entry, bus),
-                }
-            }
+            Event::Address { entry, source } => self.handle_address(now, entry, (true, source)),
+            Event::AddressGone { entry, source } => self.handle_address(now, entry, (false, source)),
             Event::Route { entry, there, source } => {
                 route_plan.handle_route(now, entry, (there, source), (config, vrrp, links), bus);
             }
@@ -186,6 +180,7 @@ impl Director {
                 bus.record(now, Reason::Stopping);
                 vrrp.stop(now, keep, bus);
                 net_plan.stop(keep.addresses);
+                nftables_plan.stop();
                 route_plan.stop(keep.addresses);
                 ipvs_plan.stop(keep.services);
             }
@@ -200,11 +195,23 @@ impl Director {
         let (
             config,
             Parts {
-                bus, links, vrrp, garp, health, services, net_plan, route_plan, ipvs_plan, survey, ..
+                bus,
+                links,
+                vrrp,
+                garp,
+                health,
+                services,
+                net_plan,
+                nftables_plan,
+                route_plan,
+                ipvs_plan,
+                survey,
+                ..
             },
         ) = (&self.config, &mut self.parts);
         fill(out, usize::MAX, || vrrp.poll_advert(config));
         fill(out, usize::MAX, || links.poll_socket(bus));
+        fill(out, budget.route.min(1), || nftables_plan.poll((config, vrrp, links, net_plan), bus));
         // Routes leave before the addresses they need and come behind them; both share one socket.
         let before = out.len();
         fill(out, budget.route, || route_plan.poll((config, vrrp, links), net_plan, bus));
@@ -226,10 +233,5 @@ impl Director {
             }
             Some(action)
         });
-    }
-
-    /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
-    pub fn next_deadline(&self) -> Instant {
-        if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
     }
 }

@@ -310,7 +310,8 @@ impl NetPlan {
             | Action::Destination { .. }
             | Action::Dump { .. }
             | Action::Probe { .. }
-            | Action::AbortProbe { .. } => None,
+            | Action::AbortProbe { .. }
+            | Action::Filter { .. } => None,
         }
     }
 

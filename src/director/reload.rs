@@ -192,6 +192,7 @@ impl Director {
         parts.groups.adopt(&old.groups, (&self.config, &config), &parts.vrrp, &mut parts.bus);
         parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);
         parts.net_plan.adopt(&old.net_plan, from, &config, &parts.links);
+        parts.nftables_plan.adopt(&old.nftables_plan, (&self.config, &config), &mut parts.bus);
         parts.route_plan.adopt(&old.route_plan, from, (&config, &parts.vrrp, &parts.links));
         parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
         parts.health.begin(now, &config, &mut parts.bus);

@@ -15,8 +15,22 @@ const MAX_TIMERS: usize = 4_096;
 impl Director {
     /// Fires the timers that are due.
     pub(super) fn fire(&mut self, now: Instant) {
-        let (config, Parts { bus, links, vrrp, garp, health, net_plan, route_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts {
+                bus,
+                links,
+                vrrp,
+                garp,
+                health,
+                net_plan,
+                nftables_plan,
+                route_plan,
+                ipvs_plan,
+                survey,
+                ..
+            },
+        ) = (&self.config, &mut self.parts);
         for _ in 0..MAX_TIMERS {
             match bus.pop_due(now) {
                 None => break,
@@ -27,6 +41,7 @@ impl Director {
                 Some(Timer::IpvsRung(rung)) => ipvs_plan.climb(rung),
                 Some(Timer::RouteAudit) => survey.begin(),
                 Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
+                Some(Timer::Filter) => nftables_plan.handle_timer(),
                 Some(Timer::SocketRetry) => links.retry_sockets(),
                 Some(Timer::Startup) => vrrp.handle_startup(bus),
                 Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
@@ -53,6 +68,7 @@ impl Director {
             health,
             services,
             net_plan,
+            nftables_plan,
             route_plan,
             ipvs_plan,
             survey: _,
@@ -61,6 +77,7 @@ impl Director {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
                 tracks.changed(TrackTarget::Link(link), Watched { config, links, health, services }, bus);
                 net_plan.link_changed(link, config, links);
+                nftables_plan.touch();
                 route_plan.link_changed(link, config, links);
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
@@ -74,6 +91,7 @@ impl Director {
             }
             while let Some(id) = bus.instances.pop().map(InstanceId::from_index) {
                 net_plan.instance_changed(id, config, vrrp);
+                nftables_plan.instance_changed(now, id, (config, vrrp), bus);
                 route_plan.instance_changed(id, config, vrrp);
                 garp.instance_changed(now, id, config, vrrp, bus);
                 duplicates.instance_changed(id, config, vrrp);

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::action::{Action, AdvertKind, Epoch};
+use super::action::{Action, AdvertKind, Epoch, FilterStep};
 use super::duplicate::Duplicates;
 use super::garp::Announcements;
 use super::groups::Groups;
@@ -11,6 +11,7 @@ use super::ipvs_plan::IpvsPlan;
 use super::journal::Journal;
 use super::links::{Links, groups_of};
 use super::net_plan::NetPlan;
+use super::nftables_plan::NftablesPlan;
 use super::route_plan::{RoutePlan, RoutingRequest};
 use super::services::Services;
 use super::track::{Effect, Tracks, Watched};
@@ -23,7 +24,7 @@ use crate::config::model::{Probe, Tracker};
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::vrrp::Channel;
-use crate::wire::{arp, genl_ipvs, ndisc, rtnetlink};
+use crate::wire::{arp, genl_ipvs, ndisc, nftables, rtnetlink};
 
 /// An Ethernet frame in the caller's buffer and where it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,11 @@ impl Director {
         self.parts.net_plan.request(action, &self.config)
     }
 
+    /// What a step asks of nf_tables; nothing for a look.
+    pub fn filter_transaction(&self, step: FilterStep) -> Option<nftables::Transaction<'_>> {
+        self.parts.nftables_plan.transaction(step)
+    }
+
     /// What an action asks of the routing socket about a route or a rule.
     pub fn routing_request(&self, action: Action) -> Option<RoutingRequest<'_>> {
         let Action::Routing { object, change, .. } = action else { return None };
@@ -109,6 +115,11 @@ impl Director {
         self.parts.bus.deadline(super::bus::Timer::Protocol(id))
     }
 
+    /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
+    pub fn next_deadline(&self) -> Instant {
+        if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
+    }
+
     /// What happened.
     pub fn journal(&self) -> &Journal {
         &self.parts.bus.journal
@@ -123,6 +134,7 @@ impl Director {
             || parts.route_plan.has_work((&self.config, &parts.vrrp, &parts.links), &parts.net_plan)
             || parts.garp.has_work(&self.config, &parts.net_plan)
             || parts.ipvs_plan.has_work()
+            || parts.nftables_plan.has_work()
             || parts.health.has_work()
             || parts.survey.has_work()
     }
@@ -133,6 +145,7 @@ impl Director {
         !parts.vrrp.has_work()
             && parts.net_plan.is_done()
             && parts.route_plan.is_done()
+            && parts.nftables_plan.is_done()
             && parts.ipvs_plan.is_done()
     }
 
@@ -195,6 +208,11 @@ impl Director {
     /// Addresses in the kernel.
     pub fn net_plan(&self) -> &NetPlan {
         &self.parts.net_plan
+    }
+
+    /// Addresses that do not answer.
+    pub fn nftables_plan(&self) -> &NftablesPlan {
+        &self.parts.nftables_plan
     }
 
     /// Routes and rules in the kernel.

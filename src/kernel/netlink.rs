@@ -19,6 +19,8 @@ pub enum Protocol {
     Route,
     /// Generic netlink: IPVS.
     Generic,
+    /// Netfilter: nf_tables.
+    Netfilter,
 }
 
 /// Interfaces, addresses, routes and rules of both families: `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV6_IFADDR`,
@@ -59,6 +61,7 @@ impl NetlinkSocket {
         let (name, number) = match protocol {
             Protocol::Route => ("routing netlink", None),
             Protocol::Generic => ("generic netlink", Some(netlink::GENERIC)),
+            Protocol::Netfilter => ("netfilter netlink", Some(netlink::NETFILTER)),
         };
         let fd = rustix::net::socket_with(
             AddressFamily::NETLINK,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::meter::Work;
 use super::shell::Shell;
-use super::{adverts, answers, ipvs, route, slots};
+use super::{adverts, answers, ipvs, nftables, route, slots};
 use crate::director::action::{Action, Actions, Budget, Dump};
 use crate::kernel::clock;
 use crate::limits::MAX_BATCH;
@@ -80,7 +80,8 @@ const fn kind(action: Action) -> Kind {
         | Action::CloseSocket { .. }
         | Action::Dump { .. }
         | Action::Probe { .. }
-        | Action::AbortProbe { .. } => Kind::Other,
+        | Action::AbortProbe { .. }
+        | Action::Filter { .. } => Kind::Other,
     }
 }
 
@@ -109,6 +110,7 @@ fn start(shell: &Rc<Shell>, action: Action) {
             slots::begin(shell, slot, slots::Job { epoch, probe, step });
         }
         Action::AbortProbe { slot } => slots::abort(shell, slot),
+        Action::Filter { step, .. } => nftables::apply(shell, action, step),
         _ => {}
     }
 }

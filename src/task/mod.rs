@@ -21,6 +21,7 @@ mod kernel_tables;
 pub mod load;
 pub mod meter;
 mod monitor;
+mod nftables;
 pub mod outstanding;
 mod probe;
 pub mod reactor;

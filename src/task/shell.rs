@@ -14,6 +14,7 @@ use super::echo::Echo;
 use super::feed::Feed;
 use super::load::Found;
 use super::meter::Meter;
+use super::nftables::Exchange;
 use super::reactor::Reactor;
 use super::reload::Desk;
 use super::requests::Requests;
@@ -95,6 +96,8 @@ pub struct Shell {
     pub(super) route: RefCell<Requests>,
     /// The IPVS table: requests and dumps.
     pub(super) ipvs: RefCell<Requests>,
+    /// nf_tables, from the first request on.
+    pub(super) nftables: RefCell<Option<Exchange>>,
     /// The number of the IPVS family in this kernel, once it was found.
     pub(super) ipvs_family: Cell<Option<u16>>,
     /// The probe slots.
@@ -182,6 +185,7 @@ impl Shell {
             frames: parts.frames,
             route: RefCell::new(parts.route),
             ipvs: RefCell::new(parts.ipvs),
+            nftables: RefCell::new(None),
             ipvs_family: Cell::new(None),
             slots: RefCell::default(),
             datagram: RefCell::new(vec![0; RECEIVE_BUFFER].into_boxed_slice()),

@@ -18,5 +18,6 @@ pub mod ipv6;
 pub mod link;
 pub mod ndisc;
 pub mod netlink;
+pub mod nftables;
 pub mod rtnetlink;
 pub mod vrrp;

@@ -62,7 +62,7 @@ impl Shell {
                 self.sent += u64::from(self.director.advert(instance, peer, kind, &mut bytes).is_some());
             }
             Action::Announce { address } => {
-                drop(self.director.announcement(address, lvsbox::wire::ndisc::Role::Host, &mut bytes))
+                _ = self.director.announcement(address, lvsbox::wire::ndisc::Role::Host, &mut bytes)
             }
             Action::CloseSocket { .. } | Action::AbortProbe { .. } => {}
             Action::Dump { what, .. } => {
@@ -83,6 +83,7 @@ impl Shell {
                 self.director.handle(self.now, Event::Probed { slot, epoch, verdict });
             }
             Action::OpenSocket { .. }
+            | Action::Filter { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
             | Action::Routing { .. }

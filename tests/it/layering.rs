@@ -88,6 +88,7 @@ const SUBSYSTEMS: &[(&str, &str)] = &[
     ("services", "Services"),
     ("net_plan", "NetPlan"),
     ("ipvs_plan", "IpvsPlan"),
+    ("nftables_plan", "NftablesPlan"),
     ("survey", "Survey"),
 ];
 

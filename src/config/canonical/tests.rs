@@ -420,6 +420,8 @@ fn instance(number: usize) -> BoxedStrategy<String> {
         line("unicast_ttl", 0..256_u32),
         flag("unicast_fault_no_peer"),
         flag("track_src_ip"),
+        flag("no_accept"),
+        flag("accept"),
         flag("dont_track_primary"),
         block(flag("track_ping_group"), tracked(of(&["p", "q"]))),
         block(flag("track_interface"), tracked(link())),

@@ -169,6 +169,9 @@ fn manners(instance: &Instance, page: &mut Page<'_>) -> fmt::Result {
             page.flag(1, "unicast_fault_no_peer")?;
         }
     }
+    if !it.accepts {
+        page.flag(1, "no_accept")?;
+    }
     if it.track_source {
         page.flag(1, "track_src_ip")?;
     }

@@ -38,6 +38,8 @@ pub struct Manners {
     pub last_word: bool,
     /// The address owner ignores adverts (`owner_ignore_adverts`).
     pub owner_ignores: bool,
+    /// The MASTER answers for its addresses (not `no_accept`); an owner always does.
+    pub accepts: bool,
     /// FAULT while the configured source address is not on the interface (`track_src_ip`).
     pub track_source: bool,
     /// FAULT while the interface of the adverts is down (not `dont_track_primary`).
@@ -53,6 +55,7 @@ impl Default for Manners {
             answers_lesser: true,
             last_word: false,
             owner_ignores: false,
+            accepts: true,
             track_source: false,
             track_primary: true,
         }
@@ -79,5 +82,12 @@ impl LinkRules {
     pub const fn of(link: LinkId) -> Self {
         let none = Duration::ZERO;
         Self { pace: link, arp_pause: none, na_pause: none, down_delay: none, up_delay: none }
+    }
+}
+
+impl super::Instance {
+    /// What is sent to its addresses is dropped: `no_accept`, but for an owner (RFC 9568 6.1, Accept_Mode).
+    pub fn is_silent(&self) -> bool {
+        !self.manners.accepts && self.priority != u8::MAX
     }
 }

@@ -256,6 +256,13 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
     if let Availability::Absent(errno) = table.availability() {
         say(format_args!("IPVS is not available: {} (module ip_vs?)", Text(errno.0)))?;
     }
+    let filter = view.director.nftables_plan();
+    if let Some(errno) = filter.error() {
+        say(format_args!("no_accept has no effect, nf_tables: {} (module nf_tables?)", Text(errno.0)))?;
+    }
+    if filter.repairs_held() {
+        say(format_args!("somebody keeps changing our nf_tables table: repairs are held"))?;
+    }
     if route.repairs_held() {
         say(format_args!("somebody keeps changing addresses: repairs are held"))?;
     }

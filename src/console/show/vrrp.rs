@@ -176,6 +176,9 @@ fn address_line(
     if let Some(row) = view.director.duplicates().get(id) {
         write!(line, ", also at {}", row.mac)?;
     }
+    if view.director.nftables_plan().is_dropped(id) {
+        line.write_str(", does not answer")?;
+    }
     if let Some(errno) = plan.error(id) {
         write!(line, ": {}", Text(errno.0))?;
     }
@@ -337,6 +340,7 @@ fn address_json(
     object.field("prefix", address.prefix)?;
     object.field("interface", view.director.config().link_name(address.link))?;
     object.field("present", plan.is_present(id))?;
+    object.field("silent", view.director.nftables_plan().is_dropped(id))?;
     object.field("error", plan.error(id).map(|errno| Shown(Text(errno.0))))?;
     object.end()
 }

@@ -47,6 +47,7 @@ impl IpvsPlan {
             | Action::Routing { .. }
             | Action::Dump { .. }
             | Action::Probe { .. }
+            | Action::Filter { .. }
             | Action::AbortProbe { .. } => debug_assert!(false, "{action:?} is not of IPVS"),
         }
     }

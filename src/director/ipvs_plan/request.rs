@@ -46,7 +46,8 @@ impl IpvsPlan {
             | Action::FindIpvs { .. }
             | Action::Dump { .. }
             | Action::Probe { .. }
-            | Action::AbortProbe { .. } => None,
+            | Action::AbortProbe { .. }
+            | Action::Filter { .. } => None,
         }
     }
 

@@ -19,6 +19,7 @@ mod matrix;
 mod restart;
 mod routes;
 mod sealed;
+mod silent;
 mod tables;
 mod takeover;
 mod version3;

@@ -1,12 +1,14 @@
 //! A kernel as far as the director sees it: interfaces, addresses, the IPVS table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use core::net::IpAddr;
-use lvsbox::director::event::Errno;
+use lvsbox::director::action::FilterStep;
+use lvsbox::director::event::{Errno, Filtered};
 use lvsbox::director::route_plan::RoutingRequest;
 use lvsbox::wire::genl_ipvs::{self, DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
 use lvsbox::wire::link::{LinkIndex, LinkName, MacAddress};
+use lvsbox::wire::nftables::{Census, Element, Presence, Transaction};
 use lvsbox::wire::rtnetlink::route::{Hops, RouteChange, RouteSpec};
 use lvsbox::wire::rtnetlink::rule::{RuleRequest, RuleSpec};
 use lvsbox::wire::rtnetlink::{self, AddressEntry, LinkEntry};
@@ -25,6 +27,75 @@ pub(crate) enum Fault {
 /// A service's spec and destinations.
 pub(crate) type Pool = (ServiceSpec, BTreeMap<DestinationKey, DestinationSpec>);
 
+/// nf_tables as far as our table goes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    /// The elements; `None`: no such table.
+    pub(crate) table: Option<BTreeSet<Element>>,
+    /// Changes by anybody.
+    pub(crate) generation: u32,
+    /// The number of the rules.
+    pub(crate) rules: u64,
+}
+
+/// A transaction that outlives its director.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Build(Vec<(Element, Presence)>),
+    Change(Vec<(Element, Presence)>),
+    Remove,
+}
+
+impl Asked {
+    pub(crate) fn of(transaction: Transaction<'_>) -> Self {
+        match transaction {
+            Transaction::Build(elements) => Self::Build(elements.to_vec()),
+            Transaction::Change(elements) => Self::Change(elements.to_vec()),
+            Transaction::Remove => Self::Remove,
+        }
+    }
+}
+
+impl Filter {
+    fn carry_out(&mut self, asked: Asked) -> Result<(), Errno> {
+        let changes = match asked {
+            Asked::Remove => {
+                self.table = None;
+                Vec::new()
+            }
+            Asked::Build(elements) => {
+                self.table = Some(BTreeSet::new());
+                self.rules += 1;
+                elements
+            }
+            Asked::Change(elements) => elements,
+        };
+        let before = self.table.clone();
+        for (element, presence) in changes {
+            let table = self.table.as_mut().ok_or(Errno::ENOENT)?;
+            match presence {
+                Presence::Present => drop(table.insert(element)),
+                Presence::Absent if table.remove(&element) => {}
+                Presence::Absent => {
+                    self.table = before;
+                    return Err(Errno::ENOENT);
+                }
+            }
+        }
+        self.generation += 1;
+        Ok(())
+    }
+
+    fn show(&self, step: FilterStep) -> Result<Filtered, Errno> {
+        if step == FilterStep::Look {
+            return Ok(Filtered::Generation(self.generation));
+        }
+        let mut census = Census { rules: self.rules, ..Census::default() };
+        self.table.as_ref().ok_or(Errno::ENOENT)?.iter().for_each(|element| census.add(*element));
+        Ok(Filtered::Census(census))
+    }
+}
+
 /// The kernel of one box.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Kernel {
@@ -34,6 +105,8 @@ pub(crate) struct Kernel {
     pub(crate) rules: Vec<RuleSpec>,
     /// `None`: no such module.
     pub(crate) ipvs: Option<BTreeMap<ServiceKey, Pool>>,
+    /// `None`: no nf_tables.
+    pub(crate) filter: Option<Filter>,
     pub(crate) timeouts: (Option<u32>, Option<u32>, Option<u32>),
     /// Counts changes of interfaces and addresses: a dump that meets one says so.
     pub(crate) generation: u64,
@@ -43,7 +116,12 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// IPVS and `eth0` with `primary`/24.
     pub(crate) fn new(primary: IpAddr) -> Self {
-        let mut kernel = Self { ipvs: Some(BTreeMap::new()), next_index: 2, ..Self::default() };
+        let mut kernel = Self {
+            ipvs: Some(BTreeMap::new()),
+            filter: Some(Filter::default()),
+            next_index: 2,
+            ..Self::default()
+        };
         kernel.add_link("eth0");
         kernel.add_address("eth0", primary, 24);
         kernel
@@ -104,6 +182,19 @@ impl Kernel {
             .iter()
             .any(|one| one.link == link && one.prefix == prefix && same_net(one.address, address, prefix));
         AddressEntry { link, address, prefix, scope: 0, secondary }
+    }
+
+    pub(crate) fn filter(&mut self, asked: Asked) -> Result<(), Errno> {
+        self.filter.as_mut().ok_or(Errno::EOPNOTSUPP)?.carry_out(asked)
+    }
+
+    pub(crate) fn show_filter(&self, step: FilterStep) -> Result<Filtered, Errno> {
+        self.filter.as_ref().ok_or(Errno::EOPNOTSUPP)?.show(step)
+    }
+
+    /// The elements of our table; `None`: there is no table.
+    pub(crate) fn dropped(&self) -> Option<Vec<Element>> {
+        self.filter.as_ref()?.table.as_ref().map(|table| table.iter().copied().collect())
     }
 
     /// Takes an address out, if it is there.

@@ -8,7 +8,7 @@ use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
 use lvsbox::director::Director;
 use lvsbox::director::action::{Action, Actions, AdvertKind, Budget, Dump, Epoch, SlotId};
-use lvsbox::director::event::{DumpError, Errno, Event, Keep, Source};
+use lvsbox::director::event::{DumpError, Errno, Event, Filtered, Keep, Source};
 use lvsbox::director::journal::{Cursor, Reason, Record};
 use lvsbox::director::reload::Reload;
 use lvsbox::director::vrrp::State;
@@ -22,7 +22,7 @@ use lvsbox::wire::rtnetlink::{self, AddressEntry, LinkEntry};
 use lvsbox::wire::vrrp::{self, Channel};
 
 use super::Dice;
-use super::kernel::{Fault, Kernel};
+use super::kernel::{Asked, Fault, Kernel};
 
 /// So many milliseconds after the start.
 pub(crate) fn at(millis: u64) -> Instant {
@@ -60,6 +60,7 @@ enum Coming {
     Address(AddressEntry, bool, Source),
     Probed(SlotId, Epoch, Verdict),
     SendFailed(Action),
+    Filtered(Filtered),
 }
 
 /// Decides about every request.
@@ -228,6 +229,7 @@ impl Node {
                 }
                 self.handle(Event::Probed { slot, epoch, verdict });
             }
+            Coming::Filtered(what) => self.handle(Event::Filtered(what)),
             Coming::SendFailed(action) => self.handle(Event::SendFailed { action, errno: Errno(100) }),
         }
     }
@@ -366,6 +368,18 @@ impl Node {
             Action::FindIpvs { .. } => {
                 let found = |kernel: &mut Kernel| kernel.ipvs.as_ref().map(|_| ()).ok_or(Errno::ENOENT);
                 let result = self.faulty(&action, found);
+                self.answers.push_back((due, Coming::Applied(action, result)));
+            }
+            Action::Filter { step, .. } => {
+                let transaction = self.director.filter_transaction(step).map(Asked::of);
+                let mut shown = None;
+                let result = self.faulty(&action, |kernel| match transaction {
+                    Some(asked) => kernel.filter(asked),
+                    None => kernel.show_filter(step).map(|what| shown = Some(what)),
+                });
+                if let Some(what) = shown {
+                    self.answers.push_back((due, Coming::Filtered(what)));
+                }
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
             Action::SetTimeouts { .. }

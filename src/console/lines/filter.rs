@@ -1,0 +1,34 @@
+//! Lines about addresses that do not answer (`no_accept`) and their nf_tables table. What keepalived says of them is word for
+//! word its own.
+
+use super::Severity::{Error, Info, Warning};
+use super::Teller;
+use crate::director::journal::Reason;
+use crate::wire::errno::Text;
+use crate::wire::nftables::{Presence, TABLE};
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the caller sends no others")]
+pub(super) fn tell(teller: &mut Teller<'_>, reason: Reason) {
+    match reason {
+        Reason::DropRule(id, Presence::Present) => {
+            teller.about(Info, id, format_args!("setting firewall drop rule"));
+        }
+        Reason::DropRule(id, Presence::Absent) => {
+            teller.about(Info, id, format_args!("removing firewall drop rule"));
+        }
+        Reason::FilterFailed(errno) => {
+            let errno = Text(errno.0);
+            teller.say(Error, format_args!("nf_tables: {errno} (is the module nf_tables loaded?)"));
+            teller.say(
+                Error,
+                format_args!("addresses with no_accept answer until it works; it is tried again"),
+            );
+        }
+        Reason::FilterBuilt => teller.say(Info, format_args!("nf_tables works again")),
+        Reason::FilterDiffers => {
+            let line = format_args!("nf_tables table {TABLE} was changed by somebody: making it again");
+            teller.say(Warning, line);
+        }
+        _ => debug_assert!(false, "no reason of this family"),
+    }
+}

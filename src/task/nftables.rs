@@ -1,0 +1,135 @@
+//! nf_tables: transactions and looks, each with its answer at once.
+//!
+//! The kernel works on both inside our send, and has answered when it returns; so there is no task and no queue. The socket
+//! and its buffers are there from the first request on: a box whose addresses all answer never has them.
+
+use super::meter::Work;
+use super::shell::Shell;
+use crate::director::action::{Action, FilterStep};
+use crate::director::event::{Errno, Event, Filtered};
+use crate::kernel::error;
+use crate::kernel::netlink::{Incoming, NetlinkSocket, Protocol};
+use crate::wire::netlink::{Content, Message, Writer, messages};
+use crate::wire::nftables::{Census, Question, parse_generation};
+
+/// Bytes of the largest batch.
+const SEND_BUFFER: usize = 16 << 10;
+/// Nothing to read although an answer is due.
+const NO_ANSWER: Errno = Errno::LOST;
+/// The table changed while it was listed.
+const EAGAIN: Errno = Errno(11);
+
+/// Takes a message of an answer and its payload.
+type Take<'a> = &'a mut dyn FnMut(&Message<'_>, &[u8]) -> Result<(), Errno>;
+
+/// The socket.
+pub(super) struct Exchange {
+    socket: NetlinkSocket,
+    buffer: Box<[u8]>,
+    seq: u32,
+}
+
+/// Carries out a step and tells the director.
+pub(super) fn apply(shell: &Shell, action: Action, step: FilterStep) {
+    let result = shell.meter.measure(Work::Route, || carry_out(shell, step));
+    shell.handle(Event::Applied { action, result });
+}
+
+fn carry_out(shell: &Shell, step: FilterStep) -> Result<(), Errno> {
+    let mut place = shell.nftables.borrow_mut();
+    let exchange = match &mut *place {
+        Some(exchange) => exchange,
+        None => place.insert(Exchange::open()?),
+    };
+    match step {
+        FilterStep::Build | FilterStep::Change | FilterStep::Remove => {
+            let seq = exchange.next();
+            let mut writer = Writer::new(&mut exchange.buffer);
+            shell
+                .director
+                .borrow()
+                .filter_transaction(step)
+                .ok_or(Errno::EINVAL)?
+                .emit(&mut writer, seq)
+                .map_err(|_| Errno::ENOBUFS)?;
+            send(&exchange.socket, &writer)?;
+            exchange.listen(shell, &mut |_, _| Ok(()))
+        }
+        FilterStep::Look => {
+            let mut generation = None;
+            exchange.ask(shell, Question::Generation, &mut |message, payload| {
+                generation = parse_generation(message.kind, payload).ok();
+                Ok(())
+            })?;
+            let generation = generation.ok_or(NO_ANSWER)?;
+            shell.handle(Event::Filtered(Filtered::Generation(generation)));
+            Ok(())
+        }
+        FilterStep::Verify => {
+            let mut census = Census::default();
+            let sets = (0..Question::SETS).map(Question::Elements);
+            for question in core::iter::once(Question::Rules).chain(sets) {
+                exchange.ask(shell, question, &mut |message, payload| {
+                    if message.is_interrupted() {
+                        return Err(EAGAIN);
+                    }
+                    census.count(question, payload).map_err(|_| NO_ANSWER)
+                })?;
+            }
+            shell.handle(Event::Filtered(Filtered::Census(census)));
+            Ok(())
+        }
+    }
+}
+
+fn send(socket: &NetlinkSocket, writer: &Writer<'_>) -> Result<(), Errno> {
+    socket.send(writer.as_bytes()).map_err(|errno| Errno(error::number(errno)))
+}
+
+impl Exchange {
+    fn open() -> Result<Self, Errno> {
+        let socket = NetlinkSocket::open(Protocol::Netfilter, 0).map_err(|error| Errno(error.number()))?;
+        Ok(Self { socket, buffer: vec![0; SEND_BUFFER].into_boxed_slice(), seq: 0 })
+    }
+
+    fn next(&mut self) -> u32 {
+        self.seq = self.seq.wrapping_add(1);
+        self.seq
+    }
+
+    fn ask(&mut self, shell: &Shell, question: Question, take: Take<'_>) -> Result<(), Errno> {
+        let seq = self.next();
+        let mut writer = Writer::new(&mut self.buffer);
+        question.emit(&mut writer, seq).map_err(|_| Errno::ENOBUFS)?;
+        send(&self.socket, &writer)?;
+        self.listen(shell, take)
+    }
+
+    /// Reads until the last request is answered. What is left of an earlier one is passed over.
+    fn listen(&self, shell: &Shell, take: Take<'_>) -> Result<(), Errno> {
+        let mut datagram = shell.datagram.borrow_mut();
+        loop {
+            let received = self.socket.receive(&mut datagram);
+            let length = match received.map_err(|errno| Errno(error::number(errno)))? {
+                Incoming::Datagram(length) => length,
+                Incoming::Stranger => continue,
+                Incoming::Empty | Incoming::Cut | Incoming::Overrun => return Err(NO_ANSWER),
+            };
+            for message in messages(datagram.get(..length).unwrap_or(&[])) {
+                let message = message.map_err(|_| NO_ANSWER)?;
+                if message.seq != self.seq {
+                    continue;
+                }
+                match message.content {
+                    Content::Acknowledgement { errno: 0 } | Content::Done { errno: 0 } => {
+                        return if message.is_interrupted() { Err(EAGAIN) } else { Ok(()) };
+                    }
+                    Content::Acknowledgement { errno } | Content::Done { errno } => return Err(Errno(errno)),
+                    Content::Overrun => return Err(NO_ANSWER),
+                    Content::Noop => {}
+                    Content::Data(payload) => take(&message, payload)?,
+                }
+            }
+        }
+    }
+}
