@@ -3,6 +3,7 @@
 //! packet(7), socket(7) `SO_TIMESTAMPNS`. The socket is non-blocking and sees what its interface sends and receives.
 #![allow(unsafe_code, reason = "packet addresses and control messages have no safe wrapper in rustix")]
 
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -18,6 +19,8 @@ const QUEUE: libc::c_int = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct PacketSocket {
     fd: OwnedFd,
+    /// Where the kernel puts a frame: those that are kept take only the room they need.
+    buffer: RefCell<Box<[u8]>>,
 }
 
 impl PacketSocket {
@@ -40,7 +43,7 @@ impl PacketSocket {
             address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();
             address.sll_protocol = protocol;
             address.sll_ifindex = i32::try_from(index).unwrap_or_default();
-            let socket = Self { fd };
+            let socket = Self { fd, buffer: RefCell::new(vec![0; MAX_FRAME].into_boxed_slice()) };
             socket.set(libc::SO_RCVBUFFORCE, QUEUE)?;
             socket.set(libc::SO_TIMESTAMPNS, 1)?;
             let length = u32::try_from(size_of::<libc::sockaddr_ll>()).unwrap_or_default();
@@ -61,7 +64,7 @@ impl PacketSocket {
 
     /// The next frame and its time since the Unix epoch; `None` if there is none yet.
     pub(crate) fn receive(&self) -> io::Result<Option<(Duration, Vec<u8>)>> {
-        let mut frame = vec![0_u8; MAX_FRAME];
+        let mut frame = self.buffer.borrow_mut();
         let mut control = [0_u64; 16];
         let mut vector = libc::iovec { iov_base: frame.as_mut_ptr().cast(), iov_len: frame.len() };
         // SAFETY: the header points at buffers that live through the call, with their true lengths; the control
@@ -84,8 +87,7 @@ impl PacketSocket {
                 let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
                 at = Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default());
             }
-            frame.truncate(length);
-            Ok(Some((at, frame)))
+            Ok(Some((at, frame.get(..length).unwrap_or(&frame).to_vec())))
         }
     }
 
