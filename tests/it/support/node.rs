@@ -7,7 +7,7 @@ use lvsbox::check::{Failure, Verdict};
 use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
 use lvsbox::director::Director;
-use lvsbox::director::action::{Action, Actions, AdvertKind, Budget, Dump, Epoch, SlotId};
+use lvsbox::director::action::{Action, Actions, AdvertKind, Budget, Dump, Epoch, FilterStep, SlotId};
 use lvsbox::director::event::{DumpError, Errno, Event, Filtered, Keep, Source};
 use lvsbox::director::journal::{Cursor, Reason, Record};
 use lvsbox::director::reload::Reload;
@@ -352,36 +352,13 @@ impl Node {
                 }
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
-            Action::Routing { .. } => {
-                let request = self.director.routing_request(action).unwrap();
-                let result = match (self.fault)(&action) {
-                    None => self.kernel.routing(&request),
-                    Some(Fault::Refuse(errno)) => Err(errno),
-                    Some(Fault::LoseRequest) => Err(Errno::LOST),
-                    Some(Fault::LoseAnswer) => {
-                        let _ = self.kernel.routing(&request);
-                        Err(Errno::LOST)
-                    }
-                };
-                self.answers.push_back((due, Coming::Applied(action, result)));
-            }
+            Action::Routing { .. } => self.change_routing(action),
             Action::FindIpvs { .. } => {
                 let found = |kernel: &mut Kernel| kernel.ipvs.as_ref().map(|_| ()).ok_or(Errno::ENOENT);
                 let result = self.faulty(&action, found);
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
-            Action::Filter { step, .. } => {
-                let transaction = self.director.filter_transaction(step).map(Asked::of);
-                let mut shown = None;
-                let result = self.faulty(&action, |kernel| match transaction {
-                    Some(asked) => kernel.filter(asked),
-                    None => kernel.show_filter(step).map(|what| shown = Some(what)),
-                });
-                if let Some(what) = shown {
-                    self.answers.push_back((due, Coming::Filtered(what)));
-                }
-                self.answers.push_back((due, Coming::Applied(action, result)));
-            }
+            Action::Filter { step, .. } => self.change_filter(action, step),
             Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }
             | Action::Service { .. }
@@ -396,6 +373,33 @@ impl Node {
                 self.busy_slots.remove(&slot.0);
             }
         }
+    }
+
+    fn change_routing(&mut self, action: Action) {
+        let request = self.director.routing_request(action).unwrap();
+        let result = match (self.fault)(&action) {
+            None => self.kernel.routing(&request),
+            Some(Fault::Refuse(errno)) => Err(errno),
+            Some(Fault::LoseRequest) => Err(Errno::LOST),
+            Some(Fault::LoseAnswer) => {
+                let _ = self.kernel.routing(&request);
+                Err(Errno::LOST)
+            }
+        };
+        self.answers.push_back((self.now + self.latency, Coming::Applied(action, result)));
+    }
+
+    fn change_filter(&mut self, action: Action, step: FilterStep) {
+        let (due, mut shown) = (self.now + self.latency, None);
+        let transaction = self.director.filter_transaction(step).map(Asked::of);
+        let result = self.faulty(&action, |kernel| match transaction {
+            Some(asked) => kernel.filter(asked),
+            None => kernel.show_filter(step).map(|what| shown = Some(what)),
+        });
+        if let Some(what) = shown {
+            self.answers.push_back((due, Coming::Filtered(what)));
+        }
+        self.answers.push_back((due, Coming::Applied(action, result)));
     }
 
     /// The kernel describes a route: as one that adds it would.
