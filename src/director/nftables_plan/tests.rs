@@ -19,10 +19,7 @@ fn node(vr: Vr) -> Node {
 }
 
 fn filters(node: &Node) -> Vec<FilterStep> {
-    let step = |action: &Action| match action {
-        Action::Filter { step, .. } => Some(*step),
-        _ => None,
-    };
+    let step = |action: &Action| if let Action::Filter { step, .. } = action { Some(*step) } else { None };
     node.actions.iter().filter_map(|(_, action)| step(action)).collect()
 }
 
