@@ -136,7 +136,7 @@ fn measure(program: &Program, load: Load, span: Duration, tell: &mut dyn FnMut(&
         command.args(["ctl", "show", "loop"]);
         tell(&format!("\n{}", output_of(command)));
     }
-    assert_eq!(process.count("Reload refused"), 0, "{}", process.log());
+    assert_eq!(process.count("Reload refused"), 0, "a reload of the load");
     drop(process);
     servers.stop(&director);
 }
@@ -153,7 +153,10 @@ fn wait_masters(wire: &Capture, process: &Process) {
 }
 
 fn reload(process: &Process, file: &Path, load: Load, turn: usize) {
-    fs::write(file, instances() + &load.text(turn)).expect("write the configuration");
+    // The last reload may still read the file.
+    let next = file.with_extension("next");
+    fs::write(&next, instances() + &load.text(turn)).expect("write the configuration");
+    fs::rename(&next, file).expect("replace the configuration");
     process.signal(Signal::HUP);
 }
 
