@@ -137,6 +137,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "protocols have such bytes",
     },
     Difference {
+        title: "a route or a rule stands once",
+        keepalived: "takes the same route or rule a second time",
+        lvsbox: "names the second one as an error and leaves it out",
+        reason: "whoever removes one of them removes the other",
+    },
+    Difference {
         title: "`check` fails on errors only",
         keepalived: "fails with `-t` on everything it has to say, a default that it filled in included",
         lvsbox: "ends with status 0 if there are warnings only",
