@@ -143,6 +143,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "whoever removes one of them removes the other",
     },
     Difference {
+        title: "a route of somebody else's is left alone",
+        keepalived: "adds its own beside one of the same network, table and metric, and its own is used",
+        lvsbox: "says that the place is taken, and adds its own when it is free; write another metric",
+        reason: "of two routes in one place nobody can say which one is meant",
+    },
+    Difference {
         title: "`check` fails on errors only",
         keepalived: "fails with `-t` on everything it has to say, a default that it filled in included",
         lvsbox: "ends with status 0 if there are warnings only",
