@@ -4,6 +4,7 @@ use super::action::{Action, Change, Dump};
 use super::bus::Timer;
 use super::event::{DumpError, Errno, Source};
 use super::{Director, Parts};
+use crate::config::ids::{AddressId, Id};
 use crate::time::Instant;
 use crate::wire::rtnetlink::AddressEntry;
 
@@ -21,13 +22,18 @@ impl Director {
         if !there && how == Source::Foreign && !config.routes.is_empty() {
             bus.set_no_later(Timer::RouteAudit, now);
         }
-        match net_plan.find(entry, config, links) {
-            Some(id) => {
-                net_plan.handle_address(now, id, (there, how), (config, vrrp, links), bus);
-                nftables_plan.touch();
-            }
-            None if there => links.handle_address(entry, bus),
-            None => links.handle_address_gone(now, entry, bus),
+        let ours = net_plan.find(entry, config, links);
+        if let Some(id) = ours {
+            net_plan.handle_address(now, id, (there, how), (config, vrrp, links), bus);
+            nftables_plan.touch();
+        }
+        // Adverts come from any address that is not virtual, also from a static one that we set up.
+        let is_virtual =
+            |id: AddressId| config.addresses.get(id.index()).is_some_and(|one| one.instance.is_some());
+        match ours.is_some_and(is_virtual) {
+            true => {}
+            false if there => links.handle_address(entry, bus),
+            false => links.handle_address_gone(now, entry, bus),
         }
     }
 

@@ -124,7 +124,10 @@ impl Duplicates {
         for row in &old.rows {
             let Some(was) = before.addresses.get(row.address.index()) else { continue };
             let same = config.addresses.iter().position(|one| {
-                one.address == was.address && config.link_name(one.link) == before.link_name(was.link)
+                // An alarm ends with the mastership, which a static address has none of.
+                one.instance.is_some()
+                    && one.address == was.address
+                    && config.link_name(one.link) == before.link_name(was.link)
             });
             if let Some(now) = same {
                 // There were as many before.
@@ -176,6 +179,18 @@ mod tests {
         assert!(node.is_master(0) && node.director.duplicates().get(AddressId(0)).is_some());
         node.handle(Event::Stop { keep: Keep::default() });
         assert!(node.director.duplicates().get(AddressId(0)).is_none(), "who holds nothing has no alarm");
+    }
+
+    #[test]
+    fn a_reload_that_makes_the_address_static_ends_the_alarm() {
+        let mut node = master();
+        node.run_millis(1_100);
+        claim(&mut node, STRANGER);
+        node.reload(Builder::new().instance(Vr::default()).build());
+        assert_eq!(node.director.duplicates().iter().count(), 1, "the address is still ours to fight for");
+        let text = "static_ipaddress {\n 192.0.2.100/24 dev eth0\n}\n";
+        node.reload(crate::config::load(text, "test").config.unwrap());
+        assert_eq!(node.director.duplicates().iter().count(), 0);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct ProbeState {
     pub since: Instant,
     /// The last dialogue's end and when it was.
     pub last: Option<(Instant, Verdict)>,
-    /// Failed tries since the last success, while up.
+    /// Failed tries since the last success, while assumed up.
     pub failures: u32,
     /// The next dialogue of the checker (row of its urls).
     step: u16,
@@ -176,9 +176,10 @@ impl Health {
         state.slot = None;
         state.last = Some((now, verdict));
         let before = state.belief;
+        let retries = retries((before, id), probe, config);
         let wait = match verdict {
             Verdict::Pass { .. } => state.pass(now, probe),
-            Verdict::Fail(_) => state.fail(now, probe),
+            Verdict::Fail(_) => state.fail(now, probe, retries),
             Verdict::Local { errno } => {
                 if !core::mem::replace(&mut state.hindered, true) {
                     bus.record(now, Reason::ProbeHindered(id, Errno(errno)));
@@ -190,7 +191,7 @@ impl Health {
         let after = state.belief;
         if let Verdict::Fail(failure) = verdict {
             self.failures_total += 1;
-            self.tell(now, id, (before, after), failure, probe, bus);
+            self.tell(now, id, (before, after), (failure, retries), bus);
         } else if matches!(before, Belief::Down | Belief::Awaited) && after == Belief::Up {
             bus.record(now, Reason::ProbeUp(id));
             bus.verdicts.insert(id.index());
@@ -202,13 +203,10 @@ impl Health {
         now: Instant,
         id: ProbeId,
         (before, after): (Belief, Belief),
-        failure: Failure,
-        probe: &Probe,
+        (failure, retries): (Failure, u32),
         bus: &mut Bus,
     ) {
         if after == Belief::Down && before != Belief::Down {
-            // The first check at start is final, as with keepalived: there were no retries.
-            let retries = if before == Belief::Up { probe.retry } else { 0 };
             bus.record(now, Reason::ProbeDown(id, failure, retries));
             bus.verdicts.insert(id.index());
         }
@@ -266,10 +264,10 @@ impl ProbeState {
     }
 
     /// The time to the next check after a failure.
-    fn fail(&mut self, now: Instant, probe: &Probe) -> Duration {
+    fn fail(&mut self, now: Instant, probe: &Probe, retries: u32) -> Duration {
         self.hindered = false;
         self.passed = 0;
-        if self.belief == Belief::Up && self.failures < probe.retry {
+        if self.failures < retries {
             self.failures += 1;
             return probe.retry_delay;
         }
@@ -280,6 +278,18 @@ impl ProbeState {
             Recheck::Interval => probe.interval,
             Recheck::Longer => probe.interval.max(probe.retry_delay),
         }
+    }
+}
+
+/// How many failures are forgiven. The first check of a real server is final, as with keepalived; a host of a ping group
+/// has its `dead` time also at the start: one lost echo must not take a MASTER down.
+fn retries((belief, id): (Belief, ProbeId), probe: &Probe, config: &Config) -> u32 {
+    match belief {
+        Belief::Up => probe.retry,
+        Belief::Unproven if config.ping_groups.iter().any(|one| config.pings_of(one).contains(&id)) => {
+            probe.retry
+        }
+        Belief::Unproven | Belief::Awaited | Belief::Down => 0,
     }
 }
 

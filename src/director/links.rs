@@ -197,7 +197,8 @@ impl Links {
             bus.link_changed(id);
         }
         // Going down takes the IPv6 addresses along, coming back may bring others: look.
-        if (before.running != running || before.index != entry.index) && self.known {
+        // The kernel does not wait for a delay of ours.
+        if (before.reported != reported || before.index != entry.index) && self.known {
             bus.set(Timer::RouteAudit, now);
         }
     }
@@ -236,7 +237,7 @@ impl Links {
         }
     }
 
-    /// An address that is not one of ours appeared.
+    /// An address that is not virtual appeared.
     pub(crate) fn handle_address(&mut self, entry: &AddressEntry, bus: &mut Bus) {
         if let Some(id) = self.by_index(entry.link) {
             self.watch(id, entry.address, true, bus);
@@ -258,7 +259,7 @@ impl Links {
         }
     }
 
-    /// An address that is not one of ours went away. Which one comes next only the kernel's list can tell; until it
+    /// An address that is not virtual went away. Which one comes next only the kernel's list can tell; until it
     /// does, another of the interface serves, so that a director that is renumbered stays MASTER.
     pub(crate) fn handle_address_gone(&mut self, now: Instant, entry: &AddressEntry, bus: &mut Bus) {
         if let Some(id) = self.by_index(entry.link) {
@@ -443,3 +444,6 @@ pub(crate) fn groups_of(config: &Config, id: LinkId, channel: Channel) -> heaple
     }
     groups
 }
+
+#[cfg(test)]
+mod tests;

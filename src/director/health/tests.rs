@@ -260,3 +260,31 @@ fn with_alpha_a_server_is_down_until_its_first_success_and_one_is_enough() {
     node.run_until(at(5_100));
     assert_eq!(belief(&node), Belief::Down, "the first failure is final here, too");
 }
+
+/// A MASTER that is told to watch a host, and does not know it yet.
+#[test]
+fn a_ping_group_is_down_after_its_dead_time_also_if_its_first_echo_is_lost() {
+    let with = |group: &str, track: &str| {
+        let router = "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.100\n }\n";
+        crate::config::load(&format!("{group}{router}{track}}}\n"), "test").config.unwrap()
+    };
+    let group = "ping_group up {\n 192.0.2.1 interval 1 dead 5\n}\n";
+    let tracked = || with(group, "track_ping_group {\n up\n }\n");
+    for returns in [true, false] {
+        let mut node = Node::new(with("", ""), "192.0.2.11");
+        node.run_until(at(10_000));
+        assert!(node.is_master(0));
+        node.servers.insert("192.0.2.1:0".parse().unwrap(), Server::Refuses);
+        node.reload(tracked());
+        // An error comes at once here, so that tries follow one another twice as fast as echoes that are lost.
+        node.run_millis(1_300);
+        assert!(node.is_master(0), "three of four tries: {:?}", node.state(0));
+        if returns {
+            node.servers.clear();
+        }
+        node.run_millis(3_000);
+        assert_eq!(node.is_master(0), returns, "{:?}", node.state(0));
+        let down = |one: &Reason| matches!(one, Reason::ProbeDown(_, _, 3));
+        assert_eq!(node.take_records().iter().any(down), !returns);
+    }
+}

@@ -224,6 +224,7 @@ impl Vrrp {
         let same_set = || {
             ours.len() == received.advert.addresses.len()
                 && theirs.clone().all(|one| ours.clone().any(|address| address == one))
+                && ours.clone().all(|one| theirs.clone().any(|address| address == one))
         };
         let same = ours.clone().eq(theirs.clone()) || same_set();
         let common = || theirs.clone().any(|one| ours.clone().any(|address| address == one));

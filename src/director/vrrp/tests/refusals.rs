@@ -103,6 +103,21 @@ fn another_list_of_addresses_is_said_once_and_the_advert_counts() {
 }
 
 #[test]
+fn a_list_that_names_one_of_our_addresses_twice_is_another_list() {
+    let vips = vec!["192.0.2.100/24".into(), "192.0.2.101/24".into()];
+    let mut node = Node::new(Builder::new().instance(Vr { vips, ..Vr::default() }).build(), ME);
+    node.run_until(at(500));
+    let differs = |node: &Node| node.director.vrrp().get(InstanceId(0)).unwrap().counters.list_differs_total;
+    let mut other = advert(99, 150);
+    other.advert.addresses = Addresses::V4(&[[192, 0, 2, 101], [192, 0, 2, 100]]);
+    hear(&mut node, Ok(other));
+    assert_eq!(differs(&node), 0, "the order does not matter");
+    other.advert.addresses = Addresses::V4(&[[192, 0, 2, 100], [192, 0, 2, 100]]);
+    hear(&mut node, Ok(other));
+    assert_eq!(differs(&node), 1);
+}
+
+#[test]
 fn a_peer_may_be_so_near_and_so_far_and_others_any_distance() {
     let peers = vec![IpAddr::from([192, 0, 2, 12]), IpAddr::from([192, 0, 2, 13])];
     let mut config = Builder::new().instance(Vr { peers, ..Vr::default() }).build();
