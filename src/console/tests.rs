@@ -431,3 +431,21 @@ fn why_shows_what_has_the_name_and_nothing_else() {
     );
     assert!(bench.ask("why 10.0.0.1").starts_with("nothing configured is called 10.0.0.1\n"));
 }
+
+#[test]
+fn show_vrrp_and_why_say_that_an_owner_gave_in_to_another_one() {
+    let mut config = config(SMALL);
+    config.instances[0].priority = 255;
+    let mut bench = Bench::new(config);
+    bench.run(at(8_400));
+    for second in 0..5 {
+        bench.run(at(8_400 + second * 1_000));
+        hear(&mut bench, 255, |received| received.source = Ipv4Addr::new(10, 9, 0, 0).into());
+    }
+    for command in ["show vrrp", "why VI_1"] {
+        let shown = bench.ask(command);
+        let line = "  priority      254 (base 255, demoted: two owners)";
+        assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    }
+    assert!(bench.ask("show vrrp json").contains("\"demoted\":true"));
+}

@@ -6,7 +6,7 @@
 
 use super::bus::Bus;
 use super::journal::Reason;
-use super::vrrp::{Ability, State, VirtualRouter, Vrrp};
+use super::vrrp::{Ability, Fault, State, VirtualRouter, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{GroupId, Id, InstanceId};
 use crate::time::Instant;
@@ -74,12 +74,17 @@ impl Groups {
             group.standing = standing;
         }
         for member in members {
-            match (vrrp.get(*member).map(|router| router.state), standing) {
+            let router = vrrp.get(*member);
+            // Its own fault is over: from now on it is there because of another one's.
+            let freed = router.is_some_and(|it| {
+                it.ability == Ability::Able && !matches!(it.state, State::Fault(Fault::Group(_)))
+            });
+            match (router.map(|router| router.state), standing) {
                 (Some(State::Backup), Standing::Master) | (Some(State::Master), Standing::Backup) => {
                     bus.followers.insert(member.index());
                 }
                 (Some(State::Backup), Standing::Backup) | (Some(State::Master), Standing::Master) => {}
-                (Some(State::Fault(_)), Standing::Fault(_)) if !changed => {}
+                (Some(State::Fault(_)), Standing::Fault(_)) if !changed && !freed => {}
                 (Some(_), Standing::Init) if !changed => {}
                 _ => bus.tracks.insert(member.index()),
             }

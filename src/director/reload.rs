@@ -1,6 +1,6 @@
 //! A reload is prepared beside the running director, in slices, and put in force in one event.
 //!
-//! Rows of both configurations are matched by what they are (VRID and interface, service key, target of a probe), so
+//! Rows of both configurations are matched by what they are (VRID, family and interface, service key, target of a probe), so
 //! that states, programs, timers and what is known of the kernel survive; ids do not.
 
 use core::hash::{Hash, Hasher};
@@ -9,7 +9,7 @@ use super::action::Epoch;
 use super::index::Index;
 use super::journal::Reason;
 use super::track::Watched;
-use super::vrrp::Predecessor;
+use super::vrrp::{Predecessor, is_same};
 use super::{Director, Parts};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId};
@@ -146,11 +146,7 @@ impl Reload {
     pub(crate) fn keeps(&self, running: &Director, id: InstanceId) -> bool {
         let old = running.config();
         old.instances.get(id.index()).is_some_and(|before| {
-            let link = old.link_name(before.link);
-            self.config
-                .instances
-                .iter()
-                .any(|one| one.vrid == before.vrid && self.config.link_name(one.link) == link)
+            self.config.instances.iter().any(|one| is_same((before, old), (one, &self.config)))
         })
     }
 

@@ -80,7 +80,8 @@ pub(super) fn head(
     line(out, format_args!("{name}  {state} on {link}, VRID {}, for {span}", instance.vrid))?;
     labelled(out, "why", format_args!("{}", Why::of_state(names, router.why)))?;
     let base = instance.priority;
-    labelled(out, "priority", format_args!("{} (base {base})", router.priority))?;
+    let note = if router.demoted { ", demoted: two owners" } else { "" };
+    labelled(out, "priority", format_args!("{} (base {base}{note})", router.priority))?;
     trackers(view, instance, out)?;
     if let Some(group) = view.director.config().group_of(id) {
         let state = view.director.groups().get(group);
@@ -295,6 +296,7 @@ fn open_json(
     object.field("why", Shown(Why::of_state(names, router.why)))?;
     object.field("base_priority", instance.priority)?;
     object.field("effective_priority", router.priority)?;
+    object.field("demoted", router.demoted)?;
     let group = view.director.config().group_of(id);
     object.field("group", group.map(|group| names.group(group)))?;
     object.field("version", instance.version.number())?;

@@ -1,10 +1,11 @@
 //! Sync groups in virtual time: two and three members, both directions, farewell, loss and return of a link, reload.
 
 use super::*;
-use crate::director::event::Keep;
+use crate::config::ids::LinkId;
+use crate::director::event::{Event, Keep};
 use crate::director::testing::{Builder, Kernel, Lan, Node, Vr, World, at};
 use crate::time::Duration;
-use crate::wire::vrrp::Family;
+use crate::wire::vrrp::{Addresses, Advert, Channel, Checksum, Family, GROUP, Received};
 
 const NAMES: [&str; 3] = ["VI_1", "VI_2", "VI_3"];
 const TRACKED: [&str; 3] = ["eth1", "eth2", "eth3"];
@@ -240,4 +241,46 @@ fn members_over_both_families_go_together() {
     node.run_until(at(5_000));
     // No link-local address: the IPv6 member cannot, so the IPv4 one must not.
     assert!(states(&node).iter().all(|state| matches!(state, State::Fault(_))), "{:?}", states(&node));
+}
+
+#[test]
+fn a_member_whose_own_fault_is_over_blames_the_other_one() {
+    let mut node = node(&builder(&[100, 100]), "192.0.2.11");
+    node.run_until(at(8_000));
+    node.set_carrier(TRACKED[0], false);
+    node.run_millis(100);
+    node.set_carrier(TRACKED[1], false);
+    node.run_millis(100);
+    assert!(matches!(node.state(1), State::Fault(Fault::LinkDown(_))));
+    node.set_carrier(TRACKED[1], true);
+    node.run_millis(100);
+    assert_eq!(node.state(1), State::Fault(Fault::Group(InstanceId(0))));
+}
+
+#[test]
+fn what_a_restart_left_goes_from_the_whole_group_when_one_member_hears_a_better_router() {
+    let mut node = node(&builder(&[100, 100]), "192.0.2.11");
+    node.director.expect_leftovers();
+    let vips = ["192.0.2.100", "192.0.2.101"];
+    for vip in vips {
+        node.kernel.add_address("eth0", vip.parse().unwrap(), 24);
+    }
+    node.run_millis(1_000);
+    assert!(vips.iter().all(|vip| node.has_vip(vip)));
+    let advert = Advert {
+        version: 2,
+        kind: 1,
+        vrid: 52,
+        priority: 200,
+        auth_type: 0,
+        interval: Duration::from_secs(1),
+        checksum: Checksum::Right,
+        addresses: Addresses::V4(&[[192, 0, 2, 101]]),
+        auth_data: [0; 8],
+    };
+    let source = "192.0.2.12".parse().unwrap();
+    let packet = Ok(Received { source, destination: GROUP.into(), ttl: 255, seal: None, advert });
+    node.handle(Event::Advert { link: LinkId(0), channel: Channel::Ipv4, packet });
+    node.run_millis(10);
+    assert!(!vips.iter().any(|vip| node.has_vip(vip)));
 }

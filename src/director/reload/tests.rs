@@ -1,7 +1,7 @@
 //! Another configuration: what stays, what goes, and in which order.
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for a few kinds among many")]
 
-use crate::config::ids::{InstanceId, ProbeId};
+use crate::config::ids::{InstanceId, LinkId, ProbeId};
 use crate::config::model::{Announce, Preemption};
 use crate::director::action::{Action, AdvertKind};
 use crate::director::health::Belief;
@@ -283,4 +283,59 @@ fn a_backup_keeps_its_timer_and_a_shorter_interval_shortens_it() {
     node.reload(backup(1));
     node.run_until(at(4_700));
     assert!(node.is_master(0));
+}
+
+#[test]
+fn of_two_families_of_a_vrid_the_one_that_goes_says_farewell() {
+    let four = Vr { v3: Some(1_000), ..vr(51, "192.0.2.100/24") };
+    let six = Vr { name: "VI_6", v3: Some(1_000), ..vr(51, "fe80::100/64") };
+    let both = Builder::new().instance(four.clone()).instance(six).build();
+    let mut node = Node::with_kernel(both, Kernel::dual(ip("192.0.2.11")), Instant::ZERO);
+    node.run_until(at(10_000));
+    assert!(node.is_master(0) && node.is_master(1));
+    node.take_actions();
+    node.reload(Builder::new().instance(four).build());
+    let farewell = |one: &Action| matches!(one, Action::SendAdvert { kind: AdvertKind::Farewell, .. });
+    assert_eq!(node.take_actions().into_iter().filter(farewell).count(), 1);
+}
+
+#[test]
+fn addresses_that_a_restart_left_stay_when_a_reload_comes_before_the_start_is_over() {
+    let config = || {
+        let mut config = Builder::new().instance(Vr::default()).build();
+        config.global.startup_delay = Duration::from_secs(10);
+        config
+    };
+    let mut node = Node::new(config(), "192.0.2.11");
+    node.director.expect_leftovers();
+    node.kernel.add_address("eth0", ip("192.0.2.100"), 24);
+    node.run_millis(2_000);
+    assert!(node.has_vip("192.0.2.100"));
+    node.reload(config());
+    node.run_millis(2_000);
+    assert!(node.has_vip("192.0.2.100"));
+    node.run_until(at(12_000));
+    assert!(node.is_master(0));
+}
+
+#[test]
+fn a_fault_that_goes_on_is_no_new_one_though_its_interface_has_another_id() {
+    let two = || Vr { name: "VI_2", link: "eth1", ..vr(52, "198.51.100.100/24") };
+    let mut node = Node::new(Builder::new().instance(two()).build(), "192.0.2.11");
+    node.add_link("eth1", ip("198.51.100.11"));
+    node.run_until(at(10_000));
+    node.set_carrier("eth1", false);
+    node.run_millis(10_000);
+    let since = node.director.vrrp().get(InstanceId(0)).unwrap().since;
+    assert!(matches!(node.state(0), State::Fault(_)));
+    node.take_records();
+    node.reload(Builder::new().instance(Vr::default()).instance(two()).build());
+    node.run_millis(100);
+    let router = node.director.vrrp().get(InstanceId(1)).unwrap();
+    assert_eq!(
+        (router.since, router.state),
+        (since, State::Fault(crate::director::vrrp::Fault::LinkDown(LinkId(1))))
+    );
+    let records = node.take_records();
+    assert!(!records.iter().any(|one| matches!(one, Reason::EnteredFault(..))), "{records:?}");
 }

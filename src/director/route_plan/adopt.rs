@@ -55,7 +55,7 @@ impl RoutePlan {
         }
         self.retire(old, left, from.config, (config, links));
         for (id, master) in self.masters.iter_mut().enumerate() {
-            *master = vrrp.is_master(crate::config::ids::Id::from_index(id));
+            *master = vrrp.holding(crate::config::ids::Id::from_index(id));
         }
         self.known = old.known;
     }

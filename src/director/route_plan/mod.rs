@@ -6,6 +6,7 @@
 //! (MTU, windows) is set and not compared.
 
 mod adopt;
+mod pace;
 mod request;
 
 pub use request::RoutingRequest;
@@ -18,7 +19,7 @@ use super::journal::{Family, Reason};
 use super::ledger::{Gravity, Ledger, Permit, RepairLimit, Settled, Stage, rung_delay};
 use super::links::Links;
 use super::net_plan::NetPlan;
-use super::vrrp::Vrrp;
+use super::vrrp::{Holding, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId, LinkId, RouteId, RuleId};
 use crate::config::model::Instance;
@@ -32,8 +33,8 @@ use crate::wire::rtnetlink::rule::RuleSpec;
 pub struct RoutePlan {
     ledger: Ledger,
     rows: Box<[Row]>,
-    /// Which instances were MASTER when they were last looked at.
-    masters: Box<[bool]>,
+    /// What the instances wanted of what is theirs when they were last looked at.
+    masters: Box<[Holding]>,
     /// What is no longer configured and still present.
     retired: Box<[Retired]>,
     /// Routes by table and destination.
@@ -41,6 +42,8 @@ pub struct RoutePlan {
     /// Rules by preference.
     rules: Index,
     limit: RepairLimit,
+    /// Of looking at the table because somebody else changed it.
+    pace: pace::Pace,
     /// The kernel has listed its routes and rules once: before that nobody knows what an earlier life left.
     known: bool,
     keep: bool,
@@ -86,11 +89,12 @@ impl RoutePlan {
         Self {
             ledger: Ledger::new(rows),
             rows: vec![Row::default(); rows].into_boxed_slice(),
-            masters: vec![false; config.instances.len()].into_boxed_slice(),
+            masters: vec![Holding::AsTheyAre; config.instances.len()].into_boxed_slice(),
             retired: Box::default(),
             routes,
             rules,
             limit: RepairLimit::new(rows),
+            pace: pace::Pace::default(),
             known: false,
             keep: false,
             stopping: false,
@@ -130,9 +134,9 @@ impl RoutePlan {
 
     /// An instance's state changed: what failed deserves another try.
     pub(crate) fn instance_changed(&mut self, id: InstanceId, config: &Config, vrrp: &Vrrp) {
-        let is_master = vrrp.is_master(id);
+        let holding = vrrp.holding(id);
         let Some(known) = self.masters.get_mut(id.index()) else { return };
-        if core::mem::replace(known, is_master) == is_master {
+        if core::mem::replace(known, holding) == holding {
             return;
         }
         if let Some(instance) = config.instances.get(id.index()) {
@@ -196,7 +200,7 @@ impl RoutePlan {
                 }
             }
             // Whether ours is still there beside it, or was replaced, only the table tells.
-            Source::Foreign => bus.set_no_later(Timer::RouteAudit, now),
+            Source::Foreign => bus.set_no_later(Timer::RouteAudit, self.pace.next(now)),
             Source::Own => {}
         }
     }
@@ -305,17 +309,17 @@ impl RoutePlan {
         }
     }
 
-    /// The wish for a row: present or not; `None` while its interfaces are down, since the kernel has no such routes.
+    /// The wish for a row: present or not; `None` while it may stay as it is: its interfaces are down, or nobody knows whose it is.
     fn wish(&self, row: usize, (config, vrrp, links): Around<'_>) -> Option<bool> {
         if self.stopping && self.keep {
             return None;
         }
         let Some(object) = config_row(row, config) else { return Some(false) };
-        let owned = object.owner().is_none_or(|id| vrrp.is_master(id));
-        if self.stopping || !owned {
-            return Some(false);
+        match object.owner().map_or(Holding::All, |id| vrrp.holding(id)) {
+            Holding::AsTheyAre if !self.stopping => None,
+            Holding::All if !self.stopping => object.links().all(|id| links.get(id).running).then_some(true),
+            Holding::Nothing | Holding::AsTheyAre | Holding::All => Some(false),
         }
-        object.links().all(|id| links.get(id).running).then_some(true)
     }
 
     /// True if the row is not to wait for the addresses of its instance.

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::config::ids::{RouteId, RuleId};
-use crate::director::action::{Action, Change, RoutingRef};
+use crate::director::action::{Action, Change, Dump, RoutingRef};
 use crate::director::event::{Errno, Event, Keep, Source};
 use crate::director::journal::{Family, Reason};
 use crate::director::testing::{Fault, Kernel, Node, at, ip};
@@ -244,4 +244,48 @@ fn a_route_waits_for_its_interface() {
     node.handle(Event::Link(&link));
     node.run_millis(10);
     assert_eq!(destinations(&node), ["10.0.0.0/8"]);
+}
+
+#[test]
+fn a_restart_that_keeps_the_addresses_never_misses_the_routes_and_rules() {
+    let mut node = master(ROUTES, "");
+    node.stop(Keep { addresses: true, services: false });
+    node.run_millis(100);
+    let (routes, rules) = (node.kernel.routes.len(), node.kernel.rules.len());
+    assert_eq!((routes, rules), (2, 1));
+    let kernel = core::mem::replace(&mut node.kernel, Kernel::new(ip("192.0.2.11")));
+    let mut next = Node::with_kernel(config(ROUTES, ""), kernel, node.now);
+    next.director.expect_leftovers();
+    for _ in 0..400 {
+        next.run_millis(10);
+        assert_eq!((next.kernel.routes.len(), next.kernel.rules.len()), (routes, rules), "{:?}", next.now);
+    }
+    assert!(next.is_master(0));
+}
+
+#[test]
+fn routes_that_were_left_and_whose_addresses_are_not_here_go() {
+    let mut node = master(ROUTES, "");
+    node.stop(Keep { addresses: true, services: false });
+    node.run_millis(100);
+    let mut kernel = core::mem::replace(&mut node.kernel, Kernel::new(ip("192.0.2.11")));
+    kernel.links.iter_mut().for_each(|link| link.running = false);
+    let mut next = Node::with_kernel(config(ROUTES, ""), kernel, node.now);
+    next.director.expect_leftovers();
+    next.run_millis(1_000);
+    assert!(next.kernel.routes.is_empty() && next.kernel.rules.is_empty());
+}
+
+#[test]
+fn somebody_who_changes_a_route_in_place_of_ours_all_the_time_starts_one_survey_a_second() {
+    let mut node = master("", STATIC);
+    let (spec, hops) = node.kernel.routes[0].clone();
+    let theirs = RouteSpec { protocol: 186, ..spec };
+    for _ in 0..100 {
+        node.say_route((&theirs, &hops), true, Source::Foreign);
+        node.run_millis(50);
+    }
+    let is_dump = |one: &Action| matches!(one, Action::Dump { what: Dump::Routes, .. });
+    let dumps = node.actions.iter().filter(|(_, one)| is_dump(one)).count();
+    assert!((4..=6).contains(&dumps), "{dumps} in 5 s");
 }

@@ -1,8 +1,8 @@
 //! Leaving: what a stop says, and what a reload takes over for the instances that both configurations have.
 
-use super::{Misfits, OWNER, Occasion, Program, State, VirtualRouter, Vrrp, master_down_interval};
+use super::{Fault, Misfits, Occasion, Program, State, VirtualRouter, Vrrp, master_down_interval};
 use crate::config::Config;
-use crate::config::ids::{Id, InstanceId};
+use crate::config::ids::{Id, InstanceId, LinkId};
 use crate::config::model::Instance;
 use crate::director::action::AdvertKind;
 use crate::director::bus::{Bus, Timer};
@@ -35,6 +35,9 @@ impl Vrrp {
     /// one whose advert changes shows the new one at once.
     pub(crate) fn adopt(&mut self, now: Instant, from: Predecessor<'_>, config: &Config, bus: &mut Bus) {
         self.strays = from.vrrp.strays;
+        // The start is not over before every instance has found out what it is.
+        let starts = |one: &VirtualRouter| one.state == State::Init || one.resuming;
+        self.resumes = from.vrrp.resumes && from.vrrp.table.iter().any(starts);
         self.hold_until(from.vrrp.held_until, now, bus);
         for (id, instance) in config.instances.iter().enumerate() {
             let id = InstanceId::from_index(id);
@@ -43,7 +46,15 @@ impl Vrrp {
                 continue;
             };
             *router = VirtualRouter { program: Program::Idle, group: router.group, ..*before };
-            router.demoted &= instance.priority == OWNER;
+            // A reload is another try: as BACKUP it follows another owner, and as MASTER it finds out as before.
+            router.demoted = false;
+            let (delay, at) = (instance.manners.preempt_delay, router.preempt_at);
+            router.preempt_at = at.filter(|_| !delay.is_zero()).map(|at| at.min(now + delay));
+            if let State::Fault(fault) = before.state
+                && let Some(fault) = from.translate(fault, (old, instance), config)
+            {
+                (router.state, router.why) = (State::Fault(fault), Some(Reason::EnteredFault(id, fault)));
+            }
             if !from.follows_another(old, before.master_interval, instance) {
                 router.master_interval = instance.advert_interval;
             }
@@ -87,6 +98,12 @@ impl Vrrp {
     }
 }
 
+/// True if both configurations mean the same virtual router: VRID and family on one interface.
+pub(crate) fn is_same((one, of): (&Instance, &Config), (other, config): (&Instance, &Config)) -> bool {
+    (one.vrid, one.family) == (other.vrid, other.family)
+        && of.link_name(one.link) == config.link_name(other.link)
+}
+
 /// What a reload takes over from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Predecessor<'a> {
@@ -98,12 +115,39 @@ pub(crate) struct Predecessor<'a> {
 impl Predecessor<'_> {
     /// The old instance of the same VRID and family on the same interface.
     pub(crate) fn find(&self, instance: &Instance, config: &Config) -> Option<InstanceId> {
-        let link = config.link_name(instance.link);
-        let same = |old: &Instance| {
-            (old.vrid, old.family) == (instance.vrid, instance.family)
-                && self.config.link_name(old.link) == link
-        };
+        let same = |old: &Instance| is_same((old, self.config), (instance, config));
         self.config.instances.iter().position(same).map(InstanceId::from_index)
+    }
+
+    /// The same fault by the ids of the new configuration, so that it is no new one; `None` if it has nothing like it.
+    fn translate(
+        &self,
+        fault: Fault,
+        (old, instance): (InstanceId, &Instance),
+        config: &Config,
+    ) -> Option<Fault> {
+        let link = |id: LinkId| {
+            let name = self.config.link_name(id);
+            config.links.iter().position(|one| one.as_str() == name).map(LinkId::from_index)
+        };
+        Some(match fault {
+            Fault::LinkAbsent(id) => Fault::LinkAbsent(link(id)?),
+            Fault::LinkDown(id) => Fault::LinkDown(link(id)?),
+            Fault::NoAddress(id, family) => Fault::NoAddress(link(id)?, family),
+            Fault::Socket(id, errno) => Fault::Socket(link(id)?, errno),
+            Fault::NoSource(id, address) => Fault::NoSource(link(id)?, address),
+            Fault::NoPeers => Fault::NoPeers,
+            Fault::Tracked(row) => {
+                let place = row.checked_sub(self.config.instances.get(old.index())?.trackers.start)?;
+                let row = instance.trackers.start.checked_add(place)?;
+                Fault::Tracked(Some(row).filter(|row| instance.trackers.contains(row))?)
+            }
+            Fault::Group(member) => {
+                let member = self.config.instances.get(member.index())?;
+                let same = |one: &Instance| is_same((member, self.config), (one, config));
+                Fault::Group(InstanceId::from_index(config.instances.iter().position(same)?))
+            }
+        })
     }
 
     /// Whether the old instance went by the interval of an active router that is not its own.

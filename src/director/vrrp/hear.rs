@@ -53,6 +53,9 @@ impl Vrrp {
     ) {
         if rival.theirs > 0 {
             self.give_up_leftovers(now, id, instance, bus);
+            if self.resumes {
+                self.group_gives_up(now, id, bus);
+            }
         }
         let Some(router) = self.table.get_mut(id.index()) else { return };
         // A flood of adverts is not to become a flood of records.

@@ -2,7 +2,7 @@
 //! wait for their whole master-down time; the next start finds the addresses, keeps them, listens for one interval,
 //! and goes on as MASTER unless it heard another one. Only on request (`--keep-vips`): what a crash leaves is old.
 
-use super::{State, Vrrp};
+use super::{State, VirtualRouter, Vrrp};
 use crate::config::ids::{Id, InstanceId};
 use crate::config::model::Instance;
 use crate::director::bus::{Bus, Timer};
@@ -25,6 +25,20 @@ impl Vrrp {
         router.resuming = true;
         bus.record(now, Reason::Resuming(id));
         bus.set(Timer::Protocol(id), now + instance.advert_interval + router.skew_time(instance));
+    }
+
+    /// A member heard a MASTER, so its group is BACKUP: what the others have is not theirs to hold, either, however
+    /// long they wait for the group. Their own waits stay as they are: they heard nobody.
+    pub(super) fn group_gives_up(&mut self, now: Instant, id: InstanceId, bus: &mut Bus) {
+        let Some(group) = self.get(id).and_then(|router| router.group) else { return };
+        for other in 0..self.table.len() {
+            let held = |one: &&mut VirtualRouter| one.resuming && one.group == Some(group);
+            if let Some(router) = self.table.get_mut(other).filter(held) {
+                router.resuming = false;
+                bus.instance_changed(InstanceId::from_index(other));
+                self.release(now, InstanceId::from_index(other), bus);
+            }
+        }
     }
 
     /// A router that resumes heard a MASTER: the addresses are not ours to hold.

@@ -34,7 +34,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::vrrp::Family;
 use condition::{Condition, condition};
 pub use group::Ability;
-pub(crate) use handover::Predecessor;
+pub(crate) use handover::{Predecessor, is_same};
 use interval::centiseconds;
 pub use interval::{master_down_interval, skew_time};
 pub use judge::{Reject, Rejects};
@@ -164,8 +164,8 @@ pub struct VirtualRouter {
     /// Another owner of the addresses was heard as MASTER: first and last time.
     other_owner: Option<(Instant, Instant)>,
     /// Two owners: this one has given up its priority of 255.
-    demoted: bool,
-    /// Identification of the IP header: counts adverts, the same for every peer of one round.
+    pub demoted: bool,
+    /// IP identification: counts adverts, the same for every peer of one round; not 0, which the kernel replaces (raw(7)).
     ip_id: u16,
     /// The highest sequence number of an authentication header that was sent or accepted. One for all routers, as with
     /// keepalived: whoever hears goes on counting from there, so that a router that was restarted, whose own count
@@ -493,7 +493,7 @@ impl Vrrp {
     fn send(&mut self, id: InstanceId, kind: AdvertKind) {
         if let Some(router) = self.table.get_mut(id.index()) {
             router.program = Program::Send { kind, peer: 0 };
-            router.ip_id = router.ip_id.wrapping_add(1);
+            router.ip_id = router.ip_id.checked_add(1).unwrap_or(1);
             self.outgoing.insert(id.index());
         }
     }

@@ -242,3 +242,50 @@ fn dont_track_primary_goes_on_while_the_interface_is_down_and_not_without_it() {
     node.run_millis(10);
     assert_eq!(node.state(0), State::Fault(Fault::LinkAbsent(LinkId(0))));
 }
+
+#[test]
+fn an_owner_that_gave_in_has_its_priority_again_after_a_reload() {
+    let mut node = owner();
+    for _ in 0..5 {
+        hear(&mut node, Ok(advert(5, 255)));
+        node.run(SECOND);
+    }
+    node.run_millis(4_000);
+    let router = |node: &Node| *node.director.vrrp().get(InstanceId(0)).unwrap();
+    assert!(router(&node).demoted);
+    node.reload(Builder::new().instance(Vr { priority: 255, ..Vr::default() }).build());
+    node.run_millis(10);
+    assert_eq!((router(&node).state, router(&node).priority), (State::Master, 255));
+    assert!(!router(&node).demoted);
+}
+
+#[test]
+fn a_reload_without_preempt_delay_ends_it_and_one_with_less_shortens_it() {
+    let config = |seconds| {
+        let manners = Manners { preempt_delay: Duration::from_secs(seconds), ..Manners::default() };
+        Builder::new().instance(Vr { manners, ..Vr::default() }).build()
+    };
+    for (next, wanted) in [(0, false), (2, true), (500, true)] {
+        let mut node = mannered(|it| it.preempt_delay = Duration::from_secs(300), 500);
+        hear_for(&mut node, 50, 2);
+        node.reload(config(next));
+        let until = node.director.vrrp().get(InstanceId(0)).unwrap().preempt_at;
+        let longest = Duration::from_secs(next.min(300));
+        assert_eq!(until.is_some(), wanted, "{next}");
+        assert!(until.is_none_or(|at| at <= node.now + longest), "{next}: {until:?}");
+        node.take_records();
+        hear(&mut node, Ok(advert(99, 200)));
+        let said = node.take_records().contains(&Reason::PreemptDelayStopped(InstanceId(0)));
+        assert_eq!(said, wanted, "{next}");
+    }
+}
+
+#[test]
+fn no_advert_has_the_identification_0_which_the_kernel_would_replace() {
+    let mut node = master();
+    node.director.parts.vrrp.table[0].ip_id = u16::MAX - 1;
+    node.outbox.clear();
+    node.run_millis(3_000);
+    let ids: Vec<[u8; 2]> = node.outbox.iter().map(|one| [one.bytes[4], one.bytes[5]]).collect();
+    assert_eq!(ids, [[255, 255], [0, 1], [0, 2]]);
+}
