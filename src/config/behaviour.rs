@@ -1,15 +1,19 @@
 //! How instances behave beyond the protocol: delays, manners towards lesser and better routers, limits of unicast.
 //! Keywords of `vrrp_instance` and `global_defs`, the drafts that they fill, and what comes of them.
 
+use core::net::IpAddr;
+
+use super::build::Tables;
 use super::codes::{MANNERS, NOPREEMPT, PEERS};
 use super::global::GlobalDraft;
 use super::instance::{InstanceDraft, State};
-use super::model::{Manners, Peer, Preemption, Ttls};
+use super::model::{Instance, Manners, Peer, Preemption, Ttls};
 use super::rows::{boolean, flag, integer, timer};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::INVALID;
 use crate::syntax::{Context, Given, Keyword, Line, Position};
 use crate::time::Duration;
+use crate::wire::genl_ipvs::ServiceKey;
 
 /// Longest `preempt_delay`.
 const LONGEST_PREEMPT: Duration = Duration::from_secs(1_000);
@@ -221,6 +225,38 @@ fn preempt_delay(
         format_args!("write `state BACKUP`, a priority below 255 and no nopreempt for it to work"),
     );
     Duration::ZERO
+}
+
+/// Clients of a virtual server on an address that drops what is sent to it get nothing (RFC 9568 section 6.1,
+/// Accept_Mode, is about the router itself; IPVS sits behind the filter). One is named: the line to change is the same.
+pub(super) fn warn_of_silent_services(
+    instance: &Instance,
+    draft: &InstanceDraft,
+    tables: &Tables,
+    cx: &mut Context<'_>,
+) {
+    if !instance.is_silent() {
+        return;
+    }
+    let own = tables.addresses.get(instance.addresses.rows()).unwrap_or_default();
+    let mut own: Vec<IpAddr> = own.iter().map(|one| one.address).collect();
+    own.sort_unstable();
+    let is_dropped = |key: &ServiceKey| match key {
+        ServiceKey::Address { address, .. } => own.binary_search(address).is_ok(),
+        ServiceKey::Mark { .. } => false,
+    };
+    if let Some(service) = tables.services.iter().find(|one| is_dropped(&one.key)) {
+        cx.warn(
+            MANNERS,
+            draft.at,
+            format_args!(
+                "no_accept of {} drops all packets to virtual server {}",
+                Quoted(&draft.name),
+                service.key
+            ),
+            format_args!("remove no_accept, or the address from the instance"),
+        );
+    }
 }
 
 fn unicast_ttl(draft: &InstanceDraft, has_peers: bool, cx: &mut Context<'_>) -> u8 {

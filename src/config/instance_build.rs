@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use core::num::NonZeroU8;
 
 use super::address::AddressDraft;
-use super::behaviour::manners;
+use super::behaviour::{manners, warn_of_silent_services};
 use super::build::{Tables, row};
 use super::codes::{
     AH_STARTS_AS_BACKUP, DUPLICATE_ADDRESS, DUPLICATE_INSTANCE, FAMILY, IMPLIED_OWNER, INCOMPLETE, LIMIT,
@@ -93,6 +93,7 @@ pub(super) fn finish(
         announce,
         manners: manners(draft, (preemption, priority), has_peers, global, cx),
     };
+    warn_of_silent_services(&instance, draft, tables, cx);
     tables.instances.push(instance);
 }
 

@@ -23,9 +23,14 @@ pub enum Protocol {
     Netfilter,
 }
 
-/// Interfaces, addresses, routes and rules of both families: `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV6_IFADDR`,
-/// `_IPV4_ROUTE`, `_IPV6_ROUTE`, `_IPV4_RULE`, `_IPV6_RULE`.
-pub const GROUPS_ROUTING: u32 = 0x1 | 0x10 | 0x100 | 0x40 | 0x400 | 0x80 | 0x4_0000;
+/// Interfaces and addresses of both families, as a mask: `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV6_IFADDR`
+/// (`linux/rtnetlink.h`).
+pub const GROUPS_LINKS: u32 = 0x1 | 0x10 | 0x100;
+/// Routes of both families, by number: `RTNLGRP_IPV4_ROUTE`, `_IPV6_ROUTE`. A routing daemon beside us makes thousands
+/// of messages of them.
+pub const GROUPS_ROUTES: [i32; 2] = [7, 11];
+/// Rules of both families, by number: `RTNLGRP_IPV4_RULE`, `_IPV6_RULE`.
+pub const GROUPS_RULES: [i32; 2] = [8, 19];
 
 /// Receive buffer that is asked for, in bytes; the kernel accounts for it when it is used, not when it is set.
 const RECEIVE_BUFFER: usize = 8 << 20;
@@ -85,6 +90,28 @@ impl NetlinkSocket {
         self.port
     }
 
+    /// Hears these groups too, by number. One that is heard already stays.
+    ///
+    /// # Errors
+    /// `INVAL` for a group that the kernel does not have.
+    pub fn join(&self, groups: &[i32]) -> Result<(), Error> {
+        groups
+            .iter()
+            .try_for_each(|group| sys::sockopt::set_netlink_member(&self.fd, *group))
+            .map_err(|errno| Error::new("join", "groups of netlink", errno))
+    }
+
+    /// Does not hear these groups any more.
+    ///
+    /// # Errors
+    /// As of [`Self::join`].
+    pub fn leave(&self, groups: &[i32]) -> Result<(), Error> {
+        groups
+            .iter()
+            .try_for_each(|group| sys::sockopt::set_netlink_stranger(&self.fd, *group))
+            .map_err(|errno| Error::new("leave", "groups of netlink", errno))
+    }
+
     /// Sends whole messages to the kernel, which works on them inside this call.
     ///
     /// # Errors
@@ -131,6 +158,30 @@ fn force_receive_buffer(fd: &OwnedFd) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the kernel says of our socket (`netlink_native_seq_show` in `net/netlink/af_netlink.c`).
+    fn groups(socket: &NetlinkSocket) -> u32 {
+        let table = std::fs::read_to_string("/proc/self/net/netlink").unwrap();
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let port = socket.port().to_string();
+        let mut ours = rows.filter(|row| row.get(1..3) == Some(&["0", &port]));
+        u32::from_str_radix(ours.next().unwrap()[3], 16).unwrap()
+    }
+
+    #[test]
+    fn routes_and_rules_are_heard_when_they_are_joined_and_not_after_they_are_left() {
+        let socket = NetlinkSocket::open(Protocol::Route, GROUPS_LINKS).unwrap();
+        assert_eq!(groups(&socket), 0x111);
+        socket.join(&GROUPS_ROUTES).unwrap();
+        socket.join(&GROUPS_ROUTES).unwrap();
+        assert_eq!(groups(&socket), 0x111 | 0x40 | 0x400);
+        socket.join(&GROUPS_RULES).unwrap();
+        socket.leave(&GROUPS_ROUTES).unwrap();
+        assert_eq!(groups(&socket), 0x111 | 0x80 | 0x4_0000);
+        socket.leave(&GROUPS_RULES).unwrap();
+        socket.leave(&GROUPS_RULES).unwrap();
+        assert_eq!(groups(&socket), 0x111);
+    }
 
     /// `RTM_GETLINK | NLM_F_REQUEST | NLM_F_DUMP` with an empty `ifinfomsg` (rtnetlink(7)).
     fn link_dump(sequence: u32) -> [u8; 32] {

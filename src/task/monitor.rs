@@ -1,5 +1,6 @@
-//! The monitoring socket: what happens to interfaces and addresses, whoever does it. Its only queue is the kernel's
-//! receive buffer; an overrun makes everything unknown, and the director lists it anew.
+//! The monitoring socket: what happens to interfaces and addresses, and to routes and rules if the configuration has
+//! any, whoever does it. Its only queue is the kernel's receive buffer; an overrun makes everything unknown, and the
+//! director lists it anew.
 
 use core::future::poll_fn;
 use core::task::{Context, Poll};
@@ -9,15 +10,44 @@ use super::answers::BURST;
 use super::meter::Work;
 use super::reactor;
 use super::route;
-use super::shell::Shell;
+use super::shell::{Priority, Shell};
 use crate::director::event::{Event, Source};
-use crate::kernel::netlink::{Incoming, NetlinkSocket};
+use crate::kernel::error::Error;
+use crate::kernel::netlink::{GROUPS_LINKS, GROUPS_ROUTES, GROUPS_RULES, Incoming, NetlinkSocket, Protocol};
 use crate::wire::netlink::{Content, messages};
 
-/// Reads notifications for ever.
-pub(super) async fn run(shell: Rc<Shell>, socket: reactor::Source<NetlinkSocket>) {
-    poll_fn(|context| shell.meter.measure(Work::Route, || poll_notifications(&shell, &socket, context)))
-        .await;
+/// Opens the socket and reads notifications for ever.
+///
+/// # Errors
+/// There is no routing netlink, or no descriptor left.
+pub(super) fn start(shell: &Rc<Shell>) -> Result<(), Error> {
+    let socket = shell.reactor.register(NetlinkSocket::open(Protocol::Route, GROUPS_LINKS)?)?;
+    // The only start.
+    let _ = shell.monitored.set(socket);
+    follow(shell);
+    shell.spawn(Priority::Ordinary, run(Rc::clone(shell)));
+    Ok(())
+}
+
+async fn run(shell: Rc<Shell>) {
+    let Some(socket) = shell.monitored.get() else { return };
+    poll_fn(|context| shell.meter.measure(Work::Route, || poll_notifications(&shell, socket, context))).await;
+}
+
+/// Hears of routes and of rules if the configuration in force has any: the tables of a box with a routing daemon
+/// change all the time.
+pub(super) fn follow(shell: &Shell) {
+    let Some(socket) = shell.monitored.get() else { return };
+    let director = shell.director.borrow();
+    let config = director.config();
+    for (unused, groups) in
+        [(config.routes.is_empty(), GROUPS_ROUTES), (config.rules.is_empty(), GROUPS_RULES)]
+    {
+        let done = if unused { socket.io().leave(&groups) } else { socket.io().join(&groups) };
+        if let Err(error) = done {
+            log::warn!("{error}: what others change is found late");
+        }
+    }
 }
 
 fn poll_notifications(

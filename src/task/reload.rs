@@ -16,7 +16,7 @@ use super::load::{Found, Loading, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::Shell;
-use super::{adverts, apply, claims, journal, load, slots};
+use super::{adverts, apply, claims, journal, load, monitor, slots};
 use crate::config::Config;
 use crate::director::reload::Reload;
 use crate::kernel::clock;
@@ -200,6 +200,8 @@ fn swap(shell: &Rc<Shell>, reload: Reload) {
     journal::drain_all(shell);
     slots::abort_all(shell);
     shell.director.borrow_mut().adopt(clock::now(), reload);
+    // Before the director's next action lists them: what happens from then on must be heard.
+    monitor::follow(shell);
     shell.touched.set(true);
     let (links, probes) = {
         let director = shell.director.borrow();

@@ -23,7 +23,7 @@ use crate::director::health::slots_for;
 use crate::kernel::clock;
 use crate::kernel::error::Error;
 use crate::kernel::machine::End;
-use crate::kernel::netlink::{GROUPS_ROUTING, NetlinkSocket, Protocol};
+use crate::kernel::netlink::Protocol;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::process;
 use crate::kernel::signals::{Audience, Signals};
@@ -89,11 +89,9 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
 
 /// Spawns every task that the configuration needs; a reload may add links and slots, nothing else is ever spawned.
 fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Result<(), Error> {
-    let monitored = NetlinkSocket::open(Protocol::Route, GROUPS_ROUTING)?;
-    let monitored = shell.reactor.register(monitored)?;
     let signals = shell.reactor.register(signals)?;
     let spawn = |task| shell.spawn(Priority::Ordinary, task);
-    shell.spawn(Priority::Ordinary, monitor::run(Rc::clone(shell), monitored));
+    monitor::start(shell)?;
     shell.spawn(Priority::Ordinary, signals::run(Rc::clone(shell), signals));
     shell.spawn(Priority::Ordinary, reload::run(Rc::clone(shell)));
     for channel in [&route::CHANNEL, &ipvs::CHANNEL] {

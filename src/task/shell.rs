@@ -1,7 +1,7 @@
 //! What the tasks share: the director, the reactor, the sockets, the slots. One thread, so cells and no locks; no
 //! borrow lives across an `await`.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::future::Future;
 use std::rc::{Rc, Weak};
 
@@ -15,7 +15,7 @@ use super::feed::Feed;
 use super::load::Found;
 use super::meter::Meter;
 use super::nftables::Exchange;
-use super::reactor::Reactor;
+use super::reactor::{Reactor, Source};
 use super::reload::Desk;
 use super::requests::Requests;
 use super::slots::Slots;
@@ -25,6 +25,7 @@ use crate::director::event::{Event, Keep};
 use crate::director::journal::Cursor;
 use crate::kernel::clock;
 use crate::kernel::machine::End;
+use crate::kernel::netlink::NetlinkSocket;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::process;
 use crate::limits::MAX_LINE_BYTES;
@@ -90,6 +91,8 @@ pub struct Shell {
     pub(super) ports: RefCell<Ports>,
     /// Who listens for those that speak for our addresses.
     pub(super) listeners: RefCell<Listeners>,
+    /// Tells what happens to interfaces, addresses, routes and rules.
+    pub(super) monitored: OnceCell<Source<NetlinkSocket>>,
     /// For announcements; `None` if the kernel refused it.
     pub(super) frames: Option<PacketSocket>,
     /// Addresses and interfaces: requests and dumps.
@@ -182,6 +185,7 @@ impl Shell {
             host: process::host_name(),
             ports: RefCell::default(),
             listeners: RefCell::default(),
+            monitored: OnceCell::new(),
             frames: parts.frames,
             route: RefCell::new(parts.route),
             ipvs: RefCell::new(parts.ipvs),

@@ -20,6 +20,17 @@ fn state_master_cancels_nopreempt() {
 }
 
 #[test]
+fn no_accept_on_the_address_of_a_virtual_server_starves_its_clients() {
+    let server = service(SERVER);
+    says(
+        &format!("{server}{}", instance("no_accept")),
+        "no_accept of `VI` drops all packets to virtual server [192.0.2.100]:tcp:80",
+    );
+    clean(&format!("{server}{}", instance("accept")));
+    clean(&format!("{}{}", server.replace("192.0.2.100", "192.0.2.99"), instance("no_accept")));
+}
+
+#[test]
 fn state_master_without_priority_is_the_owner() {
     let config = says(&instance("state MASTER"), "makes this router the owner, priority 255");
     assert_eq!(config.instances[0].priority, 255);

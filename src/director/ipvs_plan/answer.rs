@@ -3,7 +3,7 @@
 use super::{Availability, FIND_INTERVAL, IpvsPlan, Next, Setup};
 use crate::config::Config;
 use crate::config::ids::{DestinationId, Id, ServiceId};
-use crate::director::action::{Action, Change, DestinationRef, Epoch, ServiceRef};
+use crate::director::action::{Action, Change, DestinationRef, Dump, Epoch, ServiceRef};
 use crate::director::bus::{Bus, Timer};
 use crate::director::event::Errno;
 use crate::director::journal::Reason;
@@ -35,8 +35,8 @@ impl IpvsPlan {
             Action::Destination { destination: DestinationRef::Configured(id), epoch, change } => {
                 self.destination_answered(now, id, (change, epoch), result, config, bus);
             }
-            Action::Destination { destination: DestinationRef::Stranger(_), epoch, .. } => {
-                self.stranger_answered(epoch, bus);
+            Action::Destination { destination: DestinationRef::Stranger(row), epoch, .. } => {
+                self.stranger_answered(row, epoch, bus);
             }
             Action::SendAdvert { .. }
             | Action::Announce { .. }
@@ -121,6 +121,9 @@ impl IpvsPlan {
             ServiceRef::Configured(id) => (id.index(), Some(id)),
             ServiceRef::Retired(row) => (config.services.len() + row as usize, None),
         };
+        if (change, result) == (Change::Remove, Ok(())) {
+            self.audit.removed(Dump::Services);
+        }
         let asked = self.service_mirror.get(row).copied().flatten();
         let (outcome, mirror) = match (change, result) {
             (Change::Remove, Ok(()) | Err(Errno::ESRCH)) => (Ok(()), None),
@@ -197,6 +200,9 @@ impl IpvsPlan {
             (Change::Set | Change::Remove, Err(errno)) => (Err((errno, gravity(errno))), unknown),
         };
         let service = config.destinations.get(row).map(|one| one.service);
+        if let (Change::Remove, Ok(()), Some(service)) = (change, result, service) {
+            self.audit.removed(Dump::Destinations(service));
+        }
         let settled = self.destinations.answered(row, epoch, outcome);
         if settled == Settled::Stale {
             bus.stale_total += 1;
@@ -216,10 +222,13 @@ impl IpvsPlan {
         }
     }
 
-    fn stranger_answered(&mut self, epoch: Epoch, bus: &mut Bus) {
+    fn stranger_answered(&mut self, row: u16, epoch: Epoch, bus: &mut Bus) {
         if epoch != bus.epoch {
             bus.stale_total += 1;
             return;
+        }
+        if let Some(stranger) = self.strangers.get(usize::from(row)) {
+            self.audit.removed(Dump::Destinations(stranger.service));
         }
         self.strangers_answered += 1;
         if self.strangers_answered >= self.strangers.len() {

@@ -34,6 +34,9 @@ pub(super) struct Audit {
     progress: Progress,
     /// The dump under way.
     asked: Option<(Epoch, Dump)>,
+    /// Something of what is being dumped was removed by us. Between the parts of a dump the kernel finds its place by
+    /// count (`ip_vs_genl_dump_services`, `ip_vs_genl_dump_dests`): it passed over as many others.
+    disturbed: bool,
     /// A whole pass has ended: from now on a difference is drift.
     passed: bool,
     /// Drift was found in this pass; one pass counts as one repair.
@@ -59,6 +62,11 @@ impl Audit {
     /// True if a dump waits to be asked for.
     pub(super) fn wants_dump(&self) -> bool {
         self.progress != Progress::Idle && self.asked.is_none() && !self.stopped
+    }
+
+    /// We removed one of the entries that `what` lists.
+    pub(super) fn removed(&mut self, what: Dump) {
+        self.disturbed |= self.asked.is_some_and(|(_, asked)| asked == what);
     }
 
     /// After a reload: what was listed stays known, and a new pass begins.
@@ -99,7 +107,7 @@ impl IpvsPlan {
                 Dump::Destinations(ServiceId::from_index(row))
             }
         };
-        self.audit.asked = Some((bus.epoch, what));
+        (self.audit.asked, self.audit.disturbed) = (Some((bus.epoch, what)), false);
         Some(Action::Dump { epoch: bus.epoch, what })
     }
 
@@ -236,6 +244,12 @@ impl IpvsPlan {
             return;
         }
         self.audit.failed = false;
+        if self.audit.disturbed {
+            // What it did not show may be there all the same.
+            self.audit.progress = Progress::Idle;
+            bus.set(Timer::IpvsAudit, now + RETRY);
+            return;
+        }
         match what {
             Dump::Services => self.end_services(now, config, bus),
             Dump::Destinations(service) => self.end_destinations(now, service, config, bus),

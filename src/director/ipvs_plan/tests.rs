@@ -7,7 +7,8 @@ use crate::director::Director;
 use crate::director::action::{Action, Actions, Budget, Change, DestinationRef, Dump, ServiceRef};
 use crate::director::event::{Errno, Event, Keep};
 use crate::director::ipvs_plan::Availability;
-use crate::director::journal::Reason;
+use crate::director::journal::{Cursor, Reason};
+use crate::director::reload::Reload;
 use crate::director::testing::{Builder, Fault, Kernel, Node, Rs, Server, Vs, at, ip, tcp_key};
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::{
@@ -284,4 +285,42 @@ fn a_request_says_what_was_asked_for_even_if_the_wish_changes_before_it_is_writt
     director.handle(now, Event::Stop { keep: Keep::default() });
     let wanted = Request::NewDestination(tcp_key(VS), rs("10.0.0.1"), DestinationSpec { weight: 3, ..spec });
     assert_eq!(director.ipvs_request(action), Some(wanted));
+}
+
+/// The kernel's listing goes on by count: while services are removed it passes over others.
+#[test]
+fn a_listing_during_which_we_removed_a_service_proves_nothing_and_is_made_again() {
+    let second = Vs::new("203.0.113.2:80", vec![Rs::new("10.0.0.3:80")]);
+    let mut node = Node::new(builder().service(second).build(), "192.0.2.11");
+    node.run_until(at(1_000));
+    node.take_records();
+    let (now, mut node) = (node.now, node.director);
+    let mut reload = Reload::new(builder().build(), &node, now);
+    while !reload.step(&node) {}
+    node.adopt(now, reload);
+    let budget = Budget { route: 0, ipvs: 8, announcements: 0, probes: 0 };
+    let ask = |node: &mut Director, now| {
+        let mut out = Actions::new();
+        node.poll_actions(now, budget, &mut out);
+        out.into_iter().collect::<Vec<_>>()
+    };
+    let is_dump = |one: &Action| matches!(one, Action::Dump { what: Dump::Services, .. });
+    let is_removal = |one: &Action| matches!(one, Action::Service { change: Change::Remove, .. });
+    let asked = ask(&mut node, now);
+    let removal = *asked.iter().find(|one| is_removal(one)).unwrap();
+    let listing = *asked.iter().find(|one| is_dump(one)).unwrap();
+    let mut cursor = Cursor::default();
+    let mut says_missing = |node: &Director| {
+        let records = core::iter::from_fn(|| node.journal().read(&mut cursor));
+        records.filter(|(_, one)| matches!(one.reason, Reason::ServiceMissing(_))).count()
+    };
+    node.handle(now, Event::Applied { action: removal, result: Ok(()) });
+    node.handle(now, Event::Dumped { action: listing, result: Ok(()) });
+    assert_eq!(says_missing(&node), 0, "the service that it passed over is there");
+    assert!(!ask(&mut node, now).iter().any(is_dump), "not at once");
+    let later = now + Duration::from_secs(1);
+    node.handle(later, Event::Tick);
+    let listing = *ask(&mut node, later).iter().find(|one| is_dump(one)).unwrap();
+    node.handle(later, Event::Dumped { action: listing, result: Ok(()) });
+    assert_eq!(says_missing(&node), 1, "a listing without removals proves it");
 }

@@ -4,6 +4,9 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::io::Errno;
 
+/// `linux/socket.h`.
+const SOL_NETLINK: i32 = 270;
+
 /// The other end of a unix socket (`SO_PEERCRED`), as it was when the connection or the listener was made. rustix
 /// declares the process id non-zero, but the kernel says 0 for a process of another pid namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +107,24 @@ pub fn set_icmpv6_filter(socket: impl AsFd, refused: &[u8; 32]) -> Result<(), Er
 /// # Errors
 /// The kernel's.
 pub fn set_short_acks(socket: impl AsFd) -> Result<(), Errno> {
-    const SOL_NETLINK: i32 = 270;
     const NETLINK_CAP_ACK: i32 = 10;
     set_int(socket, SOL_NETLINK, NETLINK_CAP_ACK, 1)
+}
+
+/// Hears a netlink group (`NETLINK_ADD_MEMBERSHIP`).
+///
+/// # Errors
+/// `INVAL` without such a group.
+pub fn set_netlink_member(socket: impl AsFd, group: i32) -> Result<(), Errno> {
+    set_int(socket, SOL_NETLINK, 1, group)
+}
+
+/// Does not hear a netlink group any more (`NETLINK_DROP_MEMBERSHIP`).
+///
+/// # Errors
+/// `INVAL` without such a group.
+pub fn set_netlink_stranger(socket: impl AsFd, group: i32) -> Result<(), Errno> {
+    set_int(socket, SOL_NETLINK, 2, group)
 }
 
 /// Who is at the other end of a unix socket.
