@@ -9,7 +9,7 @@ use super::iproute::OWN_PROTOCOL;
 use super::model::Text;
 use super::route::{LOCAL, METRIC_NAMES};
 use super::rule;
-use crate::wire::link::LinkIndex;
+use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::rtnetlink::route::{
     Hops, Network, NextHop, RT_TABLE_MAIN, RouteDetails, RouteKind, RouteSpec,
 };
@@ -60,10 +60,15 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The interfaces of the configuration that it names, in order.
+    /// The interfaces that it names, in order.
+    pub fn named(&self) -> impl Iterator<Item = LinkName> {
+        rule::links(&self.spec)
+    }
+
+    /// Those of them that are interfaces of the configuration.
     pub fn links(&self, config: &Config) -> impl Iterator<Item = LinkId> {
-        let names = rule::links(&self.spec);
-        names.filter_map(|name| config.links.iter().position(|known| *known == name).map(LinkId::from_index))
+        self.named()
+            .filter_map(|name| config.links.iter().position(|known| *known == name).map(LinkId::from_index))
     }
 }
 

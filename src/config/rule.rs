@@ -102,8 +102,9 @@ fn read(line: &mut Line<'_, '_>) -> Option<RuleDraft> {
         "the rule has addresses of both families"
     } else if spec.action == RuleAction::Other(0) {
         "the rule does not say what becomes of a packet"
-    } else if matches!(spec.action, RuleAction::Goto(target) if draft.numbered && target <= spec.preference) {
-        "`goto` leads forward only, to a larger preference"
+    } else if matches!(spec.action, RuleAction::Goto(target) if !draft.numbered || target <= spec.preference)
+    {
+        "`goto` needs a preference, and leads forward only, to a larger one"
     } else {
         spec.family = all.first().copied().unwrap_or(Family::Ipv4);
         return Some(draft);

@@ -57,7 +57,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
         phase::RULE => {
             if let Some(rule) = config.rules.get(at) {
-                let tail = no_track(rule.links(config).next().is_some());
+                let tail = no_track(rule.named().next().is_some());
                 page.line(depth + 1, "", &format_args!("{}{tail}", RuleText(&rule.spec)))?;
             }
         }

@@ -387,6 +387,55 @@ fn item(number: usize) -> BoxedStrategy<String> {
         .boxed()
 }
 
+/// Some routes with some of their words, each in a place of its own: of two in one the second is an error.
+fn routes(owner: usize) -> BoxedStrategy<String> {
+    let target = of(&["10.6.1.0/24", "10.6.2.0/24", "default", "10.6.3.1", "192.0.2.0/26"]);
+    let words = some_words(vec![
+        of(&["via 10.0.0.250", "via 10.0.0.251", "gw 10.0.0.252"]),
+        line("dev", link()),
+        line("table", of(&["main", "100", "4000000000", "local"])),
+        line("scope", of(&["link", "global", "site"])),
+        line("src", of(&["10.0.0.1"])),
+        line("mtu", of(&["1400", "lock 1300"])),
+        line("advmss", 500..600_u32),
+        line("protocol", of(&["static", "18", "boot"])),
+        of(&["no_track", "onlink"]),
+    ]);
+    let kind = of(&["", "", "", "blackhole ", "unreachable ", "prohibit "]);
+    vec((kind, target, words), 0..4)
+        .prop_map(move |rows| {
+            let row = |(at, (kind, to, words))| format!("{kind}{to} metric {} {words}\n", owner * 10 + at);
+            rows.into_iter().enumerate().map(row).collect()
+        })
+        .boxed()
+}
+
+fn rules(owner: usize) -> BoxedStrategy<String> {
+    let words = some_words(vec![
+        of(&["from 10.6.0.0/16", "from 10.0.0.1"]),
+        of(&["to 10.7.0.0/16", "to 192.0.2.1"]),
+        of(&["fwmark 7", "fwmark 8/255"]),
+        line("iif", link()),
+        of(&["ipproto tcp", "ipproto udp"]),
+        of(&["dport 80", "dport 8000-8080"]),
+        of(&["suppress_prefixlength 0", "tos 16"]),
+        of(&["no_track"]),
+    ]);
+    let table = of(&["table 100", "lookup main", "blackhole", "goto 2000", "nop"]);
+    vec((words, table), 0..4)
+        .prop_map(move |rows| {
+            let row =
+                |(at, (words, table))| format!("{words} preference {} {table}\n", 100 + owner * 10 + at);
+            rows.into_iter().enumerate().map(row).collect()
+        })
+        .boxed()
+}
+
+/// Some of them, on one line.
+fn some_words(words: Vec<BoxedStrategy<String>>) -> BoxedStrategy<String> {
+    some(words).prop_map(|lines| lines.replace('\n', " ")).boxed()
+}
+
 fn instance(number: usize) -> BoxedStrategy<String> {
     let first = number * 8;
     let list = some;
@@ -438,6 +487,8 @@ fn instance(number: usize) -> BoxedStrategy<String> {
             list(vec![item(first + 4), item(first + 5), flag("2001:db8::7/64 dev eth1")]),
         ),
     ];
+    lines
+        .extend([block(flag("virtual_routes"), routes(number)), block(flag("virtual_rules"), rules(number))]);
     lines.extend(garp(""));
     let needed = (link(), item(first), vec(item(first + 1), 0..2), item(first + 2)).prop_map(
         move |(link, one, two, three)| {
@@ -576,6 +627,12 @@ fn machine() -> BoxedStrategy<String> {
         block(flag("global_defs"), some(global)),
         block(flag("appliance"), appliance),
         block(flag("interface eth0"), ports),
+        block(
+            flag("static_ipaddress"),
+            some(vec![flag("10.7.0.1/24 dev eth1"), flag("2001:db8:7::1/64 dev eth2")]),
+        ),
+        block(flag("static_routes"), routes(90)),
+        block(flag("static_rules"), rules(90)),
         flag("ping_group p { 10.0.0.9 interval 2 }"),
         flag("ping_group q { 10.0.0.9 10.0.0.8 dead 7 init_fail }"),
         flag("track_file f {\nweight -7\n}"),

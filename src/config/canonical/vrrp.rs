@@ -237,8 +237,12 @@ pub(super) fn implied(config: &Config, instance: &Instance) -> Option<usize> {
     let mut found = 0;
     let addresses = config.addresses.get(instance.addresses.rows()).unwrap_or(&[]).iter().map(|one| one.link);
     let routes = config.routes.get(instance.routes.rows()).unwrap_or(&[]).iter().flat_map(Route::links);
-    let rules = config.rules.get(instance.rules.rows()).unwrap_or(&[]).iter();
-    let rules = rules.flat_map(|rule| rule.links(config));
+    let rules = config.rules.get(instance.rules.rows()).unwrap_or(&[]);
+    // What nothing tracks may be no interface of the configuration.
+    if rules.iter().any(|rule| rule.named().count() > rule.links(config).count()) {
+        return None;
+    }
+    let rules = rules.iter().flat_map(|rule| rule.links(config));
     for link in addresses.chain(routes).chain(rules) {
         let wanted = Tracker::of_link(link, 0);
         if trackers.get(..=found).is_some_and(|known| known.contains(&wanted)) {
