@@ -7,8 +7,8 @@ use super::instance::version;
 use super::link_rules::{self, Pauses};
 use super::model::Timeouts;
 use super::rows::{
-    Announcing, COUNT, GarpDraft, POSITIVE, SIGNED, boolean, flag, garp_rows, idle, ignored, link, old,
-    unsupported, words,
+    Announcing, COUNT, GarpDraft, POSITIVE, SCRIPTS, SIGNED, boolean, flag, garp_rows, idle, ignored, link,
+    old, unsupported, words,
 };
 use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::{Given, Keyword, Kind, Line, Table};
@@ -109,7 +109,6 @@ const OWN: &[Keyword<GlobalDraft>] = &[
 ];
 
 const MAIL_WHY: &str = "no mail is sent, see the log";
-const SCRIPTS: &str = "no scripts run, see the event log";
 const SNMP: &str = "there is no SNMP here; programs read `lvsbox ctl status json`";
 const DBUS: &str = "there is no D-Bus here; programs read `lvsbox ctl status json`";
 const PROCESS: &str = "there is one process with one event loop";

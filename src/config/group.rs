@@ -10,7 +10,7 @@ use super::codes::GROUP;
 use super::ids::{Id, InstanceId};
 use super::instance::TRACK;
 use super::model::Group;
-use super::rows::{block, flag, ignored, list, old, unsupported};
+use super::rows::{block, flag, list, notify_rows, old, unsupported};
 use super::track::{self, TrackerDraft};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::{Context, Given, Keyword, Line, NodeId, Position, Table, Walk};
@@ -25,9 +25,10 @@ pub(super) struct GroupDraft {
     pub(super) weighted: bool,
 }
 
-pub(super) static SYNC_GROUP: Table<GroupDraft> = Table { name: "vrrp_sync_group", rows: &[ROWS] };
+pub(super) static SYNC_GROUP: Table<GroupDraft> = Table { name: "vrrp_sync_group", rows: &[ROWS, &NOTIFY] };
 
-const SCRIPTS: &str = "no scripts run, see the event log";
+const NOTIFY: [Keyword<GroupDraft>; 7] = notify_rows();
+
 const ROWS: &[Keyword<GroupDraft>] = &[
     block("group|none|instances that change their states together", |b, cx, node| {
         Walk::items(cx, node, member, b);
@@ -46,13 +47,6 @@ const ROWS: &[Keyword<GroupDraft>] = &[
     list("track_file|none|variables of the console, for every member", |b, line| {
         b.trackers.extend(track::of_variable(line));
     }),
-    ignored("notify|none|command at every change of state", 0, SCRIPTS),
-    ignored("notify_master|none|command on becoming MASTER", 0, SCRIPTS),
-    ignored("notify_backup|none|command on becoming BACKUP", 0, SCRIPTS),
-    ignored("notify_fault|none|command on becoming FAULT", 0, SCRIPTS),
-    ignored("notify_stop|none|command at the stop", 0, SCRIPTS),
-    ignored("notify_priority_changes|off|tell about changes of priority, too", 0, SCRIPTS),
-    ignored("smtp_alert|off|mail about changes of state", 0, "no mail is sent, see the log"),
     unsupported("track_script|none|scripts that must succeed", TRACK),
     unsupported("track_process|none|processes that must run", TRACK),
     unsupported("track_bfd|none|BFD sessions that must be up", TRACK),

@@ -9,8 +9,8 @@ use super::codes::{LONG_PASSWORD, OTHER_PROTOCOL};
 use super::global::multicast;
 use super::route::{RouteDraft, route};
 use super::rows::{
-    Announcing, COUNT, GarpDraft, block, boolean, flag, garp_rows, idle, ignored, integer, link, list, off,
-    old, unsupported, words,
+    Announcing, COUNT, GarpDraft, SCRIPTS, block, boolean, flag, garp_rows, idle, ignored, integer, link,
+    list, notify_rows, off, old, unsupported, words,
 };
 use super::rule::{RuleDraft, rule};
 use super::track::{self, TrackerDraft};
@@ -88,7 +88,7 @@ pub(super) static AUTHENTICATION: Table<InstanceDraft> =
     Table { name: "authentication", rows: &[AUTHENTICATION_ROWS] };
 
 const TABLES: &[&[Keyword<InstanceDraft>]] =
-    &[OWN, &GARP, behaviour::OWN, &behaviour::COMMON, IGNORED, UNSUPPORTED_ROWS];
+    &[OWN, &GARP, behaviour::OWN, &behaviour::COMMON, &NOTIFY, IGNORED, UNSUPPORTED_ROWS];
 
 const GARP: [Keyword<InstanceDraft>; 6] = garp_rows([
     "garp_master_delay|vrrp_garp_master_delay|pause before the second burst of announcements",
@@ -170,19 +170,13 @@ const AUTHENTICATION_ROWS: &[Keyword<InstanceDraft>] = &[
     words("auth_pass|none|password; 8 characters count", "a password of up to 8 characters", auth_pass),
 ];
 
-const SCRIPTS: &str = "no scripts run, see the event log";
 const VMAC: &str = "virtual hardware addresses are not used by this version";
 
+const NOTIFY: [Keyword<InstanceDraft>; 7] = notify_rows();
+
 const IGNORED: &[Keyword<InstanceDraft>] = &[
-    ignored("notify|none|command at every change of state", 1, SCRIPTS),
-    ignored("notify_master|none|command on becoming MASTER", 1, SCRIPTS),
-    ignored("notify_backup|none|command on becoming BACKUP", 1, SCRIPTS),
-    ignored("notify_fault|none|command on becoming FAULT", 1, SCRIPTS),
-    ignored("notify_stop|none|command at the stop", 1, SCRIPTS),
     ignored("notify_deleted|none|command when a reload removes the instance", 1, SCRIPTS),
     ignored("notify_master_rx_lower_pri|none|command when a MASTER hears a lower priority", 1, SCRIPTS),
-    idle("notify_priority_changes|off|tell about changes of priority, too", Value::Bool, SCRIPTS),
-    idle("smtp_alert|off|mail about changes of state", Value::Bool, "no mail is sent, see the log"),
     ignored(
         "linkbeat_use_polling|off|ask drivers for the state of a link",
         0,

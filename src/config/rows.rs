@@ -120,6 +120,22 @@ pub(super) const fn garp_rows<B: Announcing>(names: [&'static str; 6]) -> [Keywo
     ]
 }
 
+/// Why commands are passed over.
+pub(super) const SCRIPTS: &str = "no scripts run, see the event log";
+
+/// What an instance and a group tell others about their states, where programs run.
+pub(super) const fn notify_rows<B>() -> [Keyword<B>; 7] {
+    [
+        ignored("notify|none|command at every change of state", 1, SCRIPTS),
+        ignored("notify_master|none|command on becoming MASTER", 1, SCRIPTS),
+        ignored("notify_backup|none|command on becoming BACKUP", 1, SCRIPTS),
+        ignored("notify_fault|none|command on becoming FAULT", 1, SCRIPTS),
+        ignored("notify_stop|none|command at the stop", 1, SCRIPTS),
+        idle("notify_priority_changes|off|tell about changes of priority, too", Value::Bool, SCRIPTS),
+        idle("smtp_alert|off|mail about changes of state", Value::Bool, "no mail is sent, see the log"),
+    ]
+}
+
 /// The next word as the name of an interface.
 pub(super) fn link(line: &mut Line<'_, '_>) -> Option<Given<LinkName>> {
     let word = line.need("the name of an interface")?;

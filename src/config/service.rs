@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::num::NonZeroU32;
 
 use super::codes::{NO_SCHEDULER, NO_SERVERS};
-use super::rows::{block, boolean, flag, idle, ignored, integer, unsupported, words};
+use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, unsupported, words};
 use super::service_group::{Entry, Groups};
 use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
@@ -100,7 +100,6 @@ pub(super) static SERVER: Table<ServerDraft> =
     Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers(), &refused()] };
 
 const METHOD: &str = "NAT, DR or TUN";
-const SCRIPTS: &str = "no scripts run, see the event log";
 const MAIL: &str = "no mail is sent, see the log";
 const SNMP: &str = "there is no SNMP here";
 

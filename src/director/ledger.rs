@@ -4,9 +4,10 @@
 //! An object that fails goes to the next rung and never delays another; there is one timer per rung, not per object.
 
 use super::action::Epoch;
-use super::bus::RUNGS;
+use super::bus::{Bus, RUNGS, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
+use super::journal::{Family, Reason};
 use crate::time::{Duration, Instant};
 
 /// Where an object stands.
@@ -234,6 +235,34 @@ pub(crate) enum Gravity {
 /// How long objects wait on `rung`.
 pub(crate) fn rung_delay(rung: u8) -> Duration {
     Duration::from_secs(1 << rung.min(RUNGS - 1))
+}
+
+/// Somebody took an object of ours away, or put one where it must not be: it is put right now, or looked at again when
+/// repairs are no longer held. For what the survey of addresses and routes shows.
+pub(crate) fn repair(
+    now: Instant,
+    row: usize,
+    (ledger, limit): (&mut Ledger, &mut RepairLimit),
+    family: Family,
+    bus: &mut Bus,
+) {
+    lapse(now, ledger, limit);
+    match limit.ask(now, row) {
+        Permit::Granted => ledger.mark(row),
+        Permit::Refused { until, first } => {
+            if first {
+                bus.record(now, Reason::RepairsHeld(family));
+            }
+            bus.set_no_later(Timer::RouteAudit, until);
+        }
+    }
+}
+
+/// When a hold is over, what was not repaired meanwhile is compared again.
+pub(crate) fn lapse(now: Instant, ledger: &mut Ledger, limit: &mut RepairLimit) {
+    if limit.lapse(now) {
+        (0..ledger.len()).for_each(|row| ledger.mark(row));
+    }
 }
 
 /// Repairs of drift are rate-limited: more than five of one object in ten seconds mean that someone fights us, and the

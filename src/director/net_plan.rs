@@ -10,7 +10,7 @@ use super::dirty::DirtySet;
 use super::event::{Errno, Source};
 use super::index::Index;
 use super::journal::{Family, Reason};
-use super::ledger::{Gravity, Ledger, Permit, RepairLimit, Settled, Stage, rung_delay};
+use super::ledger::{self, Gravity, Ledger, RepairLimit, Settled, Stage, rung_delay};
 use super::links::Links;
 use super::vrrp::{Holding, Predecessor, Vrrp};
 use crate::config::Config;
@@ -199,23 +199,7 @@ impl NetPlan {
     /// Somebody took an address of ours away, or put one where it must not be.
     fn repair(&mut self, now: Instant, id: AddressId, reason: Reason, bus: &mut Bus) {
         bus.record(now, reason);
-        self.lapse(now);
-        match self.limit.ask(now, id.index()) {
-            Permit::Granted => self.ledger.mark(id.index()),
-            Permit::Refused { until, first } => {
-                if first {
-                    bus.record(now, Reason::RepairsHeld(Family::Addresses));
-                }
-                bus.set_no_later(Timer::RouteAudit, until);
-            }
-        }
-    }
-
-    /// When a hold is over, what was not repaired meanwhile is compared again.
-    fn lapse(&mut self, now: Instant) {
-        if self.limit.lapse(now) {
-            (0..self.ledger.len()).for_each(|row| self.ledger.mark(row));
-        }
+        ledger::repair(now, id.index(), (&mut self.ledger, &mut self.limit), Family::Addresses, bus);
     }
 
     /// A dump of addresses begins.
@@ -231,7 +215,7 @@ impl NetPlan {
                 self.handle_address(now, AddressId::from_index(row), (false, Source::Dump), around, bus);
             }
         }
-        self.lapse(now);
+        ledger::lapse(now, &mut self.ledger, &mut self.limit);
         match self.limit.held_until() {
             None => (0..self.ledger.len()).for_each(|row| self.ledger.mark(row)),
             Some(until) => bus.set_no_later(Timer::RouteAudit, until),

@@ -35,6 +35,12 @@ fn scripts_and_mail_of_a_group_are_passed_over_with_a_warning() {
         assert_eq!((config.groups.len(), messages.len()), (1, 1), "{messages:?}");
         assert!(messages[0].contains("warning[W0112]"), "{messages:?}");
     }
+    for (line, code) in
+        [("notify_priority_changes perhaps", "error[E0104]"), ("notify_master", "error[E0103]")]
+    {
+        let (_, messages) = loaded(&grouped(&format!("{BOTH}\n{line}"), ""));
+        assert!(messages.len() == 1 && messages[0].contains(code), "{messages:?}");
+    }
     let (config, messages) = loaded(&grouped(&format!("{BOTH}\ntrack_script {{\nx\n}}"), ""));
     assert_eq!(config.groups.len(), 1);
     assert!(messages[0].contains("error[E0108]: `track_script` is not supported"), "{messages:?}");

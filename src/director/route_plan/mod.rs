@@ -16,7 +16,7 @@ use super::bus::{Bus, Timer};
 use super::event::{Errno, Source};
 use super::index::Index;
 use super::journal::{Family, Reason};
-use super::ledger::{Gravity, Ledger, Permit, RepairLimit, Settled, Stage, rung_delay};
+use super::ledger::{self, Gravity, Ledger, RepairLimit, Settled, Stage, rung_delay};
 use super::links::Links;
 use super::net_plan::NetPlan;
 use super::vrrp::{Holding, Vrrp};
@@ -263,23 +263,7 @@ impl RoutePlan {
     /// Somebody took something of ours away, or put it where it must not be.
     fn repair(&mut self, now: Instant, row: usize, reason: Reason, bus: &mut Bus) {
         bus.record(now, reason);
-        self.lapse(now);
-        match self.limit.ask(now, row) {
-            Permit::Granted => self.ledger.mark(row),
-            Permit::Refused { until, first } => {
-                if first {
-                    bus.record(now, Reason::RepairsHeld(Family::Routes));
-                }
-                bus.set_no_later(Timer::RouteAudit, until);
-            }
-        }
-    }
-
-    /// When a hold is over, what was not repaired meanwhile is compared again.
-    fn lapse(&mut self, now: Instant) {
-        if self.limit.lapse(now) {
-            (0..self.ledger.len()).for_each(|row| self.ledger.mark(row));
-        }
+        ledger::repair(now, row, (&mut self.ledger, &mut self.limit), Family::Routes, bus);
     }
 
     /// Dumps of routes and rules begin.
@@ -302,7 +286,7 @@ impl RoutePlan {
             }
         }
         self.known = true;
-        self.lapse(now);
+        ledger::lapse(now, &mut self.ledger, &mut self.limit);
         match self.limit.held_until() {
             None => (0..self.ledger.len()).for_each(|row| self.ledger.mark(row)),
             Some(until) => bus.set_no_later(Timer::RouteAudit, until),
