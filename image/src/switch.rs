@@ -55,6 +55,9 @@ struct Shared {
     seen: VecDeque<Seen>,
     capture: Option<File>,
     lost_total: u64,
+    /// How often the thread was asked for all there is to read, and how often it has read it.
+    asked: u64,
+    settled: u64,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -82,6 +85,8 @@ impl Switch {
             seen: VecDeque::new(),
             capture: None,
             lost_total: 0,
+            asked: 0,
+            settled: 0,
         }));
         let (wake, woken) = UnixStream::pair().expect("a pair of sockets");
         let run = Run::new(Arc::clone(&shared), listeners, woken);
@@ -110,6 +115,24 @@ impl Switch {
         let mut shared = self.lock();
         shared.ports[port].cut = true;
         shared.addresses.retain(|(_, known)| *known != port);
+    }
+
+    /// Waits until every frame that a guest sent before now has come in: only then a frame that comes in was sent
+    /// afterwards.
+    ///
+    /// # Panics
+    /// If the thread does not run.
+    #[track_caller]
+    pub fn settle(&self) {
+        let asked = {
+            let mut shared = self.lock();
+            shared.asked += 1;
+            shared.asked
+        };
+        (&self.wake).write_all(&[run::SETTLE]).expect("wake the switch's thread");
+        wait::until("the switch to read what was sent", wait::secs(30), || {
+            (self.lock().settled >= asked).then_some(())
+        });
     }
 
     /// Forwards them again.
@@ -193,8 +216,7 @@ impl Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        // Nobody has to read it: the other end only has to become readable.
-        self.wake.write_all(&[0]).ok();
+        self.wake.write_all(&[run::END]).ok();
         if let Some(thread) = self.thread.take() {
             thread.join().ok();
         }

@@ -118,7 +118,11 @@ impl Lan {
             return;
         }
         match cut {
-            Cable::Pulled => self.directors[index].unplug(0),
+            Cable::Pulled => {
+                self.directors[index].unplug(0);
+                // What left it before may still be on its way into the switch.
+                self.switch.settle();
+            }
             Cable::Mended => self.directors[index].plug(0),
         }
     }
@@ -127,6 +131,7 @@ impl Lan {
     pub fn power_off(&mut self, index: usize) {
         if !self.directors[index].has_ended() {
             self.directors[index].kill();
+            self.switch.settle();
         }
     }
 

@@ -19,6 +19,11 @@ const MAX_QUEUED: usize = 4 << 20;
 /// Frames that are delayed at one time; more are lost.
 const MAX_DELAYED: usize = 65_536;
 
+/// The owner's word to the thread: to end.
+pub(super) const END: u8 = 0;
+/// To read all that was sent, and say so.
+pub(super) const SETTLE: u8 = 1;
+
 /// A frame on its way: when it is due, its number, the port it leaves by.
 type Delayed = Reverse<(Instant, u64, usize, Vec<u8>)>;
 
@@ -47,6 +52,7 @@ impl Run {
         for listener in &listeners {
             listener.set_nonblocking(true).expect("never wait for a guest");
         }
+        woken.set_nonblocking(true).expect("never wait for the owner");
         let guests = listeners.iter().map(|_| None).collect();
         Self { shared, listeners, guests, woken, delayed: BinaryHeap::new(), next: 0 }
     }
@@ -54,13 +60,13 @@ impl Run {
     /// Forwards until the owner wakes it.
     pub(super) fn run(mut self) {
         loop {
-            let (ended, accepting, ready) = self.wait();
-            if ended {
-                return;
-            }
+            let (called, accepting, ready) = self.wait();
             // Who connected before a frame was sent is there when it is forwarded.
             for port in accepting {
                 self.accept(port);
+            }
+            if called && self.obey() {
+                return;
             }
             for (port, flags) in ready {
                 if flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
@@ -72,7 +78,20 @@ impl Run {
         }
     }
 
-    /// Waits until there is something to do: whether to end, ports with a new guest, ports that are ready.
+    /// Does what the owner asks for; true if that is to end. What was sent before the question is in the sockets: a
+    /// unix socket has no way on which a frame could still be.
+    fn obey(&mut self) -> bool {
+        let asked = self.lock().asked;
+        let mut words = [0; 64];
+        let count = self.woken.read(&mut words).unwrap_or_default();
+        for port in 0..self.guests.len() {
+            while !self.read(port) {}
+        }
+        self.lock().settled = asked;
+        words.iter().take(count).any(|word| *word == END)
+    }
+
+    /// Waits until there is something to do: whether the owner calls, ports with a new guest, ports that are ready.
     fn wait(&self) -> (bool, Vec<usize>, Vec<(usize, PollFlags)>) {
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
         let mut ports = Vec::new();
@@ -93,10 +112,10 @@ impl Run {
             Err(error) => panic!("wait for a frame: {error}"),
         }
         let mut flags = fds.iter().map(PollFd::revents);
-        let ended = flags.next().is_some_and(|flags| !flags.is_empty());
+        let called = flags.next().is_some_and(|flags| !flags.is_empty());
         let ready = ports.into_iter().zip(flags.by_ref()).filter(|(_, flags)| !flags.is_empty()).collect();
         let accepting = flags.enumerate().filter(|(_, flags)| !flags.is_empty()).map(|(port, _)| port);
-        (ended, accepting.collect(), ready)
+        (called, accepting.collect(), ready)
     }
 
     /// The new guest replaces one that is still there: two cables do not fit into one port.
@@ -107,15 +126,19 @@ impl Run {
         self.lock().ports[port].plugged = true;
     }
 
-    fn read(&mut self, port: usize) {
-        let Some(guest) = &mut self.guests[port] else { return };
-        let gone = guest.fill().is_err();
+    /// Forwards what a guest sent, at most some frames of it; true if that was all there is.
+    fn read(&mut self, port: usize) -> bool {
+        let Some(guest) = &mut self.guests[port] else { return true };
+        let filled = guest.fill();
         loop {
-            let Some(guest) = &mut self.guests[port] else { return };
-            match guest.frame() {
-                Ok(Some(frame)) => self.forward(port, &frame),
-                Ok(None) if !gone => return,
-                Ok(None) | Err(Gone) => return self.unplug(port),
+            let Some(guest) = &mut self.guests[port] else { return true };
+            match (guest.frame(), &filled) {
+                (Ok(Some(frame)), _) => self.forward(port, &frame),
+                (Ok(None), Ok(whole)) => return *whole,
+                (Ok(None), Err(Gone)) | (Err(Gone), _) => {
+                    self.unplug(port);
+                    return true;
+                }
             }
         }
     }
@@ -176,19 +199,19 @@ impl Run {
 }
 
 impl Guest {
-    /// Reads what is there, at most a frame's length at a time, so that nobody else waits.
-    fn fill(&mut self) -> Result<(), Gone> {
+    /// Reads what is there, at most a frame's length at a time, so that nobody else waits; true if that was all.
+    fn fill(&mut self) -> Result<bool, Gone> {
         let mut chunk = [0; 16_384];
         while self.input.len() < 4 + MAX_FRAME {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(Gone),
                 Ok(count) => self.input.extend_from_slice(&chunk[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(Gone),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The next whole frame that was read.

@@ -223,3 +223,15 @@ fn the_ring_of_frames_is_bounded_and_adverts_are_found_in_it() {
     let seen = switch.wait_advert("the advert", secs(10), |port, _| port == 1);
     assert_eq!((seen.vrid, switch.adverts().len(), switch.frames().len()), (51, 1, 1));
 }
+
+#[test]
+fn what_was_sent_before_settling_has_come_in_after_it() {
+    let (switch, [mut a, ..]) = lan();
+    for round in 1..=20 {
+        for _ in 0..200 {
+            a.send(BROADCAST, "before");
+        }
+        switch.settle();
+        assert_eq!(switch.frames().len(), round * 200);
+    }
+}
