@@ -41,6 +41,11 @@ fn traffic() {
 }
 
 #[test]
+fn proofs() {
+    run("proofs", Guest::new(), 4, secs(300));
+}
+
+#[test]
 fn checks() {
     run("checks", Guest::new(), 4, secs(300));
 }

@@ -4,6 +4,7 @@ mod bare;
 mod buffers;
 mod checks;
 mod daemon;
+mod proofs;
 mod tables;
 mod traffic;
 
@@ -22,8 +23,8 @@ const SERVICE: &str = "10.0.1.100:80";
 
 /// A client, a director and two real servers.
 struct Site {
-    /// Kept: their ends are the namespaces' links.
-    _lans: Vec<Lan>,
+    /// The clients' first; kept, because their ends are the namespaces' links.
+    lans: Vec<Lan>,
     client: Host,
     director: Host,
     web: [Host; 2],
@@ -50,7 +51,7 @@ impl Site {
         });
         let lans = vec![front, back];
         Self {
-            _lans: lans,
+            lans,
             client,
             director,
             web,
@@ -76,7 +77,35 @@ impl Site {
             host
         });
         let addresses = ["10.0.1.11", "10.0.1.12"];
-        Self { _lans: vec![lan], client, director, web, addresses, forward: "Route", method: "DR" }
+        Self { lans: vec![lan], client, director, web, addresses, forward: "Route", method: "DR" }
+    }
+
+    /// Tunnels: as with direct routing, but what reaches a real server is in a packet of its own.
+    fn tunnel() -> Self {
+        let lan = Lan::new();
+        let client = lan.host("client", &["10.0.1.9/24"]);
+        let director = lan.host("director", &["10.0.1.1/24"]);
+        let web = ["10.0.1.11/24", "10.0.1.12/24"].map(|address| {
+            let host = lan.host("web", &[address]);
+            for scope in ["all", "eth0"] {
+                host.sysctl(&format!("net.ipv4.conf.{scope}.arp_ignore"), "1");
+                host.sysctl(&format!("net.ipv4.conf.{scope}.arp_announce"), "2");
+            }
+            host.ip("link set tunl0 up");
+            // What comes out of the tunnel has come from elsewhere than where answers go.
+            for scope in ["all", "tunl0"] {
+                host.sysctl(&format!("net.ipv4.conf.{scope}.rp_filter"), "0");
+            }
+            host.ip(&format!("addr add {VIP}/32 dev tunl0"));
+            host
+        });
+        let addresses = ["10.0.1.11", "10.0.1.12"];
+        Self { lans: vec![lan], client, director, web, addresses, forward: "Tunnel", method: "TUN" }
+    }
+
+    /// The LAN of the clients.
+    fn lan(&self) -> &Lan {
+        &self.lans[0]
     }
 
     /// The real server `index` in the form of the configuration.

@@ -10,7 +10,7 @@ use super::{SERVICE, Site, connections};
 use crate::rig::Make;
 
 /// A request that is begun and not yet ended.
-fn begin(site: &Site) -> TcpStream {
+pub(super) fn begin(site: &Site) -> TcpStream {
     site.client.enter(|| {
         let mut stream = TcpStream::connect(SERVICE).unwrap();
         stream.set_read_timeout(Some(secs(10))).unwrap();
@@ -20,7 +20,7 @@ fn begin(site: &Site) -> TcpStream {
 }
 
 /// Ends it: what the server says.
-fn end(mut stream: TcpStream) -> String {
+pub(super) fn end(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream
         .write_all(b"\r\n")
@@ -28,7 +28,7 @@ fn end(mut stream: TcpStream) -> String {
         .map_or_else(|error| error.to_string(), |_| text)
 }
 
-fn server_dies_and_returns(make: Make, site: &Site) {
+pub(super) fn server_dies_and_returns(make: Make, site: &Site) {
     let scratch = Scratch::new("traffic");
     let servers = (site.serve(0), site.serve(1));
     let director = make.start(&site.director, &site.text(&site.service()), &scratch);
