@@ -1,5 +1,6 @@
 //! `lab`: the laboratory by hand. `lab guest COMMAND...` runs a command in a guest that has IPVS; `lab web` is a real
-//! server with a chosen behaviour; `lab bench-config` measures the largest configuration; `lab world` is what runs inside the guest that plays the client and the servers.
+//! server with a chosen behaviour; `lab bench` and its
+//! relatives compare lvsbox with keepalived; `lab world` is what runs inside the guest that plays the client and the servers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
 
@@ -14,6 +15,7 @@ use lab::cleanup;
 use lab::demo::lan::{self, Lan};
 use lab::demo::{console, menu, tour};
 use lab::guest::Guest;
+use lab::wait;
 use lab::web::{Behaviour, WebServer};
 use lab::world;
 
@@ -25,6 +27,9 @@ lab world [--control DEVICE] [--target ADDRESS:PORT]
                                     client and web servers behind this machine's network card; for a guest only
 lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
                                     without a person, and it succeeds only if everything happened
+lab bench BINARY                    what tables, memory, checks and reloads cost BINARY and keepalived at four sizes, in a
+                                    guest with IPVS: a table, then the same in JSON
+lab bench-inside BINARY             the same on this machine, which needs IPVS
 lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`
 lab bench-takeover BINARY           how late and how fast BINARY and keepalived take over from a MASTER that ends
 lab bench-lateness BINARY           how regular the adverts of 255 instances are under load, of BINARY and keepalived;
@@ -51,6 +56,13 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
+        Some((&"bench", [binary])) => bench_in_guest(Path::new(binary)),
+        Some((&"bench-inside", [binary])) => {
+            let sizes = [&bench::scale::SIZES[..], &[bench::scale::LARGEST]].concat();
+            let rows = bench::scale::run(Path::new(binary), &sizes, &mut |text| print!("{text}"));
+            print!("{}", bench::scale::json(&rows));
+            ExitCode::SUCCESS
+        }
         Some((&"bench-config", [binary])) => {
             print!("{}", bench::config::run(Path::new(binary)));
             ExitCode::SUCCESS
@@ -70,6 +82,22 @@ fn main() -> ExitCode {
 fn complain(message: &str) -> ExitCode {
     eprintln!("{message}");
     ExitCode::from(2)
+}
+
+/// Shows what the guest says as it says it.
+fn bench_in_guest(binary: &Path) -> ExitCode {
+    let binary = std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned());
+    let (program, binary) = (lan::this_program(), binary.to_string_lossy().into_owned());
+    let running = Guest::new().memory(4_096).spawn(&[&program.to_string_lossy(), "bench-inside", &binary]);
+    let mut shown = 0;
+    let _ = wait::maybe(Duration::from_secs(3_600), || {
+        let ended = running.has_ended();
+        let output = running.output();
+        print!("{}", output.get(shown..).unwrap_or_default());
+        shown = output.len();
+        ended.then_some(())
+    });
+    ExitCode::from(running.status().and_then(|status| u8::try_from(status).ok()).unwrap_or(1))
 }
 
 fn guest(argv: &[&str]) -> ExitCode {

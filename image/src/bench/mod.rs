@@ -2,12 +2,16 @@
 //! machine that does other things as well, so every figure stands beside the other program's.
 //!
 //! [`config`] is the largest configuration; [`takeover`] how late and how fast a BACKUP takes over; [`lateness`] how
-//! regular adverts are under load.
+//! regular adverts are under load; [`scale`] what the kernel's table, memory, checks and reloads cost, at four sizes.
 
 pub mod config;
+pub mod floor;
 pub mod lateness;
 pub mod load;
+pub mod pool;
+pub mod scale;
 pub mod takeover;
+pub mod usage;
 
 use std::fs;
 use std::path::PathBuf;

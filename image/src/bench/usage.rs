@@ -1,0 +1,98 @@
+//! What a program uses, its children included: memory as the kernel accounts it, threads, processor time to the
+//! nanosecond (`/proc/PID/smaps_rollup`, `status`, `task/*/schedstat`; proc(5)).
+
+use std::fs;
+use std::time::Duration;
+
+/// What a process and all its descendants use together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Proportional set size in KiB: shared pages are divided among those that share them.
+    pub pss_kib: u64,
+    /// Resident set size in KiB; shared pages count for each.
+    pub rss_kib: u64,
+    /// The sum of the largest resident sets so far, in KiB.
+    pub peak_kib: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Processes.
+    pub processes: u64,
+}
+
+/// The process and its descendants.
+pub fn tree(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut next = 0;
+    while let Some(pid) = all.get(next).copied() {
+        next += 1;
+        // A child is the one of the thread that started it.
+        for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()));
+        }
+    }
+    all
+}
+
+/// What they use now.
+pub fn usage(pid: u32) -> Usage {
+    let mut sum = Usage::default();
+    for pid in tree(pid) {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        sum.pss_kib += value(&rollup, "Pss:");
+        sum.rss_kib += value(&status, "VmRSS:");
+        sum.peak_kib += value(&status, "VmHWM:");
+        sum.threads += value(&status, "Threads:");
+        sum.processes += 1;
+    }
+    sum
+}
+
+fn value(text: &str, key: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Processor time that they have used, in user and kernel mode, of those that still run.
+pub fn cpu(pid: u32) -> Duration {
+    tree(pid).into_iter().map(|pid| threads_cpu(pid).unwrap_or_default()).sum()
+}
+
+fn threads_cpu(pid: u32) -> Option<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        let nanos = text.split_whitespace().next().and_then(|word| word.parse().ok());
+        sum += Duration::from_nanos(nanos.unwrap_or(0));
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_uses_at_least_what_it_was_made_to_use() {
+        let before = cpu(std::process::id());
+        let filled = std::hint::black_box(vec![1_u8; 32 << 20]);
+        let sum = (0..50).fold(0_u64, |sum, _| sum + filled.iter().map(|byte| u64::from(*byte)).sum::<u64>());
+        assert_eq!(sum, 50 * (32 << 20));
+        let used = usage(std::process::id());
+        assert!(
+            used.pss_kib > 32 << 10 && used.rss_kib >= used.pss_kib && used.peak_kib >= used.rss_kib,
+            "{used:?}"
+        );
+        assert!(used.threads >= 1 && cpu(std::process::id()) > before);
+    }
+
+    #[test]
+    fn children_count() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let count = tree(std::process::id()).len();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(count >= 2, "{count}");
+    }
+}
