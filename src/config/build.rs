@@ -12,7 +12,7 @@ use super::ids::{Id, InstanceId, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
     Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
-    Tracker, Variable, VirtualAddress,
+    TrackedRoute, Tracker, Variable, VirtualAddress,
 };
 use super::routing::{Route, RoutePlace, Rule};
 use crate::check::Checker;
@@ -86,6 +86,7 @@ pub(super) struct Tables {
     pub(super) trackers: Vec<Tracker>,
     pub(super) ping_groups: Vec<PingGroup>,
     pub(super) variables: Vec<Variable>,
+    pub(super) tracked_routes: Vec<TrackedRoute>,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
@@ -131,6 +132,7 @@ impl Default for Tables {
             trackers: Vec::new(),
             ping_groups: Vec::new(),
             variables: Vec::new(),
+            tracked_routes: Vec::new(),
             services: Vec::new(),
             destinations: Vec::new(),
             probes: Vec::new(),
@@ -265,6 +267,7 @@ impl Tables {
             trackers: self.trackers.into(),
             ping_groups: self.ping_groups.into(),
             variables: self.variables.into(),
+            tracked_routes: self.tracked_routes.into(),
             services: self.services.into(),
             destinations: self.destinations.into(),
             probes: self.probes.into(),

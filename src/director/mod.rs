@@ -106,7 +106,7 @@ impl Parts {
             nftables_plan: NftablesPlan::new(config),
             route_plan: RoutePlan::new(config),
             ipvs_plan: IpvsPlan::new(config),
-            survey: Survey::new(config.routes.len() + config.rules.len() > 0),
+            survey: Survey::new(config.routes.len() + config.rules.len() + config.tracked_routes.len() > 0),
         }
     }
 }
@@ -154,6 +154,8 @@ impl Director {
             Event::AddressGone { entry, source } => self.handle_address(now, entry, (false, source)),
             Event::Route { entry, there, source } => {
                 route_plan.handle_route(now, entry, (there, source), (config, vrrp, links), bus);
+                let watched = Watched { config, links, health, services };
+                tracks.handle_route(now, entry, (there, source), watched, bus);
             }
             Event::Rule { entry, there, source } => {
                 route_plan.handle_rule(now, entry, (there, source), (config, vrrp, links), bus);
@@ -197,6 +199,7 @@ impl Director {
             Parts {
                 bus,
                 links,
+                tracks,
                 vrrp,
                 garp,
                 health,
@@ -224,7 +227,10 @@ impl Director {
             let (action, what) = survey.poll(bus)?;
             match what {
                 Dump::Links => links.begin_dump(),
-                Dump::Routes => route_plan.begin_dump(),
+                Dump::Routes => {
+                    route_plan.begin_dump();
+                    tracks.begin_route_dump();
+                }
                 Dump::Rules => {}
                 Dump::Addresses | Dump::Services | Dump::Destinations(_) => {
                     links.begin_address_dump();

@@ -200,7 +200,7 @@ impl Director {
         parts.services.resume(now, &config, &parts.health, &mut parts.bus);
         parts.tracks.adopt(&old.tracks, &self.config, &config);
         let Parts { links, health, services, tracks, bus, .. } = &mut parts;
-        tracks.take_stock(Watched { config: &config, links, health, services }, bus);
+        tracks.take_stock(now, Watched { config: &config, links, health, services }, bus);
         *self = Self { config, parts };
         self.settle(now);
     }

@@ -20,7 +20,7 @@ use super::vrrp::packet::Datagram;
 use super::{Director, Parts};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
-use crate::config::model::{Probe, Tracker};
+use crate::config::model::Probe;
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::vrrp::Channel;
@@ -164,10 +164,10 @@ impl Director {
         &self.parts.links
     }
 
-    /// What a tracker comes to now.
-    pub fn effect(&self, tracker: &Tracker) -> Effect {
+    /// What the tracker in this row of `Config::trackers` comes to now.
+    pub fn effect(&self, row: u32) -> Effect {
         let Parts { links, health, services, tracks, .. } = &self.parts;
-        tracks.effect(tracker, Watched { config: &self.config, links, health, services })
+        tracks.effect(row, Watched { config: &self.config, links, health, services })
     }
 
     /// What instances track.

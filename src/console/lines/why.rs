@@ -76,6 +76,8 @@ fn write_fault(f: &mut fmt::Formatter<'_>, names: Names<'_>, fault: Fault) -> fm
             Some(tracker) => {
                 let word = match (tracker.target, tracker.reverse) {
                     (TrackTarget::Variable(_), _) => "says so",
+                    (TrackTarget::Route(_), true) => "is there",
+                    (TrackTarget::Route(_), false) => "is missing",
                     (_, true) => "is up",
                     (_, false) => "is down",
                 };

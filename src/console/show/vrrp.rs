@@ -12,7 +12,7 @@ use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown, until};
 use crate::console::lines::Names;
 use crate::console::lines::why::Why;
-use crate::console::text::{Ago, Count, Line, Span};
+use crate::console::text::{Ago, Count, Line, Span, Until};
 use crate::console::view::View;
 use crate::director::action::RoutingRef;
 use crate::director::groups::Standing;
@@ -150,11 +150,16 @@ fn standing(standing: Standing) -> &'static str {
 /// The trackers that count: those that mean FAULT, and those that change the priority.
 fn trackers(view: &View<'_>, instance: &Instance, out: &mut dyn Write) -> fmt::Result {
     let names = Names(view.director.config());
-    for tracker in view.director.config().trackers_of(instance) {
-        let what = names.tracked(tracker.target);
-        match view.director.effect(tracker) {
+    let config = view.director.config();
+    for (row, tracker) in instance.trackers.clone().zip(config.trackers_of(instance)) {
+        let turns_at = view.director.tracks().turns_at(row, config);
+        let what = fmt::from_fn(|f| {
+            write!(f, "{}", names.tracked(tracker.target))?;
+            turns_at.map_or(Ok(()), |at| write!(f, " (changes {})", Until { now: view.now, at }))
+        });
+        match view.director.effect(row) {
             Effect::Fault => labelled(out, "tracks", format_args!("{what}: FAULT"))?,
-            Effect::Adds(0) if tracker.weight == 0 => {}
+            Effect::Adds(0) if tracker.weight == 0 && turns_at.is_none() => {}
             Effect::Adds(share) => labelled(out, "tracks", format_args!("{what} adds {share}"))?,
         }
     }
