@@ -143,6 +143,8 @@ impl<'a> Teller<'a> {
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
+            Reason::WokeLate(id, late) => self.about(Warning, id, format_args!("the next advert is {late} s late: another router may be MASTER")),
+            Reason::AlarmsCleared(count) => self.say(Info, format_args!("{count} alarms cleared by the operator")),
             Reason::RouteTracked(id, there) => self.say(if there { Info } else { Warning }, format_args!("{} is {}", names.tracked(TrackTarget::Route(id)), if there { "there" } else { "missing" })),
         }
     }

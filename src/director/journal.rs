@@ -171,6 +171,10 @@ pub enum Reason {
     Stopping,
     /// A route that is tracked is there, or missing.
     RouteTracked(TrackedRouteId, bool),
+    /// A MASTER showed itself so late that it gives up (`timer_expired_backup`).
+    WokeLate(InstanceId, Duration),
+    /// The operator cleared so many alarms.
+    AlarmsCleared(u32),
 }
 
 /// The other router in an election.

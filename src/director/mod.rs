@@ -148,7 +148,7 @@ impl Director {
             Event::Advert { link, channel: by, packet } => {
                 vrrp.receive(now, (link, by), packet, (config, links), bus)
             }
-            Event::Link(entry) => links.handle_link(now, entry, bus),
+            Event::Link(entry) => links.handle_link(now, entry, &|id| vrrp.longest_delay(id, config), bus),
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
             Event::Address { entry, source } => self.handle_address(now, entry, (true, source)),
             Event::AddressGone { entry, source } => self.handle_address(now, entry, (false, source)),
@@ -176,6 +176,10 @@ impl Director {
             }
             Event::SetVariable { variable, value } => {
                 tracks.set(now, (variable, value), Watched { config, links, health, services }, bus);
+            }
+            Event::ClearAlarms => {
+                let count = duplicates.clear() + vrrp.clear_misfits();
+                bus.record(now, Reason::AlarmsCleared(count));
             }
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::action::{Action, AdvertKind, Epoch, FilterStep};
+use super::action::{Action, AddressRef, AdvertKind, Epoch, FilterStep};
 use super::duplicate::Duplicates;
 use super::garp::Announcements;
 use super::groups::Groups;
@@ -98,6 +98,17 @@ impl Director {
     /// What an action asks of IPVS.
     pub fn ipvs_request(&self, action: Action) -> Option<genl_ipvs::Request> {
         self.parts.ipvs_plan.request(action, &self.config, &self.parts.services)
+    }
+
+    /// The interface whose kernel must keep other addresses when this one's network loses its first one
+    /// (`promote_secondaries`), before the address is added.
+    pub fn promotes(&self, action: Action) -> Option<(LinkIndex, LinkName)> {
+        let Action::AddAddress { address: AddressRef::Configured(id), .. } = action else { return None };
+        let address = self.config.addresses.get(id.index()).filter(|one| one.address.is_ipv4())?;
+        let instance = self.config.instances.get(address.instance?.index())?;
+        let (index, name) =
+            (self.parts.links.get(address.link).index, self.config.links.get(address.link.index())?);
+        instance.manners.promotes.then_some((index, *name))
     }
 
     /// The probe of [`Action::Probe`].

@@ -479,6 +479,8 @@ fn instance(number: usize) -> BoxedStrategy<String> {
         flag("no_accept"),
         flag("accept"),
         flag("dont_track_primary"),
+        flag("promote_secondaries"),
+        line("timer_expired_backup", of(&["", "1", "254"])),
         block(flag("track_ping_group"), tracked(of(&["p", "q"]))),
         block(flag("track_interface"), tracked(link())),
         block(

@@ -132,6 +132,8 @@ fn write_reason(f: &mut fmt::Formatter<'_>, names: Names<'_>, reason: Reason) ->
         Reason::GroupSynced(group, _) => write!(f, "as the whole group {}", names.group(group)),
         Reason::EnteredFault(_, fault) => write_fault(f, names, fault),
         Reason::Stopping => f.write_str("stopping"),
+        Reason::StartDelayed(delay) => write!(f, "no VRRP in the first {delay} s"),
+        Reason::WokeLate(_, late) => write!(f, "woke up {late} s late: it listens first"),
         Reason::Reloaded => f.write_str("reload"),
         _ => f.write_str("-"),
     }

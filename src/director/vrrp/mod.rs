@@ -165,6 +165,8 @@ pub struct VirtualRouter {
     other_owner: Option<(Instant, Instant)>,
     /// Two owners: this one has given up its priority of 255.
     pub demoted: bool,
+    /// When a MASTER was to show itself next.
+    due_at: Instant,
     /// IP identification: counts adverts, the same for every peer of one round; not 0, which the kernel replaces (raw(7)).
     ip_id: u16,
     /// The highest sequence number of an authentication header that was sent or accepted. One for all routers, as with
@@ -248,6 +250,7 @@ impl Vrrp {
             preempt_at: None,
             other_owner: None,
             demoted: false,
+            due_at: now,
             group: config.group_of(InstanceId::from_index(id)),
             ability: Ability::Unknown,
             wants: false,
@@ -283,7 +286,9 @@ impl Vrrp {
         let until = boot.max(now + config.global.startup_delay);
         self.hold_until(until, now, bus);
         if now < until && !self.table.is_empty() {
-            bus.record(now, Reason::StartDelayed(until.since(now)));
+            let why = Reason::StartDelayed(until.since(now));
+            bus.record(now, why);
+            self.table.iter_mut().for_each(|router| router.why = Some(why));
         }
     }
 
@@ -300,8 +305,18 @@ impl Vrrp {
     }
 
     /// The delay of the start is over.
-    pub(crate) fn handle_startup(&self, bus: &mut Bus) {
+    pub(crate) fn handle_startup(&mut self, bus: &mut Bus) {
+        self.table
+            .iter_mut()
+            .filter(|router| matches!(router.why, Some(Reason::StartDelayed(_))))
+            .for_each(|router| router.why = None);
         (0..self.table.len()).for_each(|id| bus.tracks.insert(id));
+    }
+
+    /// The operator has seen who did not fit: how many are forgotten. Whoever still does not is found again.
+    pub(crate) fn clear_misfits(&mut self) -> u32 {
+        let misfits = self.table.iter_mut().map(|router| core::mem::take(&mut router.misfits));
+        misfits.map(|misfits| u32::try_from(misfits.iter().count()).unwrap_or(0)).sum()
     }
 
     /// True while the instance is MASTER.
@@ -358,9 +373,10 @@ impl Vrrp {
     pub(crate) fn handle_timer(&mut self, now: Instant, id: InstanceId, config: &Config, bus: &mut Bus) {
         let Some(instance) = config.instances.get(id.index()) else { return };
         match self.get(id).map(|router| router.state) {
+            Some(State::Master) if self.gives_up_late(now, id, instance, bus) => {}
             Some(State::Master) => {
                 self.send(id, AdvertKind::Present);
-                bus.set(Timer::Protocol(id), now + instance.advert_interval);
+                self.set_due(id, now + instance.advert_interval, bus);
             }
             Some(State::Backup) if self.waits_for_group(now, id, instance, bus) => {}
             Some(State::Backup) => {
@@ -419,7 +435,29 @@ impl Vrrp {
             router.announcement.occasion = Occasion::Mastership;
         }
         self.send(id, AdvertKind::Present);
-        bus.set(Timer::Protocol(id), now + instance.advert_interval);
+        self.set_due(id, now + instance.advert_interval, bus);
+    }
+
+    fn set_due(&mut self, id: InstanceId, at: Instant, bus: &mut Bus) {
+        bus.set(Timer::Protocol(id), at);
+        if let Some(router) = self.table.get_mut(id.index()) {
+            router.due_at = at;
+        }
+    }
+
+    /// With `timer_expired_backup`: true if this MASTER wakes so late that another one must have taken over. It listens
+    /// first; the addresses of two at once help nobody.
+    fn gives_up_late(&mut self, now: Instant, id: InstanceId, instance: &Instance, bus: &mut Bus) -> bool {
+        let adverts = instance.manners.late_adverts;
+        let late = self.get(id).map_or(Duration::ZERO, |router| now.since(router.due_at));
+        if adverts == 0 || late <= instance.advert_interval.times(adverts.into()) {
+            return false;
+        }
+        let why = Reason::WokeLate(id, late);
+        bus.record(now, why);
+        self.become_backup(now, id, instance, (Entry::Defeated, why), bus);
+        self.release(now, id, bus);
+        true
     }
 
     fn fail(&mut self, now: Instant, id: InstanceId, fault: Fault, bus: &mut Bus) {
