@@ -183,6 +183,7 @@ impl Director {
         let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
         parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
         parts.links.adopt(&old.links, (&self.config, &config), (&old.bus, &mut parts.bus));
+        parts.survey.adopt(&old.survey);
         parts.vrrp.adopt(now, from, &config, &mut parts.bus);
         parts.duplicates.adopt(&old.duplicates, &self.config, &config);
         parts.groups.adopt(&old.groups, (&self.config, &config), &parts.vrrp, &mut parts.bus);

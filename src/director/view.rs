@@ -150,6 +150,12 @@ impl Director {
             || parts.survey.has_work()
     }
 
+    /// True when the kernel was listed once as a whole. A reload before that would forget what a predecessor that was
+    /// killed left behind by the configuration that is going.
+    pub fn knows_kernel(&self) -> bool {
+        self.parts.survey.is_whole()
+    }
+
     /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
     pub fn is_stopped(&self) -> bool {
         let parts = &self.parts;

@@ -27,6 +27,9 @@ use crate::time::{Duration, Instant};
 /// Work of this length is followed by everybody else's turn.
 const SLICE: Duration = Duration::from_millis(1);
 
+/// A reload waits so long after the start for the first list of what the kernel has.
+const KNOWN_BY: Duration = Duration::from_secs(3);
+
 /// Whether errors are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Force {
@@ -186,6 +189,11 @@ fn refuse(verdict: Verdict, text: String) -> (Verdict, String) {
 async fn put_in_force(shell: &Rc<Shell>, config: Config) {
     let mut reload = Reload::new(config, &shell.director.borrow(), clock::now());
     while !in_slices(shell, || reload.step(&shell.director.borrow())) {
+        yield_now().await;
+    }
+    // Milliseconds after the start, or never if the kernel lists nothing.
+    let patience = shell.started + KNOWN_BY;
+    while !shell.director.borrow().knows_kernel() && clock::now() < patience {
         yield_now().await;
     }
     shell.meter.measure(Work::Reload, || swap(shell, reload));

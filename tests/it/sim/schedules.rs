@@ -131,8 +131,8 @@ impl<'a> Play<'a> {
                 node.set_carrier("eth0", running);
                 judge.forget(id);
             }
-            // What a predecessor left behind is known by the configuration that the first survey goes by.
-            Deed::Reload(..) if node.state(0) == State::Init => {}
+            // The shell waits with a reload until the kernel was listed.
+            Deed::Reload(..) if !node.director.knows_kernel() => {}
             Deed::Reload(_, settings) => {
                 let before = node.is_master(0);
                 node.reload(self.story.config(settings));
