@@ -242,6 +242,32 @@ impl Tables {
         }
     }
 
+    /// Gives table number `table` the size that it will keep, or frees what was needed for building only; false when there is
+    /// no such number. Each may copy or free some megabytes.
+    pub(super) fn seal(&mut self, table: u8) -> bool {
+        match table {
+            0 => self.probes.shrink_to_fit(),
+            1 => self.destinations.shrink_to_fit(),
+            2 => {
+                self.probe_uses.shrink_to_fit();
+                self.services.shrink_to_fit();
+            }
+            3 => self.probe_ids = HashMap::default(),
+            4 => {
+                self.names = HashSet::default();
+                self.placed = HashSet::default();
+                self.keys = HashSet::default();
+                self.checkers = HashSet::default();
+            }
+            5 => {
+                self.addresses.shrink_to_fit();
+                self.routes.shrink_to_fit();
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// The configuration.
     pub(super) fn finish(mut self, root: RootDraft) -> Config {
         let global = &root.global;

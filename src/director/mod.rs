@@ -89,23 +89,57 @@ pub(crate) struct Parts {
     survey: Survey,
 }
 
+/// The tables with a row for each real server or probe: milliseconds of work together, so a reload makes them one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Large {
+    bus: Option<Bus>,
+    health: Option<Health>,
+    services: Option<Services>,
+    ipvs_plan: Option<IpvsPlan>,
+}
+
+impl Large {
+    /// Makes the next one; false if there is none.
+    fn step(&mut self, config: &Config, now: Instant) -> bool {
+        if self.bus.is_none() {
+            self.bus = Some(Bus::new(config, Epoch::default()));
+        } else if self.health.is_none() {
+            self.health = Some(Health::new(config, now));
+        } else if self.services.is_none() {
+            self.services = Some(Services::new(config, now));
+        } else if self.ipvs_plan.is_none() {
+            self.ipvs_plan = Some(IpvsPlan::new(config));
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
 impl Parts {
     /// Empty tables for `config`, but for the keys of its services ([`IpvsPlan::enter`]).
     fn new(config: &Config, now: Instant) -> Self {
+        let mut large = Large::default();
+        while large.step(config, now) {}
+        Self::of(large, config, now)
+    }
+
+    /// The same around tables that were made one by one.
+    fn of(large: Large, config: &Config, now: Instant) -> Self {
         Self {
-            bus: Bus::new(config, Epoch::default()),
+            bus: large.bus.unwrap_or_else(|| Bus::new(config, Epoch::default())),
             links: Links::new(config),
             tracks: Tracks::new(config),
             vrrp: Vrrp::new(config, now),
             duplicates: Duplicates::default(),
             groups: Groups::new(config, now),
             garp: Announcements::new(config),
-            health: Health::new(config, now),
-            services: Services::new(config, now),
+            health: large.health.unwrap_or_else(|| Health::new(config, now)),
+            services: large.services.unwrap_or_else(|| Services::new(config, now)),
             net_plan: NetPlan::new(config),
             nftables_plan: NftablesPlan::new(config),
             route_plan: RoutePlan::new(config),
-            ipvs_plan: IpvsPlan::new(config),
+            ipvs_plan: large.ipvs_plan.unwrap_or_else(|| IpvsPlan::new(config)),
             survey: Survey::new(config.routes.len() + config.rules.len() + config.tracked_routes.len() > 0),
         }
     }
