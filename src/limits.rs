@@ -12,6 +12,8 @@ pub const MAX_ROUTES: usize = 4_096;
 pub const MAX_RULES: usize = 1_024;
 /// Next hops of one route.
 pub const MAX_NEXT_HOPS: usize = 8;
+/// Routes that are tracked: each route that the kernel tells of is compared with all of them.
+pub const MAX_TRACKED_ROUTES: usize = 64;
 /// `track_group` blocks.
 pub const MAX_TRACK_GROUPS: usize = 255;
 /// Advertised addresses of one instance: the count is one byte on the wire (RFC 3768 section 5.3.5).

@@ -11,7 +11,7 @@ use super::model::{Instance, Manners, Peer, Preemption, Ttls};
 use super::rows::{boolean, flag, integer, timer};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::INVALID;
-use crate::syntax::{Context, Given, Keyword, Line, Position};
+use crate::syntax::{Context, Given, Keyword, Kind, Line, Position};
 use crate::time::Duration;
 use crate::wire::genl_ipvs::ServiceKey;
 
@@ -30,6 +30,9 @@ pub(super) struct BehaviourDraft {
     pub(super) silent: bool,
     track_source: Option<Position>,
     pub(super) quiet_primary: bool,
+    promotes: bool,
+    /// How many adverts late; nothing: as many as the others wait for.
+    gives_up_late: Option<Option<u32>>,
 }
 
 /// What both an instance and `global_defs` may say.
@@ -114,6 +117,22 @@ pub(super) const OWN: &[Keyword<InstanceDraft>] = &[
     flag("dont_track_primary|off|run although the interface of the adverts is down", |b, _| {
         b.behaviour.quiet_primary = true
     }),
+    flag(
+        "promote_secondaries|off|the kernel keeps other addresses of a network when its first one goes",
+        |b, _| b.behaviour.promotes = true,
+    ),
+    Keyword {
+        text: "timer_expired_backup|off|BACKUP instead of an advert that is late by more than so many of them",
+        kind: Kind::Free(|b, line| {
+            let adverts = if line.peek().is_some() {
+                let Some(given) = line.integer(1, 254) else { return };
+                Some(given.value)
+            } else {
+                None
+            };
+            b.behaviour.gives_up_late = Some(adverts);
+        }),
+    },
 ];
 
 pub(super) const GLOBAL: &[Keyword<GlobalDraft>] = &[
@@ -183,9 +202,11 @@ pub(super) fn manners(
             format_args!("write `unicast_src_ip` or `mcast_src_ip`, or remove the line"),
         );
     }
+    let down_adverts = adverts.map_or(normal.down_adverts, |given| byte(given.value));
+    let late = draft.behaviour.gives_up_late;
     Manners {
         preempt_delay: preempt_delay(draft, (preemption, priority), cx),
-        down_adverts: adverts.map_or(normal.down_adverts, |given| byte(given.value)),
+        down_adverts,
         unicast_ttl: unicast_ttl(draft, has_peers, cx),
         answers_lesser: !on(own.silent_to_lesser, outer.silent_to_lesser),
         last_word: on(own.last_word, outer.last_word),
@@ -193,6 +214,8 @@ pub(super) fn manners(
         accepts: !draft.behaviour.silent,
         track_source: draft.behaviour.track_source.is_some() && draft.source.is_some(),
         track_primary: !draft.behaviour.quiet_primary,
+        promotes: draft.behaviour.promotes,
+        late_adverts: late.map_or(0, |adverts| adverts.map_or(down_adverts, byte)),
     }
 }
 

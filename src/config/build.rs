@@ -12,7 +12,7 @@ use super::ids::{Id, InstanceId, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
     Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
-    Tracker, Variable, VirtualAddress,
+    TrackedRoute, Tracker, Variable, VirtualAddress,
 };
 use super::routing::{Route, RoutePlace, Rule};
 use crate::check::Checker;
@@ -86,6 +86,7 @@ pub(super) struct Tables {
     pub(super) trackers: Vec<Tracker>,
     pub(super) ping_groups: Vec<PingGroup>,
     pub(super) variables: Vec<Variable>,
+    pub(super) tracked_routes: Vec<TrackedRoute>,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
@@ -131,6 +132,7 @@ impl Default for Tables {
             trackers: Vec::new(),
             ping_groups: Vec::new(),
             variables: Vec::new(),
+            tracked_routes: Vec::new(),
             services: Vec::new(),
             destinations: Vec::new(),
             probes: Vec::new(),
@@ -240,6 +242,32 @@ impl Tables {
         }
     }
 
+    /// Gives table number `table` the size that it will keep, or frees what was needed for building only; false when there is
+    /// no such number. Each may copy or free some megabytes.
+    pub(super) fn seal(&mut self, table: u8) -> bool {
+        match table {
+            0 => self.probes.shrink_to_fit(),
+            1 => self.destinations.shrink_to_fit(),
+            2 => {
+                self.probe_uses.shrink_to_fit();
+                self.services.shrink_to_fit();
+            }
+            3 => self.probe_ids = HashMap::default(),
+            4 => {
+                self.names = HashSet::default();
+                self.placed = HashSet::default();
+                self.keys = HashSet::default();
+                self.checkers = HashSet::default();
+            }
+            5 => {
+                self.addresses.shrink_to_fit();
+                self.routes.shrink_to_fit();
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// The configuration.
     pub(super) fn finish(mut self, root: RootDraft) -> Config {
         let global = &root.global;
@@ -265,6 +293,7 @@ impl Tables {
             trackers: self.trackers.into(),
             ping_groups: self.ping_groups.into(),
             variables: self.variables.into(),
+            tracked_routes: self.tracked_routes.into(),
             services: self.services.into(),
             destinations: self.destinations.into(),
             probes: self.probes.into(),

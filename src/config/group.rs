@@ -47,6 +47,10 @@ const ROWS: &[Keyword<GroupDraft>] = &[
     list("track_file|none|variables of the console, for every member", |b, line| {
         b.trackers.extend(track::of_variable(line));
     }),
+    list("track_route|none|routes that must be in the kernel, for every member", |b, line| {
+        b.trackers.extend(track::of_route(line));
+    }),
+    unsupported("track_link|none|serial links that must be up, for every member", track::NO_LINK),
     unsupported("track_script|none|scripts that must succeed", TRACK),
     unsupported("track_process|none|processes that must run", TRACK),
     unsupported("track_bfd|none|BFD sessions that must be up", TRACK),

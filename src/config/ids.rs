@@ -42,6 +42,8 @@ ids! {
     PingGroupId;
     /// A variable of the console that instances track.
     VariableId;
+    /// A route that instances track.
+    TrackedRouteId;
     /// A virtual address of an instance.
     AddressId;
     /// A route, virtual or static.

@@ -163,6 +163,10 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     list("track_file|none|variables of the console that change the priority", |b, line| {
         b.trackers.extend(track::of_variable(line));
     }),
+    list("track_route|none|routes that must be in the kernel, or that change the priority", |b, line| {
+        b.trackers.extend(track::of_route(line));
+    }),
+    unsupported("track_link|none|serial links that must be up, or that change the priority", track::NO_LINK),
 ];
 
 const AUTHENTICATION_ROWS: &[Keyword<InstanceDraft>] = &[
@@ -195,11 +199,6 @@ const IGNORED: &[Keyword<InstanceDraft>] = &[
         Value::Number(0, 4),
         "the level of the log is set for the whole program",
     ),
-    ignored(
-        "promote_secondaries|off|keep other addresses when the primary one goes",
-        0,
-        "an address that the kernel drops is put back",
-    ),
     idle(
         "skip_check_adv_addr|off|look at the addresses of an advert once per MASTER",
         Value::Bool,
@@ -224,10 +223,6 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
     unsupported(
         "no_virtual_ipaddress|off|run without a virtual address",
         "an instance needs at least one virtual address",
-    ),
-    unsupported(
-        "timer_expired_backup|off|give up being MASTER after waking too late",
-        "a late event loop is reported, see `show loop`",
     ),
     old("thread_timer_expired", "timer_expired_backup"),
     unsupported("track_process|none|processes that must run, or that change the priority", TRACK),

@@ -49,7 +49,11 @@ enum Stage {
     Blocks(Walk),
     Service(Box<ServiceBuild>, Walk),
     Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
-    Done { usable: bool },
+    /// Tables get the size that they will keep, one after the other.
+    Sealing(u8),
+    Done {
+        usable: bool,
+    },
 }
 
 impl fmt::Debug for Loader {
@@ -97,9 +101,11 @@ impl Loader {
     pub fn on(mut self, facts: Facts) -> Self {
         self.stage = match self.stage {
             Stage::Read(reader) => Stage::Read(Box::new(reader.on(facts))),
-            other @ (Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. }) => {
-                other
-            }
+            other @ (Stage::Blocks(_)
+            | Stage::Service(..)
+            | Stage::Instances(_)
+            | Stage::Sealing(_)
+            | Stage::Done { .. }) => other,
         };
         self
     }
@@ -108,7 +114,11 @@ impl Loader {
     pub fn want(&self) -> Option<Want<'_>> {
         match &self.stage {
             Stage::Read(reader) => reader.want(),
-            Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. } => None,
+            Stage::Blocks(_)
+            | Stage::Service(..)
+            | Stage::Instances(_)
+            | Stage::Sealing(_)
+            | Stage::Done { .. } => None,
         }
     }
 
@@ -160,9 +170,14 @@ impl Loader {
                         self.tables.link_rules = link_rules::finish(&self.root, &self.tables, &mut cx);
                         group::finish(&self.root.groups, &mut self.tables, &mut cx);
                         self.tables.report_limits(&mut cx);
-                        Stage::Done { usable: true }
+                        Stage::Sealing(0)
                     }
                 }
+            }
+            Stage::Sealing(table) => {
+                // Nothing asks for a line any more.
+                self.tree = Tree::default();
+                if self.tables.seal(table) { Stage::Sealing(table + 1) } else { Stage::Done { usable: true } }
             }
             done @ Stage::Done { .. } => done,
         };

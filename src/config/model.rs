@@ -22,7 +22,7 @@ pub use behaviour::{LinkRules, Manners, Peer, Ttls};
 
 mod tracked;
 
-pub use tracked::{Group, PingGroup, TrackTarget, Tracker, Variable};
+pub use tracked::{Group, PingGroup, TrackTarget, TrackedRoute, Tracker, Variable};
 
 /// A whole configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Config {
     pub ping_groups: Box<[PingGroup]>,
     /// Top-level `track_file` blocks in order of the file.
     pub variables: Box<[Variable]>,
+    /// Routes that are tracked, each once.
+    pub tracked_routes: Box<[TrackedRoute]>,
     /// `virtual_server` blocks in order of the file.
     pub services: Box<[Service]>,
     /// Destinations, contiguous per service: its real servers, then its sorry server if it has one.
@@ -344,6 +346,8 @@ pub struct Probe {
     pub timeout: Duration,
     /// `retry`: failed tries that are forgiven on the way from up to down.
     pub retry: u32,
+    /// `rise` of a ping group: answers in a row on the way from down to up, at least 1.
+    pub rise: u8,
     /// `delay_before_retry`.
     pub retry_delay: Duration,
     /// `warmup`: the first check is spread over this time after start.

@@ -8,6 +8,7 @@ use core::net::IpAddr;
 
 use super::address::{address, network};
 use super::appliance::ApplianceDraft;
+use super::codes::USELESS_TRACKER;
 use super::rows::{flag, integer, link, list, timer, words};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, MISSING, RANGE};
@@ -23,6 +24,8 @@ pub(super) struct Draft {
     pub(super) hosts: Vec<Given<IpAddr>>,
     pub(super) interval: Option<Given<Duration>>,
     pub(super) dead: Option<Given<Duration>>,
+    pub(super) fall: Option<u8>,
+    pub(super) rise: Option<u8>,
     pub(super) init_fail: bool,
 }
 
@@ -61,6 +64,12 @@ const PING_ROWS: &[Keyword<ApplianceDraft>] = &[
     }),
     timer("dead|5 s|silence after which a host is down", Duration::from_millis(200), HOUR, |b, given| {
         b.own.dead = Some(given);
+    }),
+    integer("fall|by `dead`|requests lost in a row that make a host down", 2, 255, |b, given| {
+        b.own.fall = u8::try_from(given.value).ok();
+    }),
+    integer("rise|1|answers in a row that make a host up again", 1, 255, |b, given| {
+        b.own.rise = u8::try_from(given.value).ok();
     }),
     flag("init_fail|off|hosts are down until they answer", |b, _| b.own.init_fail = true),
 ];
@@ -124,7 +133,16 @@ pub(super) fn ping(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeI
             format_args!("write addresses of hosts outside, such as that of the next router"),
         );
     }
-    let sound = patience(cx, &draft.own, (Duration::from_secs(1), Duration::from_secs(5)));
+    let sound = draft.own.fall.is_some()
+        || patience(cx, &draft.own, (Duration::from_secs(1), Duration::from_secs(5)));
+    if let (Some(_), Some(dead)) = (draft.own.fall, draft.own.dead) {
+        cx.warn(
+            USELESS_TRACKER,
+            dead.at,
+            format_args!("`dead` changes nothing beside `fall`"),
+            format_args!("one of them says when a host is down: remove the other"),
+        );
+    }
     let own = core::mem::take(&mut draft.own);
     if let Some(name) = name.filter(|_| sound && !own.hosts.is_empty()) {
         draft.pings.push(Draft { name, ..own });
@@ -143,11 +161,17 @@ fn hosts(draft: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
                 Some(given) => set(draft, given),
                 None => return line.rest(),
             }
+        } else if let Some((_, Keyword { kind: Kind::Integer { min, max, set }, .. })) = PING.find(&word.text)
+        {
+            match line.integer(*min, *max) {
+                Some(given) => set(draft, given),
+                None => return line.rest(),
+            }
         } else {
             line.cx.error(
                 INVALID,
                 word.at,
-                format_args!("{} is neither an address nor `interval` or `dead`", Quoted(&word.text)),
+                format_args!("{} is neither an address nor a keyword of a ping_group", Quoted(&word.text)),
                 format_args!("write addresses such as 192.0.2.1; the rest of the line is left out"),
             );
             return line.rest();

@@ -146,10 +146,10 @@ pub(super) fn link(line: &mut Line<'_, '_>) -> Option<Given<LinkName>> {
     name.map(|value| Given { value, at: word.at })
 }
 
-/// The next word as a weight of a tracker.
-pub(super) fn weight(line: &mut Line<'_, '_>) -> Option<Given<i16>> {
-    let word = line.need("a weight from -253 to 253")?;
-    match value::signed(&word.text, 253) {
+/// The next word as a weight of a tracker, up to `most` with either sign.
+pub(super) fn weight(line: &mut Line<'_, '_>, most: i16) -> Option<Given<i16>> {
+    let word = line.need(&format!("a weight from -{most} to {most}"))?;
+    match value::signed(&word.text, most) {
         Ok(value) => Some(Given { value, at: word.at }),
         Err(why) => {
             let code = if why == Invalid::Form { INVALID } else { RANGE };
@@ -157,7 +157,9 @@ pub(super) fn weight(line: &mut Line<'_, '_>) -> Option<Given<i16>> {
                 code,
                 word.at,
                 format_args!("{} is no weight", crate::syntax::diagnostic::Quoted(&word.text)),
-                format_args!("write a number from -253 to 253; it counts as 0 now, so that down means FAULT"),
+                format_args!(
+                    "write a number from -{most} to {most}; it counts as 0 now, so that down means FAULT"
+                ),
             );
             None
         }

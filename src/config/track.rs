@@ -6,23 +6,26 @@ use core::net::IpAddr;
 
 use super::appliance::ApplianceDraft;
 use super::build::{Tables, row};
-use super::codes::{TRACKED, USELESS_TRACKER};
+use super::codes::{LIMIT, TRACKED, USELESS_TRACKER};
 use super::group::GroupDraft;
-use super::ids::{AddressId, Id, LinkId, PingGroupId, Range, ServiceId, VariableId};
+use super::ids::{AddressId, Id, LinkId, PingGroupId, Range, ServiceId, TrackedRouteId, VariableId};
 use super::instance::InstanceDraft;
-use super::model::{Assumption, PingGroup, Probe, TrackTarget, Tracker, Variable};
+use super::iproute::{self, TABLES};
+use super::model::{Assumption, PingGroup, Probe, TrackTarget, TrackedRoute, Tracker, Variable};
 use super::own;
 use super::rows::{ignored, link, weight, words};
 use super::static_build::{self, StaticDraft};
 use crate::check::Checker;
 use crate::check::ping_check::PingCheck;
+use crate::limits::MAX_TRACKED_ROUTES;
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::INVALID;
 use crate::syntax::value;
-use crate::syntax::{Context, Keyword, Line, NodeId, Position, Table, Walk};
+use crate::syntax::{Context, Given, Keyword, Line, NodeId, Position, Table, Walk, Word};
 use crate::time::Duration;
 use crate::wire::genl_ipvs::ServiceKey;
 use crate::wire::link::LinkName;
+use crate::wire::rtnetlink::route::{Network, RT_TABLE_MAIN};
 
 /// What is tracked, as written.
 #[derive(Clone, Debug)]
@@ -32,6 +35,16 @@ pub(super) enum TargetDraft {
     Service(IpAddr, u16),
     Mark(u32),
     Variable(String),
+    Route(RouteDraft),
+}
+
+/// What a route must be like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RouteDraft {
+    destination: Network,
+    table: u32,
+    link: Option<Given<LinkName>>,
+    gateway: Option<IpAddr>,
 }
 
 impl fmt::Display for TargetDraft {
@@ -41,6 +54,7 @@ impl fmt::Display for TargetDraft {
             Self::Ping(name) | Self::Variable(name) => write!(f, "{}", Quoted(name)),
             Self::Service(address, port) => write!(f, "{address} {port}"),
             Self::Mark(mark) => write!(f, "fwmark {mark}"),
+            Self::Route(route) => write!(f, "{}/{}", route.destination.0, route.destination.1),
         }
     }
 }
@@ -52,7 +66,14 @@ pub(super) struct TrackerDraft {
     pub(super) at: Position,
     pub(super) weight: Option<i16>,
     pub(super) reverse: bool,
+    rise: Duration,
+    fall: Duration,
+    init_fail: bool,
 }
+
+/// Why `track_link` is refused: a [`TrackTarget`] of its own comes with what speaks over a serial link.
+pub(super) const NO_LINK: &str =
+    "serial links are not spoken over yet: track an interface, a ping_group or a route instead";
 
 /// A `track_file` of the top level.
 #[derive(Debug, Default)]
@@ -63,6 +84,12 @@ pub(super) struct VariableDraft {
     initial: i16,
 }
 
+/// Largest weight: it keeps a priority between 1 and 254.
+const WEIGHT: i16 = 253;
+/// Largest weight of a variable, as with keepalived: one more, which means FAULT.
+const FACTOR: i16 = 254;
+/// Longest `rise` and `fall`.
+const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
 /// Largest value of a variable: more than any priority.
 const MAX_VALUE: i16 = 10_000;
 
@@ -75,10 +102,10 @@ const VARIABLE_ROWS: &[Keyword<ApplianceDraft>] = &[
         "no file is read: `set track NAME VALUE` on the console sets it",
     ),
     words(
-        "weight|1|what its number is multiplied by, -253 to 253",
-        "a number from -253 to 253",
+        "weight|1|what its number is multiplied by, -254 to 254",
+        "a number from -254 to 254",
         |b, line| {
-            let weight = weight(line);
+            let weight = weight(line, FACTOR);
             if let Some(draft) = b.variables.last_mut() {
                 draft.weight = weight.map(|given| given.value).or(draft.weight);
             }
@@ -149,23 +176,86 @@ pub(super) fn of_service(line: &mut Line<'_, '_>) -> Option<TrackerDraft> {
     options(line, target, at)
 }
 
-fn options(line: &mut Line<'_, '_>, target: TargetDraft, at: Position) -> Option<TrackerDraft> {
-    let mut tracker = TrackerDraft { target, at, weight: None, reverse: false };
-    while let Some(word) = line.word() {
-        match &*word.text {
-            "weight" => tracker.weight = Some(weight(line).map_or(0, |given| given.value)),
-            "reverse" => tracker.reverse = true,
-            _ => {
-                line.cx.error(
-                    INVALID,
-                    word.at,
-                    format_args!("{} is no option of what is tracked", Quoted(&word.text)),
-                    format_args!("write one on each line, such as `eth1 weight -20`; it is left out"),
-                );
+/// A line of `track_route`: `NETWORK|default [table N] [dev IF] [via ROUTER]` and what any tracker may say.
+pub(super) fn of_route(line: &mut Line<'_, '_>) -> Option<TrackerDraft> {
+    let word = line.word()?;
+    let at = word.at;
+    let mut route = RouteDraft { destination: ANY, table: RT_TABLE_MAIN, link: None, gateway: None };
+    let given = iproute::parse_network(&word.text).map(iproute::masked);
+    if given.is_none() && word.text != "default" {
+        line.invalid(&word, "a network such as 198.51.100.0/24, or `default`");
+        line.rest();
+        return None;
+    }
+    while let Some(word) = line.peek().filter(|word| matches!(&*word.text, "table" | "dev" | "via" | "gw")) {
+        line.word();
+        let read = match &*word.text {
+            "table" => {
+                let table = iproute::number(line, &word, (u32::MAX, TABLES), "a table's number or name");
+                table.map(|table| route.table = table)
             }
+            "dev" => iproute::device(line, &word).map(|link| route.link = Some(link)),
+            _ => iproute::address(line, &word).map(|gateway| route.gateway = Some(gateway)),
+        };
+        if read.is_none() {
+            line.rest();
+            return None;
         }
     }
+    let everything = if route.gateway.is_some_and(|gateway| gateway.is_ipv6()) { ANY6 } else { ANY };
+    route.destination = given.unwrap_or(everything);
+    options(line, TargetDraft::Route(route), at)
+}
+
+/// The default routes.
+const ANY: Network = (IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0);
+const ANY6: Network = (IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED), 0);
+
+fn options(line: &mut Line<'_, '_>, target: TargetDraft, at: Position) -> Option<TrackerDraft> {
+    let none = Duration::ZERO;
+    // A variable is set by hand, an interface has `interface_up_down_delays`: both count at once.
+    let holds = !matches!(target, TargetDraft::Link(_) | TargetDraft::Variable(_));
+    let most = if matches!(target, TargetDraft::Variable(_)) { FACTOR } else { WEIGHT };
+    let mut tracker =
+        TrackerDraft { target, at, weight: None, reverse: false, rise: none, fall: none, init_fail: false };
+    while let Some(word) = line.keyword_next() {
+        match &*word.text {
+            "weight" => tracker.weight = Some(weight(line, most).map_or(0, |given| given.value)),
+            "reverse" => tracker.reverse = true,
+            "rise" if holds => tracker.rise = hold(line),
+            "fall" if holds => tracker.fall = hold(line),
+            "init_fail" if holds => tracker.init_fail = true,
+            _ => unknown(line, &word, holds),
+        }
+    }
+    if tracker.init_fail && tracker.rise.is_zero() {
+        line.cx.warn(
+            USELESS_TRACKER,
+            at,
+            format_args!("init_fail without `rise` changes nothing"),
+            format_args!("write for how many seconds it must be up first, such as `rise 5`, or remove it"),
+        );
+        tracker.init_fail = false;
+    }
     Some(tracker)
+}
+
+fn hold(line: &mut Line<'_, '_>) -> Duration {
+    line.timer(Duration::ZERO, LONGEST_HOLD).map_or(Duration::ZERO, |given| given.value)
+}
+
+fn unknown(line: &mut Line<'_, '_>, word: &Word<'_>, holds: bool) {
+    let hint = if holds || !matches!(&*word.text, "rise" | "fall" | "init_fail") {
+        "write one on each line, such as `eth1 weight -20`; it is left out"
+    } else {
+        "an interface has `interface_up_down_delays`, a track_file counts at once; it is left out"
+    };
+    line.cx.error(
+        INVALID,
+        word.at,
+        format_args!("{} is no option of what is tracked", Quoted(&word.text)),
+        format_args!("{hint}"),
+    );
 }
 
 /// Adds ping groups and variables to the tables, before the instances that track them.
@@ -200,13 +290,20 @@ fn twice(name: &str, at: Position, cx: &mut Context<'_>) {
 }
 
 /// Every host is a probe like that of a `PING_CHECK`, and shared with one that is equal. Requests are half answer time
-/// and half pause, and as many may be lost as fit into `dead`.
+/// and half pause, and `fall` of them may be lost, or as many as fit into `dead`.
 fn ping_group(ping: &own::Draft, name: super::model::Text, tables: &mut Tables) -> PingGroup {
     let interval = ping.interval.map_or(Duration::from_secs(1), |given| given.value);
-    let dead = ping.dead.map_or(Duration::from_secs(5), |given| given.value);
-    let assumption = if ping.init_fail { Assumption::Down } else { Assumption::Up };
     let half = interval.divided_by(2);
-    let tries = (dead.as_micros() - half.as_micros().min(dead.as_micros())) / interval.as_micros().max(1);
+    let (fall, rise) = (ping.fall.unwrap_or(0), ping.rise.unwrap_or(1));
+    let dead = match fall {
+        0 => ping.dead.map_or(Duration::from_secs(5), |given| given.value),
+        _ => interval.times(u64::from(fall)) + half,
+    };
+    let assumption = if ping.init_fail { Assumption::Down } else { Assumption::Up };
+    let tries = match fall {
+        0 => (dead.as_micros() - half.as_micros().min(dead.as_micros())) / interval.as_micros().max(1),
+        _ => fall.into(),
+    };
     let start = tables.probe_uses.len();
     for host in &ping.hosts {
         let probe = Probe {
@@ -215,6 +312,7 @@ fn ping_group(ping: &own::Draft, name: super::model::Text, tables: &mut Tables) 
             interval,
             timeout: half,
             retry: u32::try_from(tries.saturating_sub(1)).unwrap_or(0),
+            rise,
             retry_delay: half,
             warmup: Duration::ZERO,
             assumption,
@@ -226,7 +324,15 @@ fn ping_group(ping: &own::Draft, name: super::model::Text, tables: &mut Tables) 
             tables.probe_uses.push(id);
         }
     }
-    PingGroup { name, probes: row(start)..row(tables.probe_uses.len()), interval, dead, assumption }
+    PingGroup {
+        name,
+        probes: row(start)..row(tables.probe_uses.len()),
+        interval,
+        dead,
+        fall,
+        rise,
+        assumption,
+    }
 }
 
 /// What a line stands for, and the weight if it says none; nothing for something that is not defined, which is reported.
@@ -255,6 +361,7 @@ pub(super) fn resolve(
             });
             (found, "track_file", "track_file NAME { weight 1 }")
         }
+        TargetDraft::Route(route) => return tracked_route(route, draft.at, tables, cx),
         TargetDraft::Service(..) | TargetDraft::Mark(_) => {
             let found = tables.services.iter().position(|one| is(&one.key, &draft.target));
             let found = found.map(|id| (TrackTarget::Service(ServiceId::from_index(id)), 0));
@@ -270,6 +377,36 @@ pub(super) fn resolve(
         );
     }
     found
+}
+
+/// The row of a route that is tracked; equal ones share it.
+fn tracked_route(
+    draft: &RouteDraft,
+    at: Position,
+    tables: &mut Tables,
+    cx: &mut Context<'_>,
+) -> Option<(TrackTarget, i16)> {
+    let RouteDraft { destination, table, gateway, .. } = *draft;
+    let link = match draft.link {
+        Some(given) => Some(tables.link(given.value, given.at)?),
+        None => None,
+    };
+    let route = TrackedRoute { destination, table, link, gateway };
+    let known = tables.tracked_routes.iter().position(|one| *one == route);
+    let id = known.unwrap_or(tables.tracked_routes.len());
+    if id >= MAX_TRACKED_ROUTES {
+        cx.error(
+            LIMIT,
+            at,
+            format_args!("more than {MAX_TRACKED_ROUTES} routes are tracked"),
+            format_args!("track fewer; this one is not"),
+        );
+        return None;
+    }
+    if known.is_none() {
+        tables.tracked_routes.push(route);
+    }
+    Some((TrackTarget::Route(TrackedRouteId::from_index(id)), 0))
 }
 
 fn is(key: &ServiceKey, target: &TargetDraft) -> bool {
@@ -335,7 +472,8 @@ pub(super) fn add_trackers(
                 format_args!("{why}; remove it"),
             );
         }
-        add_tracker(Tracker { target, weight, reverse: draft.reverse }, start, tables);
+        let TrackerDraft { reverse, rise, fall, init_fail, .. } = *draft;
+        add_tracker(Tracker { target, weight, reverse, rise, fall, init_fail }, start, tables);
     }
     row(start)..row(tables.trackers.len())
 }

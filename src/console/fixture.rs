@@ -168,6 +168,7 @@ fn probe(id: u32, each: u32) -> Probe {
         interval: Duration::from_secs(2),
         timeout: Duration::from_secs(1),
         retry: if place % 2 == 1 { 3 } else { 2 },
+        rise: 1,
         retry_delay: Duration::from_secs(1),
         warmup: Duration::ZERO,
         assumption: Assumption::Up,

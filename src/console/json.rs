@@ -22,7 +22,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers! { u8 u16 u32 u64 usize bool }
+numbers! { u8 u16 u32 u64 i16 i32 usize bool }
 
 impl Value for &str {
     fn write(&self, out: &mut dyn Write) -> fmt::Result {

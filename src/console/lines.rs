@@ -16,6 +16,7 @@ use core::net::IpAddr;
 use crate::check::Failure;
 use crate::config::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::OnFailure;
+use crate::config::model::TrackTarget;
 use crate::director::Director;
 use crate::director::action::Change;
 use crate::director::event::{DumpError, Errno};
@@ -142,6 +143,9 @@ impl<'a> Teller<'a> {
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
+            Reason::WokeLate(id, late) => self.about(Warning, id, format_args!("the next advert is {late} s late: another router may be MASTER")),
+            Reason::AlarmsCleared(count) => self.say(Info, format_args!("{count} alarms cleared by the operator")),
+            Reason::RouteTracked(id, there) => self.say(if there { Info } else { Warning }, format_args!("{} is {}", names.tracked(TrackTarget::Route(id)), if there { "there" } else { "missing" })),
         }
     }
 

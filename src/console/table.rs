@@ -53,6 +53,8 @@ pub enum Command {
     LogChanges,
     /// Set a variable that instances track: the argument is its name and the value.
     SetTrack,
+    /// Forget the alarms that stay: peers that do not fit, addresses that others speak for.
+    AlarmClear,
     /// Start the machine again. The shell does it, or says why not.
     Reboot,
     /// Switch the machine off. The shell does it, or says why not.
@@ -158,7 +160,7 @@ impl Row {
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 25] = [
+pub(super) static TABLE: [Row; 26] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -194,6 +196,8 @@ pub(super) static TABLE: [Row; 25] = [
     Row { words: &["arping", ADDRESS], help: "3 ARP requests: who has it, twice if two have; a key ends it", command: Command::Arping,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["set", "track", NAME, VALUE], help: "a track_file's number, kept across a reload", command: Command::SetTrack,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["alarm", "clear"], help: "forget misfit peers and duplicate addresses seen so far", command: Command::AlarmClear,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },

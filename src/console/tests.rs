@@ -8,6 +8,7 @@ use super::view::{Diagnostics, Outcome, Reload};
 use super::{Answer, Buf};
 use crate::check::{Failure, Verdict};
 use crate::config::ids::LinkId;
+use crate::config::model::{TrackTarget, Tracker};
 use crate::director::event::{Errno, Event};
 use crate::limits::MAX_REAL_SERVERS;
 use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
@@ -448,4 +449,26 @@ fn show_vrrp_and_why_say_that_an_owner_gave_in_to_another_one() {
         assert!(shown.lines().any(|shown| shown == line), "{shown}");
     }
     assert!(bench.ask("show vrrp json").contains("\"demoted\":true"));
+}
+
+#[test]
+fn what_is_tracked_with_a_weight_is_an_alarm_when_it_is_down_and_part_of_the_json() {
+    let mut config = config(SMALL);
+    let (target, weight) = (TrackTarget::Link(LinkId(0)), -20);
+    config.trackers = config
+        .trackers
+        .iter()
+        .flat_map(|one| [*one, Tracker { weight, reverse: true, ..Tracker::of(target) }])
+        .collect();
+    for (row, instance) in (0..).zip(&mut config.instances) {
+        instance.trackers = 2 * row..2 * row + 2;
+    }
+    let mut bench = Bench::new(config);
+    bench.run(at(8_400));
+    let status = bench.ask("status");
+    assert!(status.contains("  VI_1: interface eth0 is up, weight -20 and 1 more (show vrrp)\n"), "{status}");
+    let json = bench.ask("show vrrp json");
+    let tracker = "{\"target\":\"interface eth0\",\"weight\":-20,\"reverse\":true,\"fault\":false,\"adds\":-20,\"changes\":null}";
+    assert!(json.contains(tracker), "{json}");
+    assert_json(&json);
 }

@@ -3,6 +3,7 @@
 use super::action::{Action, Change, Dump};
 use super::bus::Timer;
 use super::event::{DumpError, Errno, Source};
+use super::track::Watched;
 use super::{Director, Parts};
 use crate::config::ids::{AddressId, Id};
 use crate::time::Instant;
@@ -19,7 +20,7 @@ impl Director {
         let (config, Parts { bus, links, vrrp, net_plan, nftables_plan, .. }) =
             (&self.config, &mut self.parts);
         // Routes from it go with it, and nobody says so (fib_sync_down_addr in net/ipv4/fib_semantics.c).
-        if !there && how == Source::Foreign && !config.routes.is_empty() {
+        if !there && how == Source::Foreign && config.routes.len() + config.tracked_routes.len() > 0 {
             bus.set_no_later(Timer::RouteAudit, now);
         }
         let ours = net_plan.find(entry, config, links);
@@ -72,8 +73,23 @@ impl Director {
 
     pub(super) fn handle_dumped(&mut self, now: Instant, action: Action, result: Result<(), DumpError>) {
         let Action::Dump { epoch, what } = action else { return };
-        let (config, Parts { bus, links, vrrp, net_plan, route_plan, nftables_plan, ipvs_plan, survey, .. }) =
-            (&self.config, &mut self.parts);
+        let (
+            config,
+            Parts {
+                bus,
+                links,
+                tracks,
+                vrrp,
+                health,
+                services,
+                net_plan,
+                route_plan,
+                nftables_plan,
+                ipvs_plan,
+                survey,
+                ..
+            },
+        ) = (&self.config, &mut self.parts);
         match what {
             Dump::Links => {
                 if survey.handle_dumped(now, (epoch, what), result, bus) {
@@ -88,7 +104,9 @@ impl Director {
                 }
             }
             Dump::Routes => {
-                survey.handle_dumped(now, (epoch, what), result, bus);
+                if survey.handle_dumped(now, (epoch, what), result, bus) {
+                    tracks.end_route_dump(now, Watched { config, links, health, services }, bus);
+                }
             }
             Dump::Rules => {
                 if survey.handle_dumped(now, (epoch, what), result, bus) {

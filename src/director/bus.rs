@@ -68,6 +68,8 @@ pub(crate) enum Timer {
     SecondBurst(InstanceId),
     /// An instance's periodic announcements.
     Refresh(InstanceId),
+    /// A change of something that an instance tracks has lasted long enough to count.
+    Track(InstanceId),
     /// A change of an interface has lasted long enough to count.
     LinkSettled(LinkId),
     /// The next announcement may leave by the interfaces that share this one's pace.
@@ -77,10 +79,10 @@ pub(crate) enum Timer {
 }
 
 const SINGLE: usize = 2 * RUNGS as usize + 5;
-const PER_INSTANCE: usize = 3;
+const PER_INSTANCE: usize = 4;
 const PER_LINK: usize = 3;
 
-/// How timers are numbered: single ones, then three per instance, three per interface, one per probe.
+/// How timers are numbered: single ones, then four per instance, three per interface, one per probe.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     instances: usize,
@@ -104,6 +106,7 @@ impl Layout {
             Timer::Protocol(id) => instance(id, 0),
             Timer::SecondBurst(id) => instance(id, 1),
             Timer::Refresh(id) => instance(id, 2),
+            Timer::Track(id) => instance(id, 3),
             Timer::LinkSettled(id) => link(id, 0),
             Timer::Pace(id, pace) => link(id, 1 + pace as usize),
             Timer::Probe(id) => links + self.links * PER_LINK + id.index(),
@@ -134,7 +137,8 @@ impl Layout {
             return match rest % PER_INSTANCE {
                 0 => Timer::Protocol(instance),
                 1 => Timer::SecondBurst(instance),
-                _ => Timer::Refresh(instance),
+                2 => Timer::Refresh(instance),
+                _ => Timer::Track(instance),
             };
         }
         let rest = rest - self.instances * PER_INSTANCE;

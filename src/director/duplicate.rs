@@ -107,6 +107,13 @@ impl Duplicates {
         }
     }
 
+    /// The operator has seen them: how many are forgotten. Whoever still speaks for an address is an alarm again.
+    pub(crate) fn clear(&mut self) -> u32 {
+        let listed = u32::try_from(self.rows.len()).unwrap_or(0);
+        *self = Self::default();
+        listed
+    }
+
     /// An instance changed its state: who is no MASTER holds no address.
     pub(crate) fn instance_changed(&mut self, id: InstanceId, config: &Config, vrrp: &Vrrp) {
         if !vrrp.is_master(id) {
@@ -179,6 +186,19 @@ mod tests {
         assert!(node.is_master(0) && node.director.duplicates().get(AddressId(0)).is_some());
         node.handle(Event::Stop { keep: Keep::default() });
         assert!(node.director.duplicates().get(AddressId(0)).is_none(), "who holds nothing has no alarm");
+    }
+
+    #[test]
+    fn cleared_alarms_are_counted_and_come_back_if_the_reason_is_still_there() {
+        let mut node = master();
+        node.run_millis(1_100);
+        claim(&mut node, STRANGER);
+        node.take_records();
+        node.handle(Event::ClearAlarms);
+        assert!(node.take_records().contains(&Reason::AlarmsCleared(1)));
+        assert_eq!(node.director.duplicates().iter().count(), 0);
+        claim(&mut node, STRANGER);
+        assert_eq!((said(&mut node), node.director.duplicates().iter().count()), (1, 1));
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub enum Event<'a> {
         /// Its new value.
         value: i16,
     },
+    /// The operator has seen the alarms that stay.
+    ClearAlarms,
     /// The monitoring socket overran: what the kernel holds is unknown until it is dumped.
     Overrun,
     /// Take down what is installed; the shell waits until [`super::Director::is_stopped`].

@@ -244,18 +244,19 @@ impl ProbeState {
         self.hindered = false;
         let steps = u16::try_from(probe.checker.steps()).unwrap_or(u16::MAX);
         match self.belief {
-            Belief::Unproven | Belief::Awaited | Belief::Up => {
-                if self.belief == Belief::Awaited {
-                    self.since = now;
-                }
+            Belief::Unproven | Belief::Up => {
                 self.belief = Belief::Up;
                 self.step = (self.step + 1) % steps;
             }
-            Belief::Down => {
+            Belief::Awaited if probe.rise <= 1 => {
+                (self.belief, self.since) = (Belief::Up, now);
+                self.step = (self.step + 1) % steps;
+            }
+            Belief::Awaited | Belief::Down => {
                 self.passed = self.passed.saturating_add(1);
                 // The first one is of the step that failed; a full pass is then every step once, from the first.
                 self.step = if self.passed == 1 { 0 } else { (self.step + 1) % steps };
-                if usize::from(self.passed) >= probe.checker.recovery() {
+                if usize::from(self.passed) >= probe.checker.recovery().max(probe.rise.into()) {
                     (self.belief, self.since, self.passed, self.step) = (Belief::Up, now, 0, 0);
                 }
             }

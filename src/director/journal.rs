@@ -9,7 +9,7 @@ use super::groups::Standing;
 use super::vrrp::{Fault, Reject};
 use crate::check::Failure;
 use crate::config::ids::{
-    AddressId, DestinationId, GroupId, InstanceId, LinkId, ProbeId, ServiceId, VariableId,
+    AddressId, DestinationId, GroupId, InstanceId, LinkId, ProbeId, ServiceId, TrackedRouteId, VariableId,
 };
 use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
@@ -169,6 +169,12 @@ pub enum Reason {
     ServiceRetired,
     /// The director is going down.
     Stopping,
+    /// A route that is tracked is there, or missing.
+    RouteTracked(TrackedRouteId, bool),
+    /// A MASTER showed itself so late that it gives up (`timer_expired_backup`).
+    WokeLate(InstanceId, Duration),
+    /// The operator cleared so many alarms.
+    AlarmsCleared(u32),
 }
 
 /// The other router in an election.

@@ -171,7 +171,14 @@ impl Links {
     }
 
     /// The kernel describes an interface.
-    pub(crate) fn handle_link(&mut self, now: Instant, entry: &LinkEntry, bus: &mut Bus) {
+    /// `longest` is how long a change of an interface may last at most before it counts.
+    pub(crate) fn handle_link(
+        &mut self,
+        now: Instant,
+        entry: &LinkEntry,
+        longest: &dyn Fn(LinkId) -> Duration,
+        bus: &mut Bus,
+    ) {
         let named = self.names.iter().position(|name| *name == entry.name).map(LinkId::from_index);
         // An interface that was renamed away is gone under its old name.
         if let Some(old) = self.by_index(entry.index).filter(|old| Some(*old) != named) {
@@ -182,7 +189,7 @@ impl Links {
         let before = self.get(id);
         let reported = entry.admin_up && entry.running;
         let same = before.index == entry.index;
-        let running = if same { self.settle(now, (id, before), reported, bus) } else { reported };
+        let running = if same { self.settle(now, (id, before), (reported, longest), bus) } else { reported };
         let Some(link) = self.table.get_mut(id.index()) else { return };
         if before.index != entry.index {
             *link = before.renewed();

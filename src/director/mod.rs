@@ -89,24 +89,58 @@ pub(crate) struct Parts {
     survey: Survey,
 }
 
+/// The tables with a row for each real server or probe: milliseconds of work together, so a reload makes them one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Large {
+    bus: Option<Bus>,
+    health: Option<Health>,
+    services: Option<Services>,
+    ipvs_plan: Option<IpvsPlan>,
+}
+
+impl Large {
+    /// Makes the next one; false if there is none.
+    fn step(&mut self, config: &Config, now: Instant) -> bool {
+        if self.bus.is_none() {
+            self.bus = Some(Bus::new(config, Epoch::default()));
+        } else if self.health.is_none() {
+            self.health = Some(Health::new(config, now));
+        } else if self.services.is_none() {
+            self.services = Some(Services::new(config, now));
+        } else if self.ipvs_plan.is_none() {
+            self.ipvs_plan = Some(IpvsPlan::new(config));
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
 impl Parts {
     /// Empty tables for `config`, but for the keys of its services ([`IpvsPlan::enter`]).
     fn new(config: &Config, now: Instant) -> Self {
+        let mut large = Large::default();
+        while large.step(config, now) {}
+        Self::of(large, config, now)
+    }
+
+    /// The same around tables that were made one by one.
+    fn of(large: Large, config: &Config, now: Instant) -> Self {
         Self {
-            bus: Bus::new(config, Epoch::default()),
+            bus: large.bus.unwrap_or_else(|| Bus::new(config, Epoch::default())),
             links: Links::new(config),
             tracks: Tracks::new(config),
             vrrp: Vrrp::new(config, now),
             duplicates: Duplicates::default(),
             groups: Groups::new(config, now),
             garp: Announcements::new(config),
-            health: Health::new(config, now),
-            services: Services::new(config, now),
+            health: large.health.unwrap_or_else(|| Health::new(config, now)),
+            services: large.services.unwrap_or_else(|| Services::new(config, now)),
             net_plan: NetPlan::new(config),
             nftables_plan: NftablesPlan::new(config),
             route_plan: RoutePlan::new(config),
-            ipvs_plan: IpvsPlan::new(config),
-            survey: Survey::new(config.routes.len() + config.rules.len() > 0),
+            ipvs_plan: large.ipvs_plan.unwrap_or_else(|| IpvsPlan::new(config)),
+            survey: Survey::new(config.routes.len() + config.rules.len() + config.tracked_routes.len() > 0),
         }
     }
 }
@@ -148,12 +182,14 @@ impl Director {
             Event::Advert { link, channel: by, packet } => {
                 vrrp.receive(now, (link, by), packet, (config, links), bus)
             }
-            Event::Link(entry) => links.handle_link(now, entry, bus),
+            Event::Link(entry) => links.handle_link(now, entry, &|id| vrrp.longest_delay(id, config), bus),
             Event::LinkGone(entry) => links.handle_gone(now, entry, bus),
             Event::Address { entry, source } => self.handle_address(now, entry, (true, source)),
             Event::AddressGone { entry, source } => self.handle_address(now, entry, (false, source)),
             Event::Route { entry, there, source } => {
                 route_plan.handle_route(now, entry, (there, source), (config, vrrp, links), bus);
+                let watched = Watched { config, links, health, services };
+                tracks.handle_route(now, entry, (there, source), watched, bus);
             }
             Event::Rule { entry, there, source } => {
                 route_plan.handle_rule(now, entry, (there, source), (config, vrrp, links), bus);
@@ -174,6 +210,10 @@ impl Director {
             }
             Event::SetVariable { variable, value } => {
                 tracks.set(now, (variable, value), Watched { config, links, health, services }, bus);
+            }
+            Event::ClearAlarms => {
+                let count = duplicates.clear() + vrrp.clear_misfits();
+                bus.record(now, Reason::AlarmsCleared(count));
             }
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {
@@ -197,6 +237,7 @@ impl Director {
             Parts {
                 bus,
                 links,
+                tracks,
                 vrrp,
                 garp,
                 health,
@@ -224,7 +265,10 @@ impl Director {
             let (action, what) = survey.poll(bus)?;
             match what {
                 Dump::Links => links.begin_dump(),
-                Dump::Routes => route_plan.begin_dump(),
+                Dump::Routes => {
+                    route_plan.begin_dump();
+                    tracks.begin_route_dump();
+                }
                 Dump::Rules => {}
                 Dump::Addresses | Dump::Services | Dump::Destinations(_) => {
                     links.begin_address_dump();

@@ -10,7 +10,7 @@ use super::index::Index;
 use super::journal::Reason;
 use super::track::Watched;
 use super::vrrp::{Predecessor, is_same};
-use super::{Director, Parts};
+use super::{Director, Large, Parts};
 use crate::config::Config;
 use crate::config::ids::{Id, InstanceId};
 use crate::config::model::Probe;
@@ -31,6 +31,7 @@ pub(crate) struct Maps {
 #[derive(Debug)]
 pub struct Reload {
     config: Config,
+    large: Large,
     parts: Option<Parts>,
     maps: Maps,
     /// Probes of the running configuration by what they ask.
@@ -59,7 +60,7 @@ impl Reload {
             probes: vec![None; config.probes.len()].into_boxed_slice(),
         };
         let probes = Index::new(running.config().probes.len());
-        Self { config, parts: None, maps, probes, stage: Stage::Tables, now }
+        Self { config, large: Large::default(), parts: None, maps, probes, stage: Stage::Tables, now }
     }
 
     /// The configuration being prepared.
@@ -70,8 +71,10 @@ impl Reload {
     /// Does a slice of the work; true when nothing is left to do. `running` is the director given at the start.
     pub fn step(&mut self, running: &Director) -> bool {
         self.stage = match self.stage {
+            Stage::Tables if self.large.step(&self.config, self.now) => Stage::Tables,
             Stage::Tables => {
-                self.parts = Some(Parts::new(&self.config, self.now));
+                let large = core::mem::take(&mut self.large);
+                self.parts = Some(Parts::of(large, &self.config, self.now));
                 Stage::OldProbes(0)
             }
             Stage::OldProbes(from) => self.index_probes(from, running),
@@ -176,13 +179,16 @@ impl Director {
     }
 
     /// Puts a prepared configuration in force. Everything asked before is of an old epoch: slots are to be stopped,
-    /// and readers of the journal must have read it, since ids change their meaning.
-    pub fn adopt(&mut self, now: Instant, reload: Reload) {
+    /// and readers of the journal must have read it, since ids change their meaning. This cannot be cut: half of it would
+    /// meet events with tables of both configurations. It is bound by the rows of probes and destinations that are copied.
+    /// What is replaced comes back, to be freed in another turn.
+    pub fn adopt(&mut self, now: Instant, reload: Reload) -> Former {
         let (config, mut parts, maps) = reload.finish(self);
         let old = &mut self.parts;
         let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
         parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
         parts.links.adopt(&old.links, (&self.config, &config), (&old.bus, &mut parts.bus));
+        parts.survey.adopt(&old.survey);
         parts.vrrp.adopt(now, from, &config, &mut parts.bus);
         parts.duplicates.adopt(&old.duplicates, &self.config, &config);
         parts.groups.adopt(&old.groups, (&self.config, &config), &parts.vrrp, &mut parts.bus);
@@ -200,9 +206,21 @@ impl Director {
         parts.services.resume(now, &config, &parts.health, &mut parts.bus);
         parts.tracks.adopt(&old.tracks, &self.config, &config);
         let Parts { links, health, services, tracks, bus, .. } = &mut parts;
-        tracks.take_stock(Watched { config: &config, links, health, services }, bus);
-        *self = Self { config, parts };
+        tracks.take_stock(now, Watched { config: &config, links, health, services }, bus);
+        let former = core::mem::replace(self, Self { config, parts });
         self.settle(now);
+        Former(former)
+    }
+}
+
+/// The configuration and the state that a reload replaced.
+#[derive(Debug)]
+pub struct Former(Director);
+
+impl Former {
+    /// Frees them in two pieces: the tables now, the configuration when what is returned is dropped.
+    pub fn free(self) -> Config {
+        self.0.config
     }
 }
 

@@ -20,9 +20,11 @@ impl Director {
             Parts {
                 bus,
                 links,
+                tracks,
                 vrrp,
                 garp,
                 health,
+                services,
                 net_plan,
                 nftables_plan,
                 route_plan,
@@ -50,6 +52,9 @@ impl Director {
                 Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
                 Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),
                 Some(Timer::Probe(id)) => health.handle_timer(id),
+                Some(Timer::Track(id)) => {
+                    tracks.handle_timer(now, id, Watched { config, links, health, services }, bus);
+                }
             }
         }
     }
@@ -75,7 +80,9 @@ impl Director {
         } = &mut self.parts;
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {
-                tracks.changed(TrackTarget::Link(link), Watched { config, links, health, services }, bus);
+                let watched = Watched { config, links, health, services };
+                tracks.changed(now, TrackTarget::Link(link), watched, bus);
+                tracks.link_changed(now, bus);
                 net_plan.link_changed(link, config, links);
                 nftables_plan.touch();
                 route_plan.link_changed(link, config, links);
@@ -103,11 +110,11 @@ impl Director {
             }
             while let Some(id) = bus.verdicts.pop().map(ProbeId::from_index) {
                 services.verdict_changed(now, id, config, health, bus);
-                tracks.verdict_changed(id, Watched { config, links, health, services }, bus);
+                tracks.verdict_changed(now, id, Watched { config, links, health, services }, bus);
             }
             while let Some(id) = bus.services.pop().map(ServiceId::from_index) {
                 ipvs_plan.service_changed(id, config);
-                tracks.service_changed(id, Watched { config, links, health, services }, bus);
+                tracks.service_changed(now, id, Watched { config, links, health, services }, bus);
             }
             if !bus.has_facts() {
                 break;

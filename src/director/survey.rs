@@ -31,13 +31,25 @@ pub(crate) struct Survey {
     failed: bool,
     /// There are routes or rules to be compared.
     routing: bool,
+    /// One survey was whole: what a predecessor left is known.
+    whole: bool,
 }
 
 impl Survey {
     /// A survey that is about to begin.
     pub(crate) fn new(routing: bool) -> Self {
         let progress = Progress::Wanted(Dump::Links);
-        Self { progress, again: false, interrupted: false, failed: false, routing }
+        Self { progress, again: false, interrupted: false, failed: false, routing, whole: false }
+    }
+
+    /// True when the kernel was listed as a whole once, by this configuration or one that it took over from.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Takes over that the kernel was listed: what an earlier configuration left is known by the plans.
+    pub(crate) const fn adopt(&mut self, old: &Self) {
+        self.whole = old.whole;
     }
 
     /// Begins a survey; one that is running begins anew, since what it saw may be old.
@@ -101,6 +113,7 @@ impl Survey {
             Dump::Addresses | Dump::Rules | Dump::Services | Dump::Destinations(_) => Progress::Idle,
         };
         self.interrupted &= self.progress != Progress::Idle;
+        self.whole |= self.progress == Progress::Idle;
         true
     }
 }

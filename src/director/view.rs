@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::action::{Action, AdvertKind, Epoch, FilterStep};
+use super::action::{Action, AddressRef, AdvertKind, Epoch, FilterStep};
 use super::duplicate::Duplicates;
 use super::garp::Announcements;
 use super::groups::Groups;
@@ -20,7 +20,7 @@ use super::vrrp::packet::Datagram;
 use super::{Director, Parts};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId};
-use crate::config::model::{Probe, Tracker};
+use crate::config::model::Probe;
 use crate::time::Instant;
 use crate::wire::link::{LinkIndex, LinkName};
 use crate::wire::vrrp::Channel;
@@ -100,6 +100,17 @@ impl Director {
         self.parts.ipvs_plan.request(action, &self.config, &self.parts.services)
     }
 
+    /// The interface whose kernel must keep other addresses when this one's network loses its first one
+    /// (`promote_secondaries`), before the address is added.
+    pub fn promotes(&self, action: Action) -> Option<(LinkIndex, LinkName)> {
+        let Action::AddAddress { address: AddressRef::Configured(id), .. } = action else { return None };
+        let address = self.config.addresses.get(id.index()).filter(|one| one.address.is_ipv4())?;
+        let instance = self.config.instances.get(address.instance?.index())?;
+        let (index, name) =
+            (self.parts.links.get(address.link).index, self.config.links.get(address.link.index())?);
+        instance.manners.promotes.then_some((index, *name))
+    }
+
     /// The probe of [`Action::Probe`].
     pub fn probe(&self, id: ProbeId) -> Option<&Probe> {
         self.config.probes.get(id.index())
@@ -139,6 +150,12 @@ impl Director {
             || parts.survey.has_work()
     }
 
+    /// True when the kernel was listed once as a whole. A reload before that would forget what a predecessor that was
+    /// killed left behind by the configuration that is going.
+    pub fn knows_kernel(&self) -> bool {
+        self.parts.survey.is_whole()
+    }
+
     /// After [`Event::Stop`]: true when everything is taken down, or cannot be for now.
     pub fn is_stopped(&self) -> bool {
         let parts = &self.parts;
@@ -164,10 +181,10 @@ impl Director {
         &self.parts.links
     }
 
-    /// What a tracker comes to now.
-    pub fn effect(&self, tracker: &Tracker) -> Effect {
+    /// What the tracker in this row of `Config::trackers` comes to now.
+    pub fn effect(&self, row: u32) -> Effect {
         let Parts { links, health, services, tracks, .. } = &self.parts;
-        tracks.effect(tracker, Watched { config: &self.config, links, health, services })
+        tracks.effect(row, Watched { config: &self.config, links, health, services })
     }
 
     /// What instances track.

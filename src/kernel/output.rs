@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -19,6 +20,9 @@ pub const MAX_WRITE: usize = 4_096;
 /// `AGAIN` if it would have to wait; else what the kernel says (`NOSPC`, `BADF`, `PIPE`).
 pub fn write_now(to: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     let bytes = bytes.get(..MAX_WRITE).unwrap_or(bytes);
+    if DIRECT.load(Ordering::Relaxed) == to.as_raw_fd() {
+        return rustix::io::write(to, bytes);
+    }
     match rustix::net::send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
         Err(Errno::NOTSOCK) => {}
         done => return done,
@@ -79,13 +83,21 @@ pub fn standard_error() -> BorrowedFd<'static> {
 /// Standard error, opened once more.
 static OWN: OnceLock<OwnedFd> = OnceLock::new();
 
+/// A descriptor of which it is known that writing to it is all that is needed: it is non-blocking and ours, or a file.
+static DIRECT: AtomicI32 = AtomicI32::new(-1);
+
 /// Opens standard error once more, non-blocking, if it is a terminal, a device or a pipe. A terminal polls writable
 /// as long as it has room for one byte, and a longer write then waits for its reader: a stopped terminal would stop
 /// the adverts. Without `/proc`, or if it may not be opened, everything stays as it was.
 pub fn own_standard_error() {
-    if let Ok(own) = reopen(super::sys::stdio::error()) {
+    let error = super::sys::stdio::error();
+    if let Ok(own) = reopen(error) {
         // A second call finds the first one's.
         let _ = OWN.set(own);
+    }
+    let is_file = rustix::fs::fstat(error).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+    if OWN.get().is_some() || is_file {
+        DIRECT.store(standard_error().as_raw_fd(), Ordering::Relaxed);
     }
 }
 

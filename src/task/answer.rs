@@ -241,6 +241,10 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
             echo::ask(shell, &request, piece).map_or_else(Kind::Over, Kind::Echo)
         }
         (Command::SetTrack, _) => Kind::Over(set_track(shell, request.argument.as_str(), piece)),
+        (Command::AlarmClear, _) => {
+            shell.handle(Event::ClearAlarms);
+            Kind::Over(STATUS_OK)
+        }
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
         (Command::Ipvs, Some(family)) if present => {

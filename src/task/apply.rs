@@ -9,7 +9,7 @@ use super::meter::Work;
 use super::shell::Shell;
 use super::{adverts, answers, ipvs, nftables, route, slots};
 use crate::director::action::{Action, Actions, Budget, Dump};
-use crate::kernel::clock;
+use crate::kernel::{clock, sysctl};
 use crate::limits::MAX_BATCH;
 
 /// Polls the director once. True if there was anything to do.
@@ -30,7 +30,10 @@ pub(super) fn poll(shell: &Rc<Shell>) -> bool {
                 shell.meter.measure(Work::Adverts, || send(shell, *action));
                 Ok(())
             }
-            Kind::Route => to_route.push(*action),
+            Kind::Route => {
+                promote(shell, *action);
+                to_route.push(*action)
+            }
             Kind::Ipvs => to_ipvs.push(*action),
             Kind::Other => {
                 start(shell, *action);
@@ -82,6 +85,18 @@ const fn kind(action: Action) -> Kind {
         | Action::Probe { .. }
         | Action::AbortProbe { .. }
         | Action::Filter { .. } => Kind::Other,
+    }
+}
+
+/// `promote_secondaries`: without it the kernel removes all addresses of a network with its first one
+/// (`__inet_del_ifa` in net/ipv4/devinet.c). Once for many addresses of one interface.
+fn promote(shell: &Shell, action: Action) {
+    let Some((index, name)) = shell.director.borrow().promotes(action) else { return };
+    if shell.promoted.replace(index) == index {
+        return;
+    }
+    if let Err(error) = sysctl::set(&format!("net/ipv4/conf/{name}/promote_secondaries"), "1") {
+        log::warn!("{error}: an address that the kernel drops is put back");
     }
 }
 

@@ -40,9 +40,10 @@ pub(super) fn follow(shell: &Shell) {
     let Some(socket) = shell.monitored.get() else { return };
     let director = shell.director.borrow();
     let config = director.config();
-    for (unused, groups) in
-        [(config.routes.is_empty(), GROUPS_ROUTES), (config.rules.is_empty(), GROUPS_RULES)]
-    {
+    for (unused, groups) in [
+        (config.routes.len() + config.tracked_routes.len() == 0, GROUPS_ROUTES),
+        (config.rules.is_empty(), GROUPS_RULES),
+    ] {
         let done = if unused { socket.io().leave(&groups) } else { socket.io().join(&groups) };
         if let Err(error) = done {
             log::warn!("{error}: what others change is found late");

@@ -18,7 +18,7 @@ use super::reactor::store;
 use super::shell::Shell;
 use super::{adverts, apply, claims, journal, load, monitor, slots};
 use crate::config::Config;
-use crate::director::reload::Reload;
+use crate::director::reload::{Former, Reload};
 use crate::kernel::clock;
 use crate::kernel::error::Error;
 use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
@@ -26,6 +26,9 @@ use crate::time::{Duration, Instant};
 
 /// Work of this length is followed by everybody else's turn.
 const SLICE: Duration = Duration::from_millis(1);
+
+/// A reload waits so long after the start for the first list of what the kernel has.
+const KNOWN_BY: Duration = Duration::from_secs(3);
 
 /// Whether errors are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,10 +191,19 @@ async fn put_in_force(shell: &Rc<Shell>, config: Config) {
     while !in_slices(shell, || reload.step(&shell.director.borrow())) {
         yield_now().await;
     }
-    shell.meter.measure(Work::Reload, || swap(shell, reload));
+    // Milliseconds after the start, or never if the kernel lists nothing.
+    let patience = shell.started + KNOWN_BY;
+    while !shell.director.borrow().knows_kernel() && clock::now() < patience {
+        yield_now().await;
+    }
+    let former = shell.meter.measure(Work::Reload, || swap(shell, reload));
+    yield_now().await;
+    let config = shell.meter.measure(Work::Reload, || former.free());
+    yield_now().await;
+    shell.meter.measure(Work::Reload, || drop(config));
 }
 
-fn swap(shell: &Rc<Shell>, reload: Reload) {
+fn swap(shell: &Rc<Shell>, reload: Reload) -> Former {
     warn_of_the_box(shell, reload.config());
     load::reserve(&shell.reactor, reload.config());
     let before = shell.director.borrow().config().links.clone();
@@ -199,7 +211,7 @@ fn swap(shell: &Rc<Shell>, reload: Reload) {
     apply::departures(shell);
     journal::drain_all(shell);
     slots::abort_all(shell);
-    shell.director.borrow_mut().adopt(clock::now(), reload);
+    let former = shell.director.borrow_mut().adopt(clock::now(), reload);
     // Before the director's next action lists them: what happens from then on must be heard.
     monitor::follow(shell);
     shell.touched.set(true);
@@ -211,6 +223,7 @@ fn swap(shell: &Rc<Shell>, reload: Reload) {
     adverts::follow(shell, &before, shell.director.borrow().config());
     claims::follow(shell);
     slots::grow(shell, probes);
+    former
 }
 
 /// What a reload does not change: the box itself was set up before the loop.

@@ -31,6 +31,7 @@ use crate::kernel::process;
 use crate::limits::MAX_LINE_BYTES;
 use crate::observe::{log, ring};
 use crate::time::{Duration, Instant};
+use crate::wire::link::LinkIndex;
 
 /// Bytes of the buffer that every netlink socket reads into: the kernel never makes a datagram of a dump longer
 /// (`NLMSG_GOODSIZE` and the 32 KiB cap of `netlink_dump`).
@@ -97,6 +98,8 @@ pub struct Shell {
     pub(super) frames: Option<PacketSocket>,
     /// Addresses and interfaces: requests and dumps.
     pub(super) route: RefCell<Requests>,
+    /// The interface that was told last to keep other addresses when the first one goes.
+    pub(super) promoted: Cell<LinkIndex>,
     /// The IPVS table: requests and dumps.
     pub(super) ipvs: RefCell<Requests>,
     /// nf_tables, from the first request on.
@@ -188,6 +191,7 @@ impl Shell {
             monitored: OnceCell::new(),
             frames: parts.frames,
             route: RefCell::new(parts.route),
+            promoted: Cell::default(),
             ipvs: RefCell::new(parts.ipvs),
             nftables: RefCell::new(None),
             ipvs_family: Cell::new(None),

@@ -247,17 +247,24 @@ fn trackers_keep_their_order_whatever_was_tracked_because_of_an_address() {
 #[test]
 fn everything_that_is_tracked_is_the_same_again() {
     let text = round(
-        "ping_group \"up link\" {\n192.0.2.1\n2001:db8::1 init_fail dead 7.5\n}\nping_group b { 192.0.2.1 interval 0.5 }\n
+        "ping_group \"up link\" {\n192.0.2.1\n2001:db8::1 init_fail dead 7.5\n}\nping_group b { 192.0.2.1 interval 0.5 fall 3 rise 2 }\n
 track_file drain {\nweight -3\ninit_file 4\n}\ntrack_file x {\n}\n
 vrrp_instance A {\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {\n192.0.2.1\n}
 track_file {\ndrain\nx weight 0\n}\ntrack_interface {\neth1 reverse\n}\ntrack_service {\n192.0.2.1 80\nfwmark 7 weight 9\n}
-track_ping_group {\n\"up link\" weight -20 reverse\nb\n}\ntrack_interface {\neth2 weight 4\n}\n}
+track_ping_group {\n\"up link\" weight -20 reverse\nb rise 2 fall 0.5 init_fail\n}
+track_route {\ndefault\n198.51.100.9/24 table 7 dev eth1 via 192.0.2.3 weight 9 fall 1\ndefault via fe80::1\n}\ntrack_interface {\neth2 weight 4\n}\n}
 vrrp_sync_group G {\ngroup {\nA\n}\nsync_group_tracking_weight\ntrack_ping_group {\nb weight 3\n}\n}
 virtual_server 192.0.2.1 80 {\nprotocol TCP\nreal_server 192.0.2.9 80 {\n}\n}
 virtual_server fwmark 7 {\nlb_kind DR\nreal_server 192.0.2.9 {\n}\n}\n",
     );
-    for line in ["        fwmark 7 weight 9", "        b weight 3", "        \"up link\" weight -20 reverse"]
-    {
+    for line in [
+        "        198.51.100.0/24 table 7 dev eth1 via 192.0.2.3 weight 9 fall 1",
+        "        ::/0 via fe80::1",
+        "        b rise 2 fall 0.5 init_fail",
+        "        fwmark 7 weight 9",
+        "        b weight 3",
+        "        \"up link\" weight -20 reverse",
+    ] {
         assert!(text.lines().any(|it| it == line), "{line}: {text}");
     }
 }
@@ -472,8 +479,14 @@ fn instance(number: usize) -> BoxedStrategy<String> {
         flag("no_accept"),
         flag("accept"),
         flag("dont_track_primary"),
+        flag("promote_secondaries"),
+        line("timer_expired_backup", of(&["", "1", "254"])),
         block(flag("track_ping_group"), tracked(of(&["p", "q"]))),
         block(flag("track_interface"), tracked(link())),
+        block(
+            flag("track_route"),
+            tracked(of(&["default", "10.9.0.0/16 table 7 dev eth1", "::/0 via fe80::1"])),
+        ),
         block(flag("track_service"), tracked(of(&["10.0.0.1 80", "10.0.0.2 80", "fwmark 1"]))),
         block(flag("track_file"), tracked(of(&["f"]))),
         block(

@@ -39,8 +39,15 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
     let rows =
         [("interval", group.interval, Duration::from_secs(1)), ("dead", group.dead, Duration::from_secs(5))];
     for (keyword, value, default) in rows {
-        page.rated(1, keyword, &Seconds(value), value == default)?;
+        // Beside `fall` it says nothing.
+        if keyword != "dead" || group.fall == 0 {
+            page.rated(1, keyword, &Seconds(value), value == default)?;
+        }
     }
+    if group.fall != 0 {
+        page.line(1, "fall", &group.fall)?;
+    }
+    page.numbers(1, &[("rise", group.rise.into(), 1)])?;
     if group.assumption == Assumption::Down {
         page.flag(1, "init_fail")?;
     }
@@ -55,6 +62,7 @@ pub(super) const fn block(tracker: &Tracker) -> &'static str {
         TrackTarget::Ping(_) => "track_ping_group",
         TrackTarget::Service(_) => "track_service",
         TrackTarget::Variable(_) => "track_file",
+        TrackTarget::Route(_) => "track_route",
     }
 }
 
@@ -64,7 +72,13 @@ pub(super) fn line(config: &Config, tracker: &Tracker, page: &mut Page<'_>) -> c
         if tracker.weight != 0 || matches!(tracker.target, TrackTarget::Variable(_)) {
             write!(f, " weight {}", tracker.weight)?;
         }
-        f.write_str(if tracker.reverse { " reverse" } else { "" })
+        f.write_str(if tracker.reverse { " reverse" } else { "" })?;
+        for (word, time) in [("rise", tracker.rise), ("fall", tracker.fall)] {
+            if !time.is_zero() {
+                write!(f, " {word} {}", Seconds(time))?;
+            }
+        }
+        f.write_str(if tracker.init_fail { " init_fail" } else { "" })
     });
     let longest = page.style.longest;
     let word = |text| Word { text, longest };
@@ -78,6 +92,11 @@ pub(super) fn line(config: &Config, tracker: &Tracker, page: &mut Page<'_>) -> c
         TrackTarget::Variable(id) => {
             put(&word(config.variables.get(id.index()).map_or("", |it| text(it.name))))
         }
+        TrackTarget::Route(id) => put(&core::fmt::from_fn(|f| {
+            let Some(route) = config.tracked_routes.get(id.index()) else { return Ok(()) };
+            let name = route.link.map(|link| word(config.link_name(link)));
+            route.write(f, name.as_ref().map(|name| name as &dyn Display))
+        })),
         TrackTarget::Service(id) => match config.services.get(id.index()).map(|service| service.key) {
             Some(ServiceKey::Address { address, port, .. }) => put(&format_args!("{address} {port}")),
             Some(ServiceKey::Mark { mark, .. }) => put(&format_args!("fwmark {mark}")),

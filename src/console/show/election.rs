@@ -40,6 +40,9 @@ pub(super) fn why_not(
     let mut say = |what: fmt::Arguments<'_>| labelled(out, "why not we", what);
     match (router.state, router.active) {
         (State::Master, _) => return Ok(()),
+        (State::Init, _) if view.director.vrrp().held_until(view.now).is_some() => {
+            return say(format_args!("the delay of the start is not over"));
+        }
         (State::Init, _) => return say(format_args!("interface, address or socket are not there yet")),
         (State::Fault(_), _) => return say(format_args!("a router with a fault takes no part")),
         (State::Backup, None) => say(format_args!("it listens first, {wait} s, whether somebody is MASTER"))?,

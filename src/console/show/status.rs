@@ -9,7 +9,7 @@ use super::other::write_reload;
 use super::vrrp::last_refusal;
 use super::{misfits, state_word};
 use crate::config::ids::{Id, InstanceId, ServiceId};
-use crate::config::model::Service;
+use crate::config::model::{Service, TrackTarget};
 use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown};
 use crate::console::lines::why::Why;
@@ -18,6 +18,7 @@ use crate::console::text::{Ago, Count, Fine, Line, SCREEN_WIDTH, Span, clip, cli
 use crate::console::view::{Outcome, View};
 use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
+use crate::director::track::Effect;
 use crate::director::vrrp::{State, VirtualRouter};
 use crate::wire::errno::Text;
 
@@ -318,11 +319,32 @@ fn vrrp_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::
             None => say(format_args!("{refused} refused"))?,
         }
     }
+    weighted_alarms(view, say)?;
     let unsent: u64 = routers(view).map(|(_, router)| router.counters.send_failed_total).sum();
     if unsent > 0 {
         say(format_args!("{} not sent (show vrrp)", Count(unsent, "advert")))?;
     }
     Ok(())
+}
+
+/// Trackers with a weight that are down: no instance is in FAULT because of them. One line, the first by name.
+fn weighted_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    let config = view.director.config();
+    let all = config.instances.iter().enumerate().flat_map(|(id, instance)| {
+        let trackers = instance.trackers.clone().zip(config.trackers_of(instance));
+        trackers.map(move |(row, tracker)| (id, row, tracker))
+    });
+    let mut down = all.filter(|(_, row, tracker)| {
+        let variable = matches!(tracker.target, TrackTarget::Variable(_));
+        let share = if tracker.weight > 0 { 0 } else { i32::from(tracker.weight) };
+        !variable && tracker.weight != 0 && view.director.effect(*row) == Effect::Adds(share)
+    });
+    let Some((id, _, tracker)) = down.next() else { return Ok(()) };
+    let (names, more) = (Names(config), down.count());
+    let (name, what) = (names.instance(InstanceId::from_index(id)), names.tracked(tracker.target));
+    let state = if tracker.reverse { "up" } else { "down" };
+    let more = fmt::from_fn(|f| if more == 0 { Ok(()) } else { write!(f, " and {more} more") });
+    say(format_args!("{name}: {what} is {state}, weight {}{more} (show vrrp)", tracker.weight))
 }
 
 const OPEN: u8 = 0;

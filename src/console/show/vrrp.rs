@@ -10,9 +10,9 @@ use crate::config::ids::{AddressId, Id, InstanceId};
 use crate::config::model::{Instance, Preemption, VirtualAddress};
 use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown, until};
-use crate::console::lines::Names;
 use crate::console::lines::why::Why;
-use crate::console::text::{Ago, Count, Line, Span};
+use crate::console::lines::{Names, Routing};
+use crate::console::text::{Ago, Count, Line, Span, Until};
 use crate::console::view::View;
 use crate::director::action::RoutingRef;
 use crate::director::groups::Standing;
@@ -25,6 +25,8 @@ const HEAD: u8 = 0;
 const ADDRESS: u8 = 1;
 const REFUSALS: u8 = 2;
 const OPEN: u8 = 3;
+const TRACKER: u8 = 4;
+const ROUTING: u8 = 5;
 
 pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
     let config = view.director.config();
@@ -150,11 +152,16 @@ fn standing(standing: Standing) -> &'static str {
 /// The trackers that count: those that mean FAULT, and those that change the priority.
 fn trackers(view: &View<'_>, instance: &Instance, out: &mut dyn Write) -> fmt::Result {
     let names = Names(view.director.config());
-    for tracker in view.director.config().trackers_of(instance) {
-        let what = names.tracked(tracker.target);
-        match view.director.effect(tracker) {
+    let config = view.director.config();
+    for (row, tracker) in instance.trackers.clone().zip(config.trackers_of(instance)) {
+        let turns_at = view.director.tracks().turns_at(row, config);
+        let what = fmt::from_fn(|f| {
+            write!(f, "{}", names.tracked(tracker.target))?;
+            turns_at.map_or(Ok(()), |at| write!(f, " (changes {})", Until { now: view.now, at }))
+        });
+        match view.director.effect(row) {
             Effect::Fault => labelled(out, "tracks", format_args!("{what}: FAULT"))?,
-            Effect::Adds(0) if tracker.weight == 0 => {}
+            Effect::Adds(0) if tracker.weight == 0 && turns_at.is_none() => {}
             Effect::Adds(share) => labelled(out, "tracks", format_args!("{what} adds {share}"))?,
         }
     }
@@ -267,8 +274,23 @@ pub(in crate::console) fn json(view: &View<'_>, place: Place, out: &mut dyn Writ
                     address_json(view, id, address, out)?;
                     Ok(Some(place.next_sub(ADDRESS)))
                 }
-                None => Ok(Some(place.turn_to(REFUSALS))),
+                None => {
+                    out.write_str("],\"trackers\":[")?;
+                    Ok(Some(Place { sub: 0, ..place.turn_to(TRACKER) }))
+                }
             }
+        }
+        (TRACKER, Some((_, instance, _))) if place.sub < instance.trackers.len() => {
+            tracker_json(view, instance, place.sub, out)?;
+            Ok(Some(place.next_sub(TRACKER)))
+        }
+        (TRACKER, _) => {
+            out.write_str("],\"routing\":[")?;
+            Ok(Some(Place { sub: 0, ..place.turn_to(ROUTING) }))
+        }
+        (ROUTING, Some((_, instance, _))) if routing(instance, place.sub).is_some() => {
+            routing_json(view, instance, place.sub, out)?;
+            Ok(Some(place.next_sub(ROUTING)))
         }
         (_, found) => {
             out.write_str("],\"misfits\":")?;
@@ -279,6 +301,48 @@ pub(in crate::console) fn json(view: &View<'_>, place: Place, out: &mut dyn Writ
             Ok(Some(place.next_row(OPEN)))
         }
     }
+}
+
+/// Its routes, then its rules.
+fn routing(instance: &Instance, place: usize) -> Option<RoutingRef> {
+    let rule = || Some(RoutingRef::Rule(instance.rules.nth(place.checked_sub(instance.routes.len())?)?));
+    instance.routes.nth(place).map(RoutingRef::Route).or_else(rule)
+}
+
+fn begin_row(place: usize, out: &mut dyn Write) -> fmt::Result {
+    out.write_str(if place == 0 { "\n  " } else { ",\n  " })
+}
+
+fn tracker_json(view: &View<'_>, instance: &Instance, place: usize, out: &mut dyn Write) -> fmt::Result {
+    let config = view.director.config();
+    let Some(tracker) = config.trackers_of(instance).get(place) else { return Ok(()) };
+    let Some(row) = instance.trackers.clone().nth(place) else { return Ok(()) };
+    begin_row(place, out)?;
+    let mut object = Object::begin(out)?;
+    object.field("target", Shown(Names(config).tracked(tracker.target)))?;
+    object.field("weight", tracker.weight)?;
+    object.field("reverse", tracker.reverse)?;
+    let effect = view.director.effect(row);
+    object.field("fault", effect == Effect::Fault)?;
+    if let Effect::Adds(share) = effect {
+        object.field("adds", share)?;
+    }
+    let turns_at = view.director.tracks().turns_at(row, config);
+    object.field("changes", turns_at.and_then(|at| until(view.now, at)))?;
+    object.end()
+}
+
+fn routing_json(view: &View<'_>, instance: &Instance, place: usize, out: &mut dyn Write) -> fmt::Result {
+    let (config, plan) = (view.director.config(), view.director.route_plan());
+    let Some(object) = routing(instance, place) else { return Ok(()) };
+    begin_row(place, out)?;
+    let error = plan.error(object, config).map(|errno| Shown(Text(errno.0)));
+    let (text, present) = (Routing(config, object), plan.is_present(object, config));
+    let mut row = Object::begin(out)?;
+    row.field("text", Shown(text))?;
+    row.field("present", present)?;
+    row.field("error", error)?;
+    row.end()
 }
 
 fn open_json(

@@ -14,11 +14,11 @@ impl Links {
         &mut self,
         now: Instant,
         (id, before): (LinkId, Link),
-        running: bool,
+        (running, longest): (bool, &dyn Fn(LinkId) -> Duration),
         bus: &mut Bus,
     ) -> bool {
         let [down, up] = self.delays.get(id.index()).copied().unwrap_or_default();
-        let delay = if running { up } else { down };
+        let delay = (if running { up } else { down }).min(longest(id));
         if running == before.running || !before.known || delay.is_zero() {
             bus.cancel(Timer::LinkSettled(id));
             return running;
@@ -121,5 +121,37 @@ mod tests {
         node.remove_link("eth0");
         node.run_millis(10);
         assert!(matches!(node.state(0), State::Fault(_)));
+    }
+
+    #[test]
+    fn a_delay_ends_before_a_faster_active_router_is_missed() {
+        use crate::director::event::Event;
+        use crate::wire::vrrp::{Addresses, Advert, Channel, Checksum, GROUP, Received, Version};
+
+        let mut config = Builder::new().instance(Vr::default()).build();
+        config.instances[0].version = Version::V3;
+        config.link_rules =
+            [LinkRules { down_delay: Duration::from_millis(1_900), ..LinkRules::of(LinkId(0)) }].into();
+        let mut node = Node::new(config, "192.0.2.11");
+        node.run_until(at(500));
+        let advert = Advert {
+            version: 3,
+            kind: 1,
+            vrid: 51,
+            priority: 200,
+            auth_type: 0,
+            interval: Duration::from_millis(200),
+            checksum: Checksum::Right,
+            addresses: Addresses::V4(&[[192, 0, 2, 100]]),
+            auth_data: [0; 8],
+        };
+        let (source, destination) = ("192.0.2.12".parse().unwrap(), GROUP.into());
+        let packet = Ok(Received { source, destination, ttl: 255, seal: None, advert });
+        node.handle(Event::Advert { link: LinkId(0), channel: Channel::Ipv4, packet });
+        node.set_carrier("eth0", false);
+        node.run_millis(390);
+        assert_eq!(node.state(0), State::Backup);
+        node.run_millis(20);
+        assert!(matches!(node.state(0), State::Fault(_)), "two of its intervals, not 1.9 s");
     }
 }

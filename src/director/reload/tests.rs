@@ -3,9 +3,11 @@
 
 use crate::config::ids::{InstanceId, LinkId, ProbeId};
 use crate::config::model::{Announce, Preemption};
+use crate::director::Director;
 use crate::director::action::{Action, AdvertKind};
 use crate::director::health::Belief;
 use crate::director::journal::Reason;
+use crate::director::reload::Reload;
 use crate::director::testing::{Builder, Fault, Kernel, Node, Rs, Server, Vr, Vs, at, ip};
 use crate::director::vrrp::State;
 use crate::time::{Duration, Instant};
@@ -338,4 +340,44 @@ fn a_fault_that_goes_on_is_no_new_one_though_its_interface_has_another_id() {
     );
     let records = node.take_records();
     assert!(!records.iter().any(|one| matches!(one, Reason::EnteredFault(..))), "{records:?}");
+}
+
+/// Measures a reload of the largest configuration: `cargo test --release -- --ignored --nocapture largest`.
+#[test]
+#[ignore = "a measurement"]
+fn the_largest_reload_in_its_steps() {
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let text = |weight: u8| -> String {
+        let server = |a: usize, b: usize, n: usize| {
+            format!("real_server 10.{}.{b}.{n} 80 {{\nweight {weight}\nTCP_CHECK {{\n}}\n}}\n", 100 + a)
+        };
+        let service = |id: usize| {
+            let (a, b) = (id / 256, id % 256);
+            let servers: String = (0..16).map(|n| server(a, b, n)).collect();
+            format!("virtual_server 10.{a}.{b}.1 80 {{\nlb_kind DR\nprotocol TCP\n{servers}}}\n")
+        };
+        (0..4_096).map(service).collect()
+    };
+    let config = |weight| crate::config::load(&text(weight), "t").config.unwrap();
+    let mut director = Director::new(config(1), at(0));
+    let next = config(2);
+    let mut reload = Reload::new(next, &director, at(1));
+    let mut steps = Vec::new();
+    loop {
+        let (start, stage) = (now(), reload.stage);
+        let done = reload.step(&director);
+        steps.push((now().saturating_sub(start), format!("{stage:?}")));
+        if done {
+            break;
+        }
+    }
+    steps.sort();
+    let start = now();
+    let former = director.adopt(at(2), reload);
+    let adopted = now();
+    let config = former.free();
+    let freed = now();
+    drop(config);
+    println!("longest steps {:?}", &steps[steps.len() - 6..]);
+    println!("adopt {:?}, free {:?} and {:?}", adopted - start, freed - adopted, now() - freed);
 }

@@ -9,6 +9,7 @@ mod adopt;
 mod pace;
 mod request;
 
+pub(super) use pace::Pace;
 pub use request::RoutingRequest;
 
 use super::action::{Action, Change, Epoch, RoutingRef};
@@ -43,7 +44,7 @@ pub struct RoutePlan {
     rules: Index,
     limit: RepairLimit,
     /// Of looking at the table because somebody else changed it.
-    pace: pace::Pace,
+    pace: Pace,
     /// The kernel has listed its routes and rules once: before that nobody knows what an earlier life left.
     known: bool,
     keep: bool,
@@ -94,7 +95,7 @@ impl RoutePlan {
             routes,
             rules,
             limit: RepairLimit::new(rows),
-            pace: pace::Pace::default(),
+            pace: Pace::default(),
             known: false,
             keep: false,
             stopping: false,

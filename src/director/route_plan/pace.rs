@@ -7,11 +7,11 @@ const LEAST_GAP: Duration = Duration::from_secs(1);
 
 /// When the table was or will be looked at.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pace(Option<Instant>);
+pub(crate) struct Pace(Option<Instant>);
 
 impl Pace {
     /// When to look because of what happened now: at once, but not sooner than a second after the last time.
-    pub(super) fn next(&mut self, now: Instant) -> Instant {
+    pub(crate) fn next(&mut self, now: Instant) -> Instant {
         let at = self.0.map_or(now, |last| if last > now { last } else { now.max(last + LEAST_GAP) });
         self.0 = Some(at);
         at

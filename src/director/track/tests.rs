@@ -3,10 +3,12 @@
 use super::Effect;
 use crate::config::ids::VariableId;
 use crate::config::{Config, load};
-use crate::director::event::Event;
+use crate::director::event::{Event, Source};
 use crate::director::journal::Reason;
 use crate::director::testing::{Node, Server, at};
 use crate::director::vrrp::{Fault, State};
+use crate::wire::link::LinkIndex;
+use crate::wire::rtnetlink::route::{Hops, RT_TABLE_MAIN, RouteKind, RouteSpec};
 
 fn config(blocks: &str, trackers: &str) -> Config {
     let text = format!(
@@ -69,10 +71,9 @@ fn a_ping_group_is_up_while_one_host_answers() {
 fn hosts_with_init_fail_are_down_until_they_answer() {
     for (word, first) in [("", false), ("init_fail", true)] {
         let mut node = node(&format!("ping_group up {{ 10.0.0.1 {word} }}"), "track_ping_group {\nup\n}");
-        let tracker = node.director.config().trackers[1];
-        assert_eq!(node.director.effect(&tracker) == Effect::Fault, first, "{word}: nobody was asked yet");
+        assert_eq!(node.director.effect(1) == Effect::Fault, first, "{word}: nobody was asked yet");
         node.run_until(at(2_000));
-        assert_eq!(node.director.effect(&tracker), Effect::Adds(0), "{word}");
+        assert_eq!(node.director.effect(1), Effect::Adds(0), "{word}");
         assert_eq!(node.state(0), State::Backup);
     }
 }
@@ -132,4 +133,141 @@ fn an_interface_that_is_reversed_means_fault_while_it_is_up() {
     node.set_carrier("eth1", false);
     node.run_millis(100);
     assert_eq!(node.state(0), State::Backup);
+}
+
+fn say_route(node: &mut Node, there: bool, via: &str) {
+    let mut spec = RouteSpec {
+        table: RT_TABLE_MAIN,
+        destination: ("198.51.100.0".parse().unwrap(), 24),
+        from: None,
+        tos: 0,
+        kind: RouteKind::Unicast,
+        gateway: Some(via.parse().unwrap()),
+        link: LinkIndex(0),
+        onlink: false,
+        source: None,
+        metric: 0,
+        protocol: 4,
+        scope: 0,
+    };
+    spec.link = node.director.links().get(crate::config::ids::LinkId(0)).index;
+    if there {
+        node.kernel.routes.push((spec, Hops::default()));
+    } else {
+        node.kernel.routes.retain(|(one, _)| *one != spec);
+    }
+    node.say_route((&spec, &Hops::default()), there, Source::Foreign);
+    node.run_millis(20);
+}
+
+#[test]
+fn a_route_is_missed_when_the_table_has_none_of_that_kind_any_more() {
+    for (line, met) in [
+        ("198.51.100.0/24", true),
+        ("198.51.100.7/24 dev eth0", true),
+        ("198.51.100.0/24 via 192.0.2.1 dev eth0", true),
+        ("198.51.100.0/24 via 192.0.2.9", false),
+        ("198.51.100.0/24 table 7", false),
+        ("198.51.0.0/16", false),
+        ("default", false),
+    ] {
+        let mut node = node("", &format!("track_route {{\n{line} weight -20\n}}"));
+        node.run_until(at(5_000));
+        assert_eq!(priority(&node), 80, "{line}: there is none");
+        say_route(&mut node, true, "192.0.2.1");
+        assert_eq!(priority(&node), if met { 100 } else { 80 }, "{line}");
+        say_route(&mut node, false, "192.0.2.1");
+        assert_eq!(priority(&node), 80, "{line}");
+    }
+    let mut node = node("", "track_route {\n198.51.100.0/24\n}");
+    node.run_until(at(5_000));
+    assert_eq!(node.state(0), State::Fault(Fault::Tracked(1)));
+    say_route(&mut node, true, "192.0.2.1");
+    say_route(&mut node, true, "192.0.2.2");
+    assert_eq!(node.state(0), State::Backup);
+    node.run_millis(2_000);
+    say_route(&mut node, false, "192.0.2.1");
+    assert_eq!(node.state(0), State::Backup, "the other one serves");
+    node.run_millis(2_000);
+    say_route(&mut node, false, "192.0.2.2");
+    assert_eq!(node.state(0), State::Fault(Fault::Tracked(1)));
+    let told: Vec<bool> = node
+        .take_records()
+        .into_iter()
+        .filter_map(|it| if let Reason::RouteTracked(_, there) = it { Some(there) } else { None })
+        .collect();
+    assert_eq!(told, [false, true, false]);
+}
+
+#[test]
+fn nobody_is_master_or_in_fault_before_the_routes_are_known_and_a_reload_knows_them() {
+    let mut node = node("", "track_route {\n198.51.100.0/24\n}");
+    node.run_until(at(4_900));
+    say_route(&mut node, true, "192.0.2.1");
+    node.run_millis(5_000);
+    assert_eq!(node.state(0), State::Master);
+    node.take_records();
+    node.reload(config("", "track_route {\n198.51.100.0/24\n203.0.113.0/24 reverse\n}"));
+    node.run_millis(3_000);
+    assert_eq!(node.state(0), State::Master);
+    let fault = |it: &Reason| matches!(it, Reason::EnteredFault(..) | Reason::EnteredBackup(..));
+    assert!(!node.take_records().iter().any(fault), "it never was anything else");
+}
+
+#[test]
+fn what_is_tracked_must_be_up_or_down_for_so_long_before_it_counts() {
+    let mut node = node("", "track_route {\n198.51.100.0/24 weight 20 rise 3 fall 2\n}");
+    node.run_until(at(5_000));
+    assert_eq!(priority(&node), 100);
+    say_route(&mut node, true, "192.0.2.1");
+    node.run_millis(2_900);
+    assert_eq!(priority(&node), 100);
+    node.run_millis(100);
+    assert_eq!(priority(&node), 120, "3 s after it came");
+    for _ in 0..3 {
+        say_route(&mut node, false, "192.0.2.1");
+        node.run_millis(1_500);
+        say_route(&mut node, true, "192.0.2.1");
+        node.run_millis(1_500);
+        assert_eq!(priority(&node), 120, "it bounces");
+    }
+    say_route(&mut node, false, "192.0.2.1");
+    node.run_millis(1_000);
+    node.reload(config("", "track_route {\n198.51.100.0/24 weight 20 rise 3 fall 2\n}"));
+    node.run_millis(900);
+    assert_eq!(priority(&node), 120);
+    node.run_millis(1_200);
+    assert_eq!(priority(&node), 100, "the time goes on across a reload");
+}
+
+#[test]
+fn with_init_fail_it_is_down_until_it_was_up_for_rise() {
+    const SERVICE: &str = "virtual_server 192.0.2.100 80 {\nprotocol TCP\nlb_kind DR\n\
+        real_server 10.0.0.1 80 {\nTCP_CHECK {\nretry 0\n}\n}\n}";
+    for (word, first) in [("", State::Master), ("init_fail", State::Fault(Fault::Tracked(1)))] {
+        let mut node = node(SERVICE, &format!("track_service {{\n192.0.2.100 80 rise 8 {word}\n}}"));
+        node.run_until(at(5_000));
+        assert_eq!(node.state(0), first, "{word}");
+        node.run_until(at(13_000));
+        assert_eq!(node.state(0), State::Master, "{word}");
+    }
+}
+
+#[test]
+fn a_host_is_down_after_fall_losses_and_up_after_rise_answers() {
+    let blocks = "ping_group up { 10.0.0.1 interval 1 fall 3 rise 4 }";
+    let mut node = node(blocks, "track_ping_group {\nup weight 20\n}");
+    let host = "10.0.0.1:0".parse().unwrap();
+    node.run_until(at(5_000));
+    assert_eq!(priority(&node), 120);
+    node.servers.insert(host, Server::Refuses);
+    node.run_millis(950);
+    assert_eq!(priority(&node), 120);
+    node.run_millis(1_200);
+    assert_eq!(priority(&node), 100, "three losses");
+    node.servers.insert(host, Server::Good);
+    node.run_millis(2_900);
+    assert_eq!(priority(&node), 100);
+    node.run_millis(1_600);
+    assert_eq!(priority(&node), 120, "four answers");
 }

@@ -18,6 +18,7 @@ pub(super) fn condition(id: InstanceId, instance: &Instance, around: Surrounding
     let trackers = around.config.trackers_of(instance);
     if !around.links.get(instance.link).is_known()
         || trackers.iter().filter_map(Tracker::link).any(|link| !around.links.get(link).is_known())
+        || around.tracks.awaits(trackers)
     {
         return Condition::Pending;
     }

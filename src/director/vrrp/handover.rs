@@ -66,7 +66,9 @@ impl Vrrp {
                         master_down_interval(instance.version, interval, instance.priority, adverts)
                     }
                 };
-                bus.set(Timer::Protocol(id), deadline.min(now + longest));
+                let at = deadline.min(now + longest);
+                bus.set(Timer::Protocol(id), at);
+                router.due_at = router.due_at.max(at);
             }
             let differs = from.speaks_differently(old, instance, config);
             if differs {

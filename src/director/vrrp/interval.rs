@@ -1,7 +1,8 @@
 //! The times of an election: how long a BACKUP waits, by whose interval (RFC 3768 and RFC 9568 section 6.1).
 
-use super::VirtualRouter;
-use crate::config::ids::InstanceId;
+use super::{VirtualRouter, Vrrp};
+use crate::config::Config;
+use crate::config::ids::{InstanceId, LinkId};
 use crate::config::model::Instance;
 use crate::director::bus::Bus;
 use crate::director::journal::Reason;
@@ -25,6 +26,19 @@ pub fn master_down_interval(version: Version, interval: Duration, priority: u8, 
 /// An interval as version 3 carries it.
 pub(super) fn centiseconds(interval: Duration) -> u16 {
     u16::try_from(interval.as_micros() / CENTISECOND.as_micros()).unwrap_or(u16::MAX)
+}
+
+impl Vrrp {
+    /// How long a change of an interface may last before it counts: where the active router is faster than we are,
+    /// `interface_up_down_delays` end before it is missed, as with keepalived.
+    pub(crate) fn longest_delay(&self, link: LinkId, config: &Config) -> Duration {
+        let faster = config.instances.iter().zip(&self.table).filter(|(instance, router)| {
+            instance.link == link && router.master_interval < instance.advert_interval
+        });
+        let adverts = |instance: &Instance| u64::from(instance.manners.down_adverts).saturating_sub(1);
+        let longest = faster.map(|(instance, router)| router.master_interval.times(adverts(instance))).min();
+        longest.unwrap_or(Duration::from_secs(255))
+    }
 }
 
 impl VirtualRouter {

@@ -10,6 +10,7 @@ mod handover;
 mod hear;
 mod interval;
 mod judge;
+mod late;
 mod leftovers;
 mod misfits;
 pub mod packet;
@@ -165,6 +166,8 @@ pub struct VirtualRouter {
     other_owner: Option<(Instant, Instant)>,
     /// Two owners: this one has given up its priority of 255.
     pub demoted: bool,
+    /// When a MASTER was to show itself next.
+    due_at: Instant,
     /// IP identification: counts adverts, the same for every peer of one round; not 0, which the kernel replaces (raw(7)).
     ip_id: u16,
     /// The highest sequence number of an authentication header that was sent or accepted. One for all routers, as with
@@ -248,6 +251,7 @@ impl Vrrp {
             preempt_at: None,
             other_owner: None,
             demoted: false,
+            due_at: now,
             group: config.group_of(InstanceId::from_index(id)),
             ability: Ability::Unknown,
             wants: false,
@@ -277,31 +281,10 @@ impl Vrrp {
         self.table.get(id.index())
     }
 
-    /// The program starts: no VRRP before the configured delays are over. A reload is no start.
-    pub(crate) fn hold(&mut self, now: Instant, config: &Config, bus: &mut Bus) {
-        let boot = Instant::ZERO + config.global.delay_after_boot;
-        let until = boot.max(now + config.global.startup_delay);
-        self.hold_until(until, now, bus);
-        if now < until && !self.table.is_empty() {
-            bus.record(now, Reason::StartDelayed(until.since(now)));
-        }
-    }
-
-    fn hold_until(&mut self, until: Instant, now: Instant, bus: &mut Bus) {
-        self.held_until = until;
-        if now < until {
-            bus.set(Timer::Startup, until);
-        }
-    }
-
-    /// When VRRP begins, if that is still to come.
-    pub fn held_until(&self, now: Instant) -> Option<Instant> {
-        Some(self.held_until).filter(|until| now < *until)
-    }
-
-    /// The delay of the start is over.
-    pub(crate) fn handle_startup(&self, bus: &mut Bus) {
-        (0..self.table.len()).for_each(|id| bus.tracks.insert(id));
+    /// The operator has seen who did not fit: how many are forgotten. Whoever still does not is found again.
+    pub(crate) fn clear_misfits(&mut self) -> u32 {
+        let misfits = self.table.iter_mut().map(|router| core::mem::take(&mut router.misfits));
+        misfits.map(|misfits| u32::try_from(misfits.iter().count()).unwrap_or(0)).sum()
     }
 
     /// True while the instance is MASTER.
@@ -358,9 +341,10 @@ impl Vrrp {
     pub(crate) fn handle_timer(&mut self, now: Instant, id: InstanceId, config: &Config, bus: &mut Bus) {
         let Some(instance) = config.instances.get(id.index()) else { return };
         match self.get(id).map(|router| router.state) {
+            Some(State::Master) if self.gives_up_late(now, id, instance, bus) => {}
             Some(State::Master) => {
                 self.send(id, AdvertKind::Present);
-                bus.set(Timer::Protocol(id), now + instance.advert_interval);
+                self.set_due(id, now + instance.advert_interval, bus);
             }
             Some(State::Backup) if self.waits_for_group(now, id, instance, bus) => {}
             Some(State::Backup) => {
@@ -419,7 +403,14 @@ impl Vrrp {
             router.announcement.occasion = Occasion::Mastership;
         }
         self.send(id, AdvertKind::Present);
-        bus.set(Timer::Protocol(id), now + instance.advert_interval);
+        self.set_due(id, now + instance.advert_interval, bus);
+    }
+
+    fn set_due(&mut self, id: InstanceId, at: Instant, bus: &mut Bus) {
+        bus.set(Timer::Protocol(id), at);
+        if let Some(router) = self.table.get_mut(id.index()) {
+            router.due_at = at;
+        }
     }
 
     fn fail(&mut self, now: Instant, id: InstanceId, fault: Fault, bus: &mut Bus) {

@@ -25,6 +25,7 @@ fn probe(target: SocketAddr, checker: Checker) -> Probe {
         interval: Duration::from_secs(60),
         timeout: Duration::from_millis(150),
         retry: 0,
+        rise: 1,
         retry_delay: Duration::ZERO,
         warmup: Duration::ZERO,
         assumption: Assumption::Up,

@@ -118,6 +118,60 @@ fn a_variable_set_on_the_console_drains_a_director_and_fills_it_again() {
     first.wait_lines("(VI_1) Entering MASTER STATE", 2, secs(8));
 }
 
+/// Somebody else's route is watched: by notifications, and by the table when its interface takes it along in silence.
+#[test]
+fn a_route_of_somebody_else_decides_who_is_master_and_a_reload_begins_to_watch_another_one() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("tracked-route");
+    let track = |route: &str| tracking(150, "", &format!("track_route {{\n{route} weight -100\n}}"));
+    pair.first.ip("link add d0 type veth peer name d1");
+    pair.first.ip("link set d1 up");
+    pair.first.ip("link set d0 up");
+    pair.first.ip("route add 198.51.100.0/24 dev d0");
+    // The program starts without a route to watch: nothing tells it of routes.
+    let text = Instance::new(150, &["10.9.0.100/24"]).to_string();
+    let first = Lvsbox.start(&pair.first, &text, &scratch);
+    first.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    let reload = |text: &str| {
+        std::fs::write(crate::rig::configuration(&pair.first, &scratch), text).unwrap();
+        crate::rig::ctl(&pair.first, "reload");
+    };
+    reload(&track("198.51.100.0/24 dev d0"));
+    pair.first.ip("route del 198.51.100.0/24 dev d0");
+    first.wait_line("(VI_1) Changing effective priority from 150 to 50", secs(3));
+    first.wait_line("route 198.51.100.0/24 dev d0 is missing", secs(1));
+    let status = crate::rig::ctl(&pair.first, "status");
+    assert!(status.contains("VI_1: route 198.51.100.0/24 dev d0 is down, weight -100"), "{status}");
+    pair.first.ip("route add 198.51.100.0/24 dev d0 metric 7");
+    first.wait_line("(VI_1) Changing effective priority from 50 to 150", secs(3));
+    // Nobody says that the route is gone (fib_sync_down_dev).
+    pair.first.ip("link set d0 down");
+    first.wait_lines("(VI_1) Changing effective priority from 150 to 50", 2, secs(5));
+    pair.first.ip("link set d0 up");
+    pair.first.ip("route add 203.0.113.0/24 via 10.9.0.254");
+    reload(&track("203.0.113.0/24 via 10.9.0.254"));
+    first.wait_lines("(VI_1) Changing effective priority from 50 to 150", 2, secs(5));
+    pair.first.ip("route del 203.0.113.0/24");
+    first.wait_lines("(VI_1) Changing effective priority from 150 to 50", 3, secs(5));
+    assert_eq!(first.count("Entering BACKUP STATE"), 1, "nobody else is there: MASTER all the time");
+}
+
+#[test]
+fn with_promote_secondaries_the_kernel_keeps_the_other_addresses() {
+    for (line, expected) in [("", "0"), ("promote_secondaries", "1")] {
+        let pair = Pair::new();
+        let scratch = Scratch::new("promote");
+        pair.first.sysctl("net.ipv4.conf.all.promote_secondaries", "0");
+        pair.first.sysctl("net.ipv4.conf.eth0.promote_secondaries", "0");
+        let first = Lvsbox.start(&pair.first, &tracking(150, "", line), &scratch);
+        first.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+        wait::until("the address", secs(2), || pair.first.has_address("eth0", "10.9.0.100").then_some(()));
+        let mut command = pair.first.command("cat");
+        command.arg("/proc/sys/net/ipv4/conf/eth0/promote_secondaries");
+        assert_eq!(lab::process::output_of(command).trim(), expected);
+    }
+}
+
 /// A scenario once per row, each a test of its own.
 macro_rules! scenarios {
     ($($name:ident: $call:expr;)*) => { $(#[test] fn $name() { $call; })* };

@@ -8,6 +8,7 @@ use lab::bench::config as bench;
 use lab::process::Process;
 use lab::scratch::Scratch;
 use lab::wait::secs;
+use rustix::process::Signal;
 
 use super::{FIRST, Pair};
 use crate::rig::{Instance, Make, binary, configuration, ctl};
@@ -86,4 +87,51 @@ fn reload_delays_no_advert(scratch: &Scratch, large: &str) {
     println!("{} adverts, longest gap {longest:?}", adverts.len());
     assert!(longest <= LATEST, "{longest:?}: {}", ctl(&pair.first, "show loop"));
     assert_eq!(director.count("Entering BACKUP STATE"), 1, "nothing but the start");
+}
+
+/// 4,096 addresses come by a reload and go with a stop: the kernel is asked in batches, and a line of the log is one call.
+#[test]
+fn thousands_of_addresses_are_a_fraction_of_as_many_system_calls() {
+    const COUNT: usize = 4_095;
+    let pair = Pair::new();
+    let scratch = Scratch::new("batches");
+    let quiet = "    garp_master_repeat 1\n    garp_master_delay 0\n    virtual_ipaddress {";
+    let small =
+        Instance::new(150, &["10.9.0.100/24"]).to_string().replacen("    virtual_ipaddress {", quiet, 1);
+    let director = Make::Lvsbox.start(&pair.first, &small, &scratch);
+    director.wait_line("(VI_1) Entering MASTER STATE", secs(8));
+    let all: String = (0..COUNT).map(|n| format!("        10.77.{}.{}/32\n", n / 250, n % 250 + 1)).collect();
+    let large = small.replacen(
+        "    virtual_ipaddress {",
+        &format!("    virtual_ipaddress_excluded {{\n{all}    }}\n    virtual_ipaddress {{"),
+        1,
+    );
+    fs::write(configuration(&pair.first, &scratch), large).unwrap();
+    let trace = scratch.join("trace");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-s", "64", "-e", "trace=sendto,sendmsg,write,poll,ppoll", "-o"]).arg(&trace);
+    strace.arg("-p").arg(director.pid().to_string());
+    let mut strace = Process::spawn(strace, "strace", &scratch.join("strace"));
+    strace.wait_line("attached", secs(5));
+    ctl(&pair.first, "reload");
+    let present = format!("{} present", COUNT + 1);
+    lab::wait::until("all addresses", secs(60), || {
+        ctl(&pair.first, "show vrrp").contains(&present).then_some(())
+    });
+    let said = director.count("gratuitous ARPs on eth0 for 10.77.");
+    director.signal(Signal::TERM);
+    // It ends with what it follows.
+    strace.wait_exit(secs(60));
+    let text = fs::read_to_string(&trace).unwrap();
+    let count =
+        |words: &[&str]| text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+    // RTM_NEWADDR and RTM_DELADDR: in another network namespace strace does not know what the socket speaks.
+    let (added, removed) = (count(&["nlmsg_type=0x14 "]), count(&["nlmsg_type=0x15 "]));
+    println!("{added} calls to add, {removed} to remove {COUNT} addresses; {said} lines");
+    for calls in [added, removed] {
+        // As many at once as the kernel takes in a millisecond or two, which is fewer under strace.
+        assert!((1..COUNT / 4).contains(&calls), "{added} and {removed} calls for {COUNT} addresses");
+    }
+    let (lines, polls) = (count(&["write(", "Sending/queueing gratuitous ARPs"]), count(&["poll("]));
+    assert!(lines >= said && polls < COUNT / 8, "{lines} writes of {said} lines, {polls} polls");
 }

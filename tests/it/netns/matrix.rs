@@ -421,7 +421,10 @@ cells! {
     v2_pass_group: V2_PASS Group;
     v2_pass_nopreempt: V2_PASS NoPreempt;
     v2_pass_preempt: V2_PASS Preempt;
+    v2_unicast_ah_group: V2_UNICAST_AH Group;
+    v2_unicast_ah_nopreempt: V2_UNICAST_AH NoPreempt;
     v2_unicast_ah_preempt: V2_UNICAST_AH Preempt;
+    v2_unicast_ah_preempt_delay: V2_UNICAST_AH Delay;
     v2_unicast_group: V2_UNICAST Group;
     v2_unicast_nopreempt: V2_UNICAST NoPreempt;
     v2_unicast_pass_preempt_delay: V2_UNICAST_PASS Delay;

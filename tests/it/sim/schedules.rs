@@ -13,12 +13,11 @@ use std::sync::Mutex;
 
 use lvsbox::config::model::Preemption;
 use lvsbox::director::event::Keep;
-use lvsbox::director::vrrp::State;
 use lvsbox::time::{Duration, Instant};
 
 use crate::support::{Builder, Kernel, Lan, Node, Vr, World, ip};
 use judge::{Breach, Judge, RELOAD};
-use story::{Deed, Settings, Speech, Story};
+use story::{Company, Deed, Settings, Speech, Story};
 
 /// Schedules in every run of the tests.
 const SCHEDULES: u64 = 100_000;
@@ -37,7 +36,8 @@ struct Play<'a> {
 impl<'a> Play<'a> {
     fn new(story: &'a Story) -> Self {
         let kernels: Vec<Kernel> = (0..story.boxes.len()).map(|id| fresh_kernel(story, id)).collect();
-        let node = |id: usize| boot(story, story.config(story.boxes[id]), kernels[id].clone(), Instant::ZERO);
+        let node =
+            |id: usize| boot(story, story.config(id, story.boxes[id]), kernels[id].clone(), Instant::ZERO);
         let nodes = (0..story.boxes.len()).map(node).collect();
         let world = World::new(nodes, story.weather, story.seed);
         Self { story, world, judge: Judge::new(story), kernels }
@@ -59,6 +59,7 @@ impl<'a> Play<'a> {
         for id in 0..self.story.boxes.len() {
             self.happen(Deed::Start(id));
             self.happen(Deed::Carrier(id, true));
+            self.happen(Deed::Uplink(id, true));
         }
         self.run_until(self.world.now + self.story.longest_master_down().times(2));
     }
@@ -107,7 +108,11 @@ impl<'a> Play<'a> {
                 world.asleep[id] = world.asleep[id].max(until);
             }
             // These need a box that runs.
-            Deed::Stop(id) | Deed::Carrier(id, _) | Deed::Reload(id, _) | Deed::Overrun(id) => {
+            Deed::Stop(id)
+            | Deed::Carrier(id, _)
+            | Deed::Uplink(id, _)
+            | Deed::Reload(id, _)
+            | Deed::Overrun(id) => {
                 if world.asleep[id] > now || judge.stopped[id] || world.nodes[id].is_none() {
                     return;
                 }
@@ -127,15 +132,19 @@ impl<'a> Play<'a> {
         match deed {
             Deed::Stop(_) => node.stop(Keep::default()),
             Deed::Overrun(_) => node.overrun(),
+            Deed::Uplink(_, running) => {
+                node.set_carrier("eth1", running);
+                judge.forget(id);
+            }
             Deed::Carrier(_, running) => {
                 node.set_carrier("eth0", running);
                 judge.forget(id);
             }
-            // What a predecessor left behind is known by the configuration that the first survey goes by.
-            Deed::Reload(..) if node.state(0) == State::Init => {}
+            // The shell waits with a reload until the kernel was listed.
+            Deed::Reload(..) if !node.director.knows_kernel() => {}
             Deed::Reload(_, settings) => {
                 let before = node.is_master(0);
-                node.reload(self.story.config(settings));
+                node.reload(self.story.config(id, settings));
                 judge.settings[id] = settings;
                 judge.forget(id);
                 if before && !node.is_master(0) {
@@ -161,7 +170,7 @@ impl<'a> Play<'a> {
         };
         self.switch_off(id);
         self.judge.look(&self.world);
-        let config = self.story.config(self.judge.settings[id]);
+        let config = self.story.config(id, self.judge.settings[id]);
         let node = boot(self.story, config, kernel, self.world.now);
         self.world.replace(id, Some(node));
     }
@@ -172,6 +181,7 @@ fn fresh_kernel(story: &Story, id: usize) -> Kernel {
     let mut kernel =
         if story.speech == Speech::V3Ipv6 { Kernel::dual(primary) } else { Kernel::new(primary) };
     kernel.ipvs = None;
+    kernel.add_link("eth1");
     kernel
 }
 
@@ -222,13 +232,15 @@ fn report(story: &Story, breach: &Breach) -> String {
     let boxes: Vec<String> =
         story.boxes.iter().enumerate().map(|(id, one)| format!("  {id}: {one:?}\n")).collect();
     format!(
-        "seed {seed}: {property}: {text}\n{speech:?}, latency {latency}, {weather:?}\n{boxes}\
+        "seed {seed}: {property}: {text}\n{speech:?}, unicast {unicast}, {company:?}, latency {latency}, {weather:?}\n{boxes}\
          {count} of {all} deeds are enough:\n{tale}\n\
          SIM_SEED={seed} cargo test --test it sim::schedules -- --nocapture",
         seed = story.seed,
         property = breach.property,
         text = breach.text,
         speech = story.speech,
+        unicast = story.unicast,
+        company = story.company,
         latency = story.latency,
         weather = story.weather,
         boxes = boxes.concat(),
@@ -283,12 +295,19 @@ fn whatever_happens_in_whatever_order_there_is_one_master_and_it_is_the_best() {
 
 /// Two boxes of which the first is the better one, in a story without deeds.
 fn quiet_story() -> Story {
-    let settings =
-        |priority| Settings { priority, interval: 1_000, preemption: Preemption::Preempt, vips: 1 };
+    let settings = |priority| Settings {
+        priority,
+        interval: 1_000,
+        preemption: Preemption::Preempt,
+        vips: 1,
+        weight: 0,
+    };
     let boxes = vec![settings(200), settings(100)];
     let addresses = ["192.0.2.101", "192.0.2.102", "198.51.100.1"].map(ip);
     Story {
         speech: Speech::V2,
+        unicast: false,
+        company: Company::Alone,
         boxes,
         weather: Lan::default(),
         addresses,

@@ -289,3 +289,38 @@ fn no_advert_has_the_identification_0_which_the_kernel_would_replace() {
     let ids: Vec<[u8; 2]> = node.outbox.iter().map(|one| [one.bytes[4], one.bytes[5]]).collect();
     assert_eq!(ids, [[255, 255], [0, 1], [0, 2]]);
 }
+
+#[test]
+fn with_timer_expired_backup_a_master_that_wakes_too_late_listens_first() {
+    for (adverts, late, stays) in [(0, 60_000, true), (3, 3_900, true), (3, 4_100, false), (1, 2_100, false)]
+    {
+        let mut node = mannered(|it| it.late_adverts = adverts, 4_000);
+        assert!(node.is_master(0));
+        node.take_actions();
+        // As if the process had been stopped: nothing between the last advert and now.
+        let asleep =
+            node.director.protocol_deadline(InstanceId(0)).unwrap() + Duration::from_millis(late - 1_000);
+        node.now = asleep;
+        node.handle(Event::Tick);
+        assert_eq!(node.is_master(0), stays, "{adverts} adverts, {late} ms");
+        if !stays {
+            assert_eq!(sent(&mut node), [], "neither an advert nor a farewell");
+            node.run_millis(10);
+            assert!(!node.has_vip("192.0.2.100"));
+            node.run_millis(4_000);
+            assert!(node.is_master(0), "nobody else is there");
+        }
+    }
+}
+
+#[test]
+fn before_the_delay_of_the_start_is_over_that_is_the_reason() {
+    let mut config = Builder::new().instance(Vr::default()).build();
+    config.global.startup_delay = Duration::from_secs(5);
+    let mut node = Node::new(config, ME);
+    let why = |node: &Node| node.director.vrrp().get(InstanceId(0)).unwrap().why;
+    node.run_until(at(3_000));
+    assert_eq!(why(&node), Some(Reason::StartDelayed(Duration::from_secs(5))));
+    node.run_until(at(6_000));
+    assert!(matches!(why(&node), Some(Reason::EnteredBackup(..))));
+}

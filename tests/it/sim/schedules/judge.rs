@@ -7,7 +7,7 @@ use lvsbox::config::model::Preemption;
 use lvsbox::director::vrrp::State;
 use lvsbox::time::{Duration, Instant};
 
-use super::story::{Settings, Speech, Story};
+use super::story::{Company, Settings, Speech, Story};
 use crate::support::{Node, World};
 
 /// Since when something that must not last is so.
@@ -37,6 +37,10 @@ pub(super) const NO_STRAY: &str = "P3 no address in the kernel of a non-master";
 pub(super) const ALL_THERE: &str = "P3 all addresses in the kernel of a master";
 /// A lesser one is MASTER.
 pub(super) const BEST_WINS: &str = "P4 the best one is master if it preempts";
+/// A tracker counts for more or less than its weight.
+const WEIGHT: &str = "P5 the priority is what the configuration and its trackers make it";
+/// Members of a group go different ways.
+const TOGETHER: &str = "P6 members of a group are in one state";
 
 /// Remembers what is wrong and since when.
 pub(super) struct Judge<'a> {
@@ -51,6 +55,8 @@ pub(super) struct Judge<'a> {
     passed_over: Vec<Since>,
     stray: Vec<Since>,
     missing: Vec<Since>,
+    misjudged: Vec<Since>,
+    parted: Vec<Since>,
     /// By when a farewell must have made a MASTER of somebody.
     soon: Vec<Since>,
     /// Before when a BACKUP must not take over.
@@ -87,6 +93,8 @@ impl<'a> Judge<'a> {
             passed_over: vec![None; count],
             stray: vec![None; count],
             missing: vec![None; count],
+            misjudged: vec![None; count],
+            parted: vec![None; count],
             soon: vec![None; count],
             not_before: vec![Instant::ZERO; count],
             excused: vec![Instant::ZERO; count],
@@ -135,7 +143,7 @@ impl<'a> Judge<'a> {
                 && world.lan.loss == 0
                 && !world.is_flying_to(heir);
             if certain {
-                let skew = self.story.skew(self.story.longest_interval(), self.settings[heir].priority);
+                let skew = self.story.skew(self.story.longest_interval(), self.priority(world, heir));
                 self.soon[heir] = Some(world.now + self.story.longest_delay() + skew + self.settle);
             }
         }
@@ -179,6 +187,11 @@ impl<'a> Judge<'a> {
                     format!("{id} has been MASTER without its addresses for {span}")
                 });
             }
+            for (since, property) in [(self.misjudged[id], WEIGHT), (self.parted[id], TOGETHER)] {
+                if let Some(span) = late(since, self.settle) {
+                    self.blame(property, now, || format!("{id}: not so for {span}"));
+                }
+            }
             if self.orphaned[id].is_some() && self.soon[id].is_some_and(|soon| now > soon) {
                 self.blame(FAREWELL, now, || format!("{id} heard a farewell and has no MASTER yet"));
             }
@@ -218,6 +231,10 @@ impl<'a> Judge<'a> {
     fn hear(&mut self, world: &World, id: usize, packet: &[u8]) {
         let now = world.now;
         let advert = &packet[if self.story.speech == Speech::V3Ipv6 { 40 } else { 20 }..];
+        // The second virtual router is not judged.
+        if advert[1] != 51 {
+            return;
+        }
         let (priority, own) =
             (advert[2], Settings { priority: self.priority(world, id), ..self.settings[id] });
         if priority == 0 {
@@ -237,13 +254,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What it has now: of two owners of the addresses one gives up its 255.
+    /// What it goes by now: of two owners of the addresses one gives up its 255, and a tracker takes effect when the kernel
+    /// has told of its interface.
     fn priority(&self, world: &World, id: usize) -> u8 {
         let router = world.nodes[id].as_ref().and_then(|node| node.director.vrrp().get(InstanceId(0)));
-        match self.settings[id].priority {
-            255 => router.map_or(255, |router| router.priority),
-            own => own,
-        }
+        router.map_or(self.settings[id].priority, |router| router.priority)
     }
 
     /// What is wrong now, be it for a moment or for long.
@@ -269,6 +284,20 @@ impl<'a> Judge<'a> {
             mark(&mut self.passed_over[id], able[id] && !master[id] && preempts && !better, now);
             let awake = world.nodes[id].as_ref().filter(|_| world.asleep[id] <= now);
             let (stray, missing) = awake.map_or((false, false), |node| self.differs(node, own, master[id]));
+            let runs = awake.filter(|_| able[id]);
+            let wrong = |node: &Node| {
+                let up = node.kernel.links.iter().all(|link| link.running);
+                let wished = own.effective(up);
+                let router = node.director.vrrp().get(InstanceId(0));
+                // Of two owners one is demoted.
+                wished != 255 && router.is_some_and(|router| router.priority != wished)
+            };
+            mark(&mut self.misjudged[id], runs.is_some_and(wrong), now);
+            let apart = |node: &Node| {
+                self.story.company == Company::Group
+                    && core::mem::discriminant(&node.state(0)) != core::mem::discriminant(&node.state(1))
+            };
+            mark(&mut self.parted[id], runs.is_some_and(apart), now);
             mark(&mut self.stray[id], stray, now);
             mark(&mut self.missing[id], missing, now);
         }
@@ -293,6 +322,6 @@ fn mark(since: &mut Since, wrong: bool, now: Instant) {
 
 /// It runs, has its turns, and its interface carries.
 fn is_able(world: &World, id: usize, stopped: bool) -> bool {
-    let carries = |node: &Node| node.kernel.links.iter().all(|link| link.running);
+    let carries = |node: &Node| node.kernel.links.first().is_some_and(|link| link.running);
     !stopped && world.asleep[id] <= world.now && world.nodes[id].as_ref().is_some_and(carries)
 }

@@ -19,6 +19,16 @@ pub(super) enum Speech {
     V3Ipv6,
 }
 
+/// Whether there is a second virtual router in every box; the first one is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    /// One of another VRID that goes its own way.
+    Stranger,
+    /// One in the same sync group.
+    Group,
+}
+
 /// What a configuration of these stories says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
@@ -28,6 +38,8 @@ pub(super) struct Settings {
     pub(super) preemption: Preemption,
     /// Which of the story's addresses, a bit each.
     pub(super) vips: u8,
+    /// Of `eth1`, which is tracked; 0: it is not.
+    pub(super) weight: i16,
 }
 
 /// One thing that happens.
@@ -45,6 +57,8 @@ pub(super) enum Deed {
     Stop(usize),
     Start(usize),
     Carrier(usize, bool),
+    /// Of `eth1`, which only changes a priority.
+    Uplink(usize, bool),
     /// No turn for so many milliseconds.
     Sleep(usize, u64),
     Reload(usize, Settings),
@@ -56,6 +70,9 @@ pub(super) enum Deed {
 pub(super) struct Story {
     pub(super) seed: u64,
     pub(super) speech: Speech,
+    /// Adverts go to peers.
+    pub(super) unicast: bool,
+    pub(super) company: Company,
     /// How the boxes are configured at the start.
     pub(super) boxes: Vec<Settings>,
     /// From request to answer in every kernel.
@@ -79,7 +96,10 @@ impl Story {
         let base = if speech == Speech::V2 { 1_000 } else { [40, 100, 400, 1_000][dice.pick(4)] };
         let stays = [0, 0, 100, 40][dice.pick(4)];
         let count = 2 + dice.pick(4);
-        let mut maker = Maker { dice, speech, base, stays, count };
+        // The segment of these stories knows boxes by their IPv4 addresses.
+        let unicast = speech != Speech::V3Ipv6 && dice.percent(30);
+        let company = [Company::Alone, Company::Alone, Company::Stranger, Company::Group][dice.pick(4)];
+        let mut maker = Maker { dice, speech, base, stays, count, company };
         let boxes = (0..count).map(|_| maker.settings()).collect();
         let latency = Duration::from_micros(20 + maker.dice.below(1_000));
         let weather = maker.weather();
@@ -93,7 +113,7 @@ impl Story {
             Speech::V2 | Speech::V3 => ["192.0.2.101", "192.0.2.102", "198.51.100.1"],
             Speech::V3Ipv6 => ["fe80::100", "2001:db8::1", "2001:db8::2"],
         };
-        Self { seed, speech, boxes, latency, weather, addresses: addresses.map(ip), deeds }
+        Self { seed, speech, unicast, company, boxes, latency, weather, addresses: addresses.map(ip), deeds }
     }
 
     fn all_settings(&self) -> impl Iterator<Item = Settings> {
@@ -134,23 +154,54 @@ impl Story {
 
     /// The longest that any box waits for an active router that is silent.
     pub(super) fn longest_master_down(&self) -> Duration {
-        let least = self.all_settings().map(|settings| settings.priority).min();
+        let least = self.all_settings().map(Settings::least).min();
         self.master_down(self.longest_interval(), least.unwrap_or(1))
     }
 
     /// The configuration that says so.
-    pub(super) fn config(&self, settings: Settings) -> Config {
+    pub(super) fn config(&self, id: usize, settings: Settings) -> Config {
         let prefix = if self.speech == Speech::V3Ipv6 { 64 } else { 24 };
         let chosen = self.addresses.iter().enumerate().filter(|(bit, _)| settings.vips & (1 << bit) != 0);
+        let others = (0..self.boxes.len()).filter(|other| self.unicast && *other != id);
         let instance = Vr {
             priority: settings.priority,
             interval: settings.interval / 1_000,
             v3: (self.speech != Speech::V2).then_some(settings.interval),
             preemption: settings.preemption,
             vips: chosen.map(|(_, vip)| format!("{vip}/{prefix}")).collect(),
+            peers: others.map(|other| ip(&format!("192.0.2.{}", 11 + other))).collect(),
+            track: if settings.weight == 0 { Vec::new() } else { vec![("eth1", settings.weight)] },
             ..Vr::default()
         };
-        Builder::new().instance(instance).build()
+        let vips =
+            vec![if self.speech == Speech::V3Ipv6 { "fe80::150/64" } else { "192.0.2.150/24" }.to_owned()];
+        let second = Vr { name: "VI_2", vrid: 52, vips, track: Vec::new(), ..instance.clone() };
+        match self.company {
+            Company::Alone => Builder::new().instance(instance).build(),
+            Company::Stranger => {
+                let second = Vr { priority: 255 - settings.priority.min(254), ..second };
+                Builder::new().instance(instance).instance(second).build()
+            }
+            Company::Group => {
+                let mut config =
+                    Builder::new().instance(instance).instance(second).group("G", &[0, 1]).build();
+                config.groups.iter_mut().for_each(|group| group.weighted = true);
+                config
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// The priority with `eth1` up or down.
+    pub(super) fn effective(self, up: bool) -> u8 {
+        let counts = (self.weight > 0) == up && self.priority != 255;
+        let sum = i16::from(self.priority) + if counts { self.weight } else { 0 };
+        if self.priority == 255 { 255 } else { u8::try_from(sum.clamp(1, 254)).unwrap() }
+    }
+
+    fn least(self) -> u8 {
+        self.effective(true).min(self.effective(false))
     }
 }
 
@@ -162,18 +213,23 @@ struct Maker {
     /// How many of a hundred configurations say `nopreempt`.
     stays: u64,
     count: usize,
+    company: Company,
 }
 
 impl Maker {
     fn settings(&mut self) -> Settings {
-        let priority = [1, 50, 99, 100, 101, 150, 200, 254, 255][self.dice.pick(9)];
+        // Two owners give in one by one, which is no matter of a group; and its members go by one priority.
+        let grouped = self.company == Company::Group;
+        let best = if grouped { 254 } else { 255 };
+        let priority = [1, 50, 99, 100, 101, 150, 200, 254, best][self.dice.pick(9)];
+        let weight = if grouped { 0 } else { [0, 0, 0, 60, -60, 2][self.dice.pick(6)] };
         // An owner cannot but preempt.
         let stays = self.dice.percent(self.stays) && priority != 255;
         let quotient = if self.speech == Speech::V2 { 1 } else { [1, 1, 2, 4][self.dice.pick(4)] };
         // The first address stays: without any, version 3 is refused.
         let vips = 1 + 2 * u8::try_from(self.dice.pick(4)).unwrap();
         let preemption = if stays { Preemption::Stay } else { Preemption::Preempt };
-        Settings { priority, interval: self.base / quotient, preemption, vips }
+        Settings { priority, interval: self.base / quotient, preemption, vips, weight }
     }
 
     fn weather(&mut self) -> Lan {
@@ -197,7 +253,7 @@ impl Maker {
 
     fn deed(&mut self) -> Deed {
         let id = self.dice.pick(self.count);
-        match self.dice.below(23) {
+        match self.dice.below(25) {
             0 | 1 => Deed::Split(u8::try_from(self.dice.below(1 << self.count)).unwrap()),
             2 | 3 => Deed::Cut(id, self.dice.pick(self.count)),
             4 | 5 => Deed::Heal,
@@ -210,6 +266,8 @@ impl Maker {
             16 => Deed::Carrier(id, true),
             17 | 18 => Deed::Sleep(id, self.dice.below(7 * self.base)),
             19 => Deed::Overrun(id),
+            23 => Deed::Uplink(id, false),
+            24 => Deed::Uplink(id, true),
             _ => Deed::Reload(id, self.settings()),
         }
     }
