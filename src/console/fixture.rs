@@ -13,7 +13,7 @@ use crate::check::http_get::{HttpGet, Recovery, Url, Version};
 use crate::check::tcp_check::TcpCheck;
 use crate::check::{Checker, Verdict};
 use crate::config::Config;
-use crate::config::ids::{DestinationId, InstanceId, LinkId, ProbeId, Range, ServiceId};
+use crate::config::ids::{InstanceId, LinkId, ProbeId, Range, ServiceId};
 use crate::config::model::{
     Announce, Assumption, Authentication, Destination, Instance, OnFailure, Preemption, Probe, Service,
     SourceCheck, TextsBuilder, Tracker, Transport, VirtualAddress,
@@ -134,9 +134,10 @@ fn service(id: u16, each: u32) -> Service {
             engine: None,
         },
         destinations: Range::new(first, first + each as usize),
-        sorry: Some(DestinationId(u32::from(id) * each + each - 1)),
+        sorry: Range::new(first + each as usize - 1, first + each as usize),
         quorum: 1,
         hysteresis: 0,
+        suspend: false,
     }
 }
 

@@ -142,6 +142,9 @@ impl<'a> Teller<'a> {
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
+            Reason::ReliefChanged(id, there) => self.relief_changed(id, there),
+            Reason::ChecksSuspended(id) => self.checks_moved("Suspending", id),
+            Reason::ChecksResumed(id) => self.checks_moved("Activating", id),
         }
     }
 
@@ -344,7 +347,28 @@ impl<'a> Teller<'a> {
             OnFailure::Inhibit => (inhibited, of),
         };
         let (server, service) = (self.names.server(id), self.names.service_of(id));
-        self.say(Info, format_args!("{word} service {server} {link} VS {service}"));
+        let kind = if self.names.0.is_sorry(id) { "sorry server" } else { "service" };
+        self.say(Info, format_args!("{word} {kind} {server} {link} VS {service}"));
+    }
+
+    fn has_relief(&self, id: ServiceId) -> bool {
+        self.director.services().pool(id).is_some_and(|pool| pool.relief)
+    }
+
+    fn relief_changed(&mut self, id: ServiceId, there: bool) {
+        let vs = self.names.service(id);
+        if there {
+            self.say(Info, format_args!("Removing alive servers from the pool for VS {vs}"));
+        } else {
+            let line = format_args!("No sorry server of VS {vs} is alive: its alive servers go on");
+            self.say(Warning, line);
+            self.say(Info, format_args!("Adding alive servers to the pool for VS {vs}"));
+        }
+    }
+
+    fn checks_moved(&mut self, word: &str, id: DestinationId) {
+        let (server, service) = (self.names.server(id), self.names.service_of(id));
+        self.say(Info, format_args!("{word} healthchecker for service {server} for VS {service}"));
     }
 
     fn quorum_gained(&mut self, id: ServiceId, weight: u32) {
@@ -352,7 +376,7 @@ impl<'a> Teller<'a> {
         let (quorum, hysteresis, key) = (service.quorum, service.hysteresis, service.key);
         let sum = quorum.saturating_add(hysteresis);
         self.say(Info, format_args!("Gained quorum {quorum}+{hysteresis}={sum} <= {weight} for VS {key}"));
-        if service.sorry.is_some() && !self.first {
+        if self.has_relief(id) && !self.first {
             self.sorry_moved(id, ["Removing", "Disabling"], ["from", "of"]);
             self.say(Info, format_args!("Adding alive servers to the pool for VS {key}"));
         }
@@ -379,23 +403,17 @@ impl<'a> Teller<'a> {
     /// What serves while the quorum is lost.
     fn instead(&mut self, id: ServiceId) {
         let Some(service) = self.names.0.services.get(id.index()) else { return };
-        if service.sorry.is_some() {
+        if self.has_relief(id) {
             self.sorry_moved(id, ["Adding", "Enabling"], ["to", "of"]);
             self.say(Info, format_args!("Removing alive servers from the pool for VS {}", service.key));
         }
     }
 
     fn sorry_moved(&mut self, id: ServiceId, words: [&str; 2], links: [&str; 2]) {
-        let sorry = self.names.0.services.get(id.index()).and_then(|service| service.sorry);
-        let Some(sorry) = sorry else { return };
-        let Some(destination) = self.names.0.destinations.get(sorry.index()) else { return };
-        let ([removed, inhibited], [from, of]) = (words, links);
-        let (word, link) = match destination.on_failure {
-            OnFailure::Remove => (removed, from),
-            OnFailure::Inhibit => (inhibited, of),
-        };
-        let (server, service) = (self.names.server(sorry), self.names.service(id));
-        self.say(Info, format_args!("{word} sorry server {server} {link} VS {service}"));
+        let sorry = self.names.0.services.get(id.index()).map(|service| service.sorry).unwrap_or_default();
+        for id in sorry.iter().filter(|id| self.director.services().is_alive(*id)) {
+            self.destination_moved(id, words, links);
+        }
     }
 
     fn target(&self, id: ProbeId) -> Target<'a> {

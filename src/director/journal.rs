@@ -169,6 +169,12 @@ pub enum Reason {
     ServiceRetired,
     /// The director is going down.
     Stopping,
+    /// The last sorry server that was alive went down while the quorum is lost, or the first one came back.
+    ReliefChanged(ServiceId, bool),
+    /// The checks of a real server rest, because its service's address is not on this box.
+    ChecksSuspended(DestinationId),
+    /// They are made again.
+    ChecksResumed(DestinationId),
 }
 
 /// The other router in an election.

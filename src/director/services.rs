@@ -15,7 +15,7 @@ use crate::time::Instant;
 pub enum Quorum {
     /// It has.
     Met,
-    /// It has not: a sorry server serves, if there is one.
+    /// It has not: the sorry servers serve, if there are any.
     Lost,
 }
 
@@ -28,6 +28,8 @@ pub struct Pool {
     pub weight: u32,
     /// How many of them.
     pub alive: u32,
+    /// A sorry server is there and not known to be down: the real servers can be set aside.
+    pub relief: bool,
     /// Since when the quorum state holds.
     pub since: Instant,
 }
@@ -48,7 +50,7 @@ impl Services {
     /// Services of `config`; every real server counts as alive until a check says otherwise, as with keepalived.
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
         let (first_user, users) = invert(config);
-        let pool = Pool { quorum: Quorum::Lost, weight: 0, alive: 0, since: now };
+        let pool = Pool { quorum: Quorum::Lost, weight: 0, alive: 0, relief: false, since: now };
         Self {
             pools: vec![pool; config.services.len()].into_boxed_slice(),
             alive: vec![true; config.destinations.len()].into_boxed_slice(),
@@ -118,8 +120,31 @@ impl Services {
                 continue;
             };
             *known = alive;
+            self.moved(now, (id, alive), destination.service, config, bus);
+        }
+    }
+
+    /// A server came back or went down.
+    fn moved(
+        &mut self,
+        now: Instant,
+        (id, alive): (DestinationId, bool),
+        service: ServiceId,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let before = self.pool(service).copied();
+        // A sorry server that does not serve anyway is not worth more than its check's own record.
+        if !config.is_sorry(id) || before.is_some_and(|pool| pool.quorum == Quorum::Lost) {
             bus.record(now, if alive { Reason::DestinationUp(id) } else { Reason::DestinationDown(id) });
-            self.judge(now, destination.service, config, bus);
+        }
+        self.judge(now, service, config, bus);
+        if let (Some(before), Some(after)) = (before, self.pool(service))
+            && before.quorum == after.quorum
+            && after.quorum == Quorum::Lost
+            && before.relief != after.relief
+        {
+            bus.record(now, Reason::ReliefChanged(service, after.relief));
         }
     }
 
@@ -153,15 +178,16 @@ impl Services {
 
     fn count(&mut self, id: ServiceId, service: &Service, config: &Config) {
         let (mut weight, mut alive) = (0_u32, 0_u32);
-        for destination in service.destinations.iter().filter(|one| Some(*one) != service.sorry) {
+        for destination in service.real_servers().iter() {
             if self.is_alive(destination) {
                 alive += 1;
                 let configured = config.destinations.get(destination.index()).map_or(0, |one| one.weight);
                 weight = weight.saturating_add(configured);
             }
         }
+        let relief = service.sorry.iter().any(|id| self.is_alive(id));
         if let Some(pool) = self.pools.get_mut(id.index()) {
-            (pool.weight, pool.alive) = (weight, alive);
+            (pool.weight, pool.alive, pool.relief) = (weight, alive, relief);
         }
     }
 
@@ -191,21 +217,20 @@ impl Services {
 
 /// The weight a destination shall have in the kernel's table; `None`: it shall not be there.
 ///
-/// While the quorum is lost and there is a sorry server, the real servers are set aside: at weight 0 if they are to be
-/// inhibited, out of the table otherwise. Without a sorry server whatever is alive goes on.
+/// While the quorum is lost and a sorry server is alive, the real servers are set aside: at weight 0 if they are to be
+/// inhibited, out of the table otherwise, and all sorry servers that are alive serve. Without one whatever is alive
+/// goes on: too little is more than nothing.
 pub fn wish(config: &Config, services: &Services, id: DestinationId) -> Option<u32> {
     let destination = config.destinations.get(id.index())?;
     let service = config.services.get(destination.service.index())?;
-    let lost = services.pool(destination.service)?.quorum == Quorum::Lost;
+    let pool = services.pool(destination.service)?;
+    let lost = pool.quorum == Quorum::Lost;
     let inhibited = match destination.on_failure {
         OnFailure::Inhibit => Some(0),
         OnFailure::Remove => None,
     };
-    let serves = if service.sorry == Some(id) {
-        lost
-    } else {
-        services.is_alive(id) && !(lost && service.sorry.is_some())
-    };
+    let turn = if service.is_sorry(id) { lost } else { !(lost && pool.relief) };
+    let serves = turn && services.is_alive(id);
     if serves { Some(destination.weight) } else { inhibited }
 }
 

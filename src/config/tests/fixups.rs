@@ -306,7 +306,7 @@ fn families_mix_through_tunnels_only() {
 fn a_sorry_server_is_not_one_of_the_real_servers() {
     let config =
         says(&service(&format!("{SERVER}\nsorry_server 192.0.2.1 80")), "the sorry server is a real server");
-    assert_eq!(config.services[0].sorry, None);
+    assert_eq!(config.services[0].sorry.len(), 0);
 }
 
 #[test]

@@ -238,7 +238,7 @@ fn an_inhibited_sorry_server_is_enabled_and_disabled() {
 #[test]
 fn a_service_without_sorry_server_has_none_to_tell_of() {
     let mut config = config(SMALL);
-    config.services[0].sorry = None;
+    config.services[0].sorry = crate::config::ids::Range::default();
     let bench = Bench::new(config);
     assert_eq!(said(&bench, Reason::QuorumLost(ServiceId(0), 0)).len(), 1);
 }
