@@ -463,7 +463,8 @@ impl Service {
 impl Config {
     /// True for a sorry server.
     pub fn is_sorry(&self, id: DestinationId) -> bool {
-        let service = self.destinations.get(id.index()).and_then(|one| self.services.get(one.service.index()));
+        let service =
+            self.destinations.get(id.index()).and_then(|one| self.services.get(one.service.index()));
         service.is_some_and(|service| service.is_sorry(id))
     }
 

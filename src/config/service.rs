@@ -137,12 +137,16 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
         text: "sorry_server|none|address and port used while the quorum is lost; `{` checks `}`",
         kind: Kind::MayOpen(|b, cx, node| b.sorry.extend(server(cx, node))),
     },
-    words("sorry_server_lvs_method|lvs_method|forwarding method of the sorry server above", METHOD, |b, line| {
-        let method = method(line);
-        if let Some(sorry) = sorry(b, line) {
-            sorry.method = method.or(sorry.method);
-        }
-    }),
+    words(
+        "sorry_server_lvs_method|lvs_method|forwarding method of the sorry server above",
+        METHOD,
+        |b, line| {
+            let method = method(line);
+            if let Some(sorry) = sorry(b, line) {
+                sorry.method = method.or(sorry.method);
+            }
+        },
+    ),
     Keyword {
         text: "sorry_server_inhibit|off|keep the sorry server above in the table, with weight 0",
         kind: Kind::Free(|b, line| {

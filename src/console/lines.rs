@@ -62,6 +62,9 @@ pub fn tell(director: &Director, record: &Record, say: &mut dyn FnMut(Severity, 
     Teller { director, names: Names(director.config()), first, say }.tell(record.reason);
 }
 
+/// Real servers that are named when the checks of a whole service rest.
+const MAX_CHECK_LINES: usize = 32;
+
 struct Teller<'a> {
     director: &'a Director,
     names: Names<'a>,
@@ -366,9 +369,21 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn checks_moved(&mut self, word: &str, id: DestinationId) {
-        let (server, service) = (self.names.server(id), self.names.service_of(id));
-        self.say(Info, format_args!("{word} healthchecker for service {server} for VS {service}"));
+    /// A line for each server that is checked, as operators look for it; the first ones of many.
+    fn checks_moved(&mut self, word: &str, id: ServiceId) {
+        let (names, vs) = (self.names, self.names.service(id));
+        let Some(service) = names.0.services.get(id.index()) else { return };
+        let checked = |id: &DestinationId| {
+            names.0.destinations.get(id.index()).is_some_and(|one| !one.probes.is_empty())
+        };
+        for id in service.destinations.iter().filter(checked).take(MAX_CHECK_LINES) {
+            let server = names.server(id);
+            self.say(Info, format_args!("{word} healthchecker for service {server} for VS {vs}"));
+        }
+        let rest = service.destinations.iter().filter(checked).count().saturating_sub(MAX_CHECK_LINES);
+        if rest > 0 {
+            self.say(Info, format_args!("{word} healthchecker for {rest} more services for VS {vs}"));
+        }
     }
 
     fn quorum_gained(&mut self, id: ServiceId, weight: u32) {

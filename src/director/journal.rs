@@ -171,10 +171,10 @@ pub enum Reason {
     Stopping,
     /// The last sorry server that was alive went down while the quorum is lost, or the first one came back.
     ReliefChanged(ServiceId, bool),
-    /// The checks of a real server rest, because its service's address is not on this box.
-    ChecksSuspended(DestinationId),
+    /// The checks of a service's servers rest, because its address is not on this box.
+    ChecksSuspended(ServiceId),
     /// They are made again.
-    ChecksResumed(DestinationId),
+    ChecksResumed(ServiceId),
 }
 
 /// The other router in an election.

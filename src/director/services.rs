@@ -39,6 +39,8 @@ pub struct Pool {
 pub struct Services {
     pools: Box<[Pool]>,
     alive: Box<[bool]>,
+    /// Services whose checks rest: verdicts do not concern them.
+    resting: Box<[bool]>,
     /// When stock was taken: a quorum gained then is the first one.
     began: Instant,
     /// For each probe the destinations that need it: rows of `users`.
@@ -54,6 +56,7 @@ impl Services {
         Self {
             pools: vec![pool; config.services.len()].into_boxed_slice(),
             alive: vec![true; config.destinations.len()].into_boxed_slice(),
+            resting: vec![false; config.services.len()].into_boxed_slice(),
             began: now,
             first_user,
             users,
@@ -99,6 +102,9 @@ impl Services {
                 bus.record(now, Reason::QuorumAbsent(id, pool.weight));
             }
             bus.service_changed(id);
+            if self.is_resting(id) {
+                bus.record(now, Reason::ChecksSuspended(id));
+            }
         }
     }
 
@@ -115,12 +121,50 @@ impl Services {
         for user in 0..users {
             let Some(id) = self.users(probe).get(user).copied() else { continue };
             let Some(destination) = config.destinations.get(id.index()) else { continue };
+            if self.is_resting(destination.service) {
+                continue;
+            }
             let alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));
             let Some(known) = self.alive.get_mut(id.index()).filter(|known| **known != alive) else {
                 continue;
             };
             *known = alive;
             self.moved(now, (id, alive), destination.service, config, bus);
+        }
+    }
+
+    /// True while the checks of the service rest: its address is not on this box.
+    pub fn is_resting(&self, id: ServiceId) -> bool {
+        self.resting.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// Says whether a service rests, before stock is taken.
+    pub(crate) fn set_resting(&mut self, id: ServiceId, rests: bool) {
+        if let Some(resting) = self.resting.get_mut(id.index()) {
+            *resting = rests;
+        }
+    }
+
+    /// A service's address left this box, or came: then what was learned meanwhile by the checks that it shares with
+    /// others counts.
+    pub(crate) fn rest(
+        &mut self,
+        now: Instant,
+        (id, rests): (ServiceId, bool),
+        config: &Config,
+        health: &Health,
+        bus: &mut Bus,
+    ) {
+        self.set_resting(id, rests);
+        bus.record(now, if rests { Reason::ChecksSuspended(id) } else { Reason::ChecksResumed(id) });
+        let destinations = config.services.get(id.index()).map(|one| one.destinations).unwrap_or_default();
+        for one in destinations.iter().filter(|_| !rests) {
+            let Some(destination) = config.destinations.get(one.index()) else { continue };
+            let alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));
+            let known = self.alive.get_mut(one.index());
+            if known.is_some_and(|known| core::mem::replace(known, alive) != alive) {
+                self.moved(now, (one, alive), id, config, bus);
+            }
         }
     }
 

@@ -134,9 +134,7 @@ impl Walk {
                 | Kind::Only { .. }
                 | Kind::Block(_)
                 | Kind::MayOpen(_),
-            ) => {
-                tree.has_block(node)
-            }
+            ) => tree.has_block(node),
             Some(_) => true,
         };
         !known && (self.headless || tree.is_orphan(tree.position(node)))

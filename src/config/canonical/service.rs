@@ -108,7 +108,7 @@ fn head(config: &Config, service: &Service, page: &mut Page<'_>) -> fmt::Result 
     spec(&service.spec, service.key.family(), page)?;
     page.line(1, "lb_kind", &Method(method))?;
     page.numbers(1, &[("quorum", service.quorum, 1), ("hysteresis", service.hysteresis, 0)])?;
-    if service.suspend { page.flag(1, "ha_suspend") } else { page.rated(1, "ha_suspend", &"off", true) }
+    if service.suspend { page.flag(1, "ha_suspend") } else { Ok(()) }
 }
 
 fn spec(spec: &ServiceSpec, family: Family, page: &mut Page<'_>) -> fmt::Result {

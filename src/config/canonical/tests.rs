@@ -551,7 +551,8 @@ fn sorry(places: &'static [&'static str]) -> BoxedStrategy<String> {
         line("uthreshold", 0..100_u32),
         checker(),
     ]);
-    prop_oneof![line("sorry_server", of(places)), block(line("sorry_server", of(places)), some(lines))].boxed()
+    prop_oneof![line("sorry_server", of(places)), block(line("sorry_server", of(places)), some(lines))]
+        .boxed()
 }
 
 fn service() -> BoxedStrategy<String> {

@@ -376,8 +376,10 @@ fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
         counts.field("services", view.director.config().services.len())?;
         counts.field("quorum_lost", count(Health::Lost))?;
         counts.field("incomplete", count(Health::Lame))?;
-        counts
-            .field("real_servers", pools(view).map(|(service, ..)| service.real_servers().len()).sum::<usize>())?;
+        counts.field(
+            "real_servers",
+            pools(view).map(|(service, ..)| service.real_servers().len()).sum::<usize>(),
+        )?;
         counts.field("alive", pools(view).map(|(_, pool, _)| u64::from(pool.alive)).sum::<u64>())
     })?;
     object.list("alarms", |list| each_alarm(view, &mut |alarm| list.item(Shown(alarm))))?;

@@ -50,6 +50,12 @@ fn daemon() {
     run("daemon", Guest::new(), 4, secs(300));
 }
 
+/// One configuration for all cases, so one test: it has a guest to itself.
+#[test]
+fn quorum() {
+    run("quorum", Guest::new(), 2, secs(300));
+}
+
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
 #[test]
 fn buffers() {
