@@ -476,6 +476,11 @@ impl Config {
         }
     }
 
+    /// True if a real server gets packets as they came (DR, TUN).
+    pub fn forwards_unchanged(&self) -> bool {
+        self.destinations.iter().any(|one| one.method != ForwardingMethod::Masquerade)
+    }
+
     /// What is configured for an interface.
     pub fn link_rules(&self, id: LinkId) -> LinkRules {
         self.link_rules.get(id.index()).copied().unwrap_or(LinkRules::of(id))

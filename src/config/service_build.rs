@@ -342,6 +342,9 @@ impl ServiceBuild {
             (quorum, hysteresis, this.spec(cx), this.add_sorry_servers(cx, tables))
         });
         tables.keys.insert(key);
+        let servers = tables.destinations.get(self.first..).unwrap_or(&[]);
+        let direct = servers.iter().filter(|one| one.method != ForwardingMethod::Masquerade);
+        tables.direct.extend(direct.map(|one| (one.key.address, self.id)));
         let destinations = Range::new(self.first, tables.destinations.len());
         let suspend = self.suspend(cx);
         tables.services.push(Service { key, spec, destinations, sorry, quorum, hysteresis, suspend });

@@ -23,6 +23,7 @@ mod golden;
 mod groups;
 mod help;
 mod own;
+mod pools;
 mod service_groups;
 mod tracked;
 

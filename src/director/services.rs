@@ -312,3 +312,6 @@ fn invert(config: &Config) -> (Box<[u32]>, Box<[DestinationId]>) {
     first.pop();
     (first.into_boxed_slice(), users)
 }
+
+#[cfg(test)]
+mod tests;

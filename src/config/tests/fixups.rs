@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn says(text: &str, expected: &str) -> Config {
+pub(super) fn says(text: &str, expected: &str) -> Config {
     let (config, messages) = loaded(text);
     assert_eq!(messages.len(), 1, "{messages:#?}");
     assert!(messages[0].contains(expected), "{messages:?}");

@@ -91,6 +91,9 @@ pub(super) fn service_line(
         write!(line, ": {} for {}, ", quorum_word(pool), Span(view.now.since(pool.since)))?;
         write!(line, "{} of {} alive, weight {}", pool.alive, service.real_servers().len(), pool.weight)?;
     }
+    if view.director.services().is_resting(id) {
+        line.write_str(", suspended")?;
+    }
     line.end()?;
     if let Some(errno) = view.director.ipvs_plan().service_error(id) {
         let cause = Cause { errno, scheduler: Some(service.spec.scheduler) };
@@ -115,7 +118,8 @@ pub(super) fn destination_line(
         line.write_str(if config.is_sorry(id) { "sorry server, never checked" } else { "up, not checked" })?;
         return line.end();
     };
-    write!(line, "{}", Standing(state, what.retry))?;
+    let sorry = if config.is_sorry(id) { "sorry, " } else { "" };
+    write!(line, "{sorry}{}", Standing(state, what.retry))?;
     line.to(36)?;
     match state.last {
         Some((at, verdict)) => {
@@ -128,6 +132,7 @@ pub(super) fn destination_line(
     line.to(69)?;
     match view.director.probe_due(probe) {
         Some(at) => write!(line, "{}", Until { now: view.now, at })?,
+        None if view.director.health().is_resting(probe) => line.write_str("suspended")?,
         None => line.write_str("checking")?,
     }
     line.end()
@@ -210,6 +215,7 @@ fn service_json(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn
         object.field("alive", pool.alive)?;
         object.field("weight", pool.weight)?;
     }
+    object.field("suspended", view.director.services().is_resting(id))?;
     object.field("quorum", service.quorum)?;
     object.field("real_servers", service.real_servers().len())?;
     let error = view.director.ipvs_plan().service_error(id);
@@ -249,6 +255,7 @@ fn probe_json(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result 
         object.field("ago", state.last.map(|(at, _)| view.now.since(at)))?;
         let due = view.director.probe_due(id).unwrap_or(Instant::NEVER);
         object.field("next", until(view.now, due))?;
+        object.field("suspended", view.director.health().is_resting(id))?;
     }
     object.end()
 }

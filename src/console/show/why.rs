@@ -144,6 +144,9 @@ fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
                 service.quorum.saturating_sub(service.hysteresis)
             }),
         )?;
+        if view.director.services().is_resting(id) {
+            labelled(out, "suspended", format_args!("ha_suspend, and its address is not on this box"))?;
+        }
         for id in service.destinations.iter().take(MOST) {
             server_lines(view, id, out)?;
         }
