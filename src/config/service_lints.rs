@@ -27,7 +27,9 @@ pub(super) fn look(instance: &Instance, draft: &InstanceDraft, tables: &Tables, 
     let trackers = tables.trackers.get(instance.trackers.start as usize..).unwrap_or(&[]);
     for tracker in trackers {
         let TrackTarget::Service(id) = tracker.target else { continue };
-        let Some(service) = tables.services.get(id.index()).filter(|service| service.suspend) else { continue };
+        let Some(service) = tables.services.get(id.index()).filter(|service| service.suspend) else {
+            continue;
+        };
         let ServiceKey::Address { address, .. } = service.key else { continue };
         if draft.addresses.iter().chain(&draft.excluded).any(|one| one.address == address) {
             cx.warn(

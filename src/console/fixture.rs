@@ -6,7 +6,7 @@ use core::num::{NonZeroU8, NonZeroU32};
 use std::rc::Rc;
 
 use super::view::{
-    Diagnostics, Heap, Identity, LogFigures, Outcome, Process, Reload, Tally, Turns, View, Worst,
+    Diagnostics, Heap, Identity, LogFigures, Outcome, Process, Reload, Tally, Traffic, Turns, View, Worst,
 };
 use super::{Answer, Buf, Request, parse};
 use crate::check::http_get::{HttpGet, Recovery, Url, Version};
@@ -316,6 +316,7 @@ impl Bench {
                 wakes: Tally { count: 40, total: Duration::from_micros(4_000), longest: LATE },
                 worst: Worst { late: LATE, after: "ipvs", at: at(2_000) },
                 work: &[("adverts", TALLY), ("ipvs", TALLY)],
+                ipvs: Traffic { requests: 70_000, sends: 1_100, reads: 1_200 },
                 classes: &CLASSES,
             },
             log: LogFigures { written_total: 55, lost_total: 0, held: 2_048 },

@@ -129,8 +129,8 @@ impl<'a> Teller<'a> {
             Reason::ServiceMissing(id) => self.say(Warning, format_args!("VS {} was removed by somebody: adding it again", names.service(id))),
             Reason::ServiceDiffers(id) => self.say(Warning, format_args!("VS {} was changed by somebody: setting it back", names.service(id))),
             Reason::ServiceFailed(id, change, errno) => self.service_failed(id, change, errno),
-            Reason::DestinationMissing(id) => self.drift(id, "was removed", "adding it again"),
-            Reason::DestinationDiffers(id) => self.drift(id, "was changed", "setting it back"),
+            Reason::DestinationMissing(id) => self.drift(id, format_args!("was removed by somebody: adding it again")),
+            Reason::DestinationDiffers(id, weight) => self.drift(id, format_args!("was changed by somebody (weight {weight}): setting it back")),
             Reason::DestinationStrange(service, key) => self.stranger(service, key),
             Reason::DestinationFailed(id, change, errno) => self.destination_failed(id, change, errno),
             Reason::DumpFailed(family, error) => self.dump_failed(family, error),
@@ -287,9 +287,9 @@ impl<'a> Teller<'a> {
         self.say(Error, format_args!("{} VS {}: {cause}; {next}", verb(change), names.service(id)));
     }
 
-    fn drift(&mut self, id: DestinationId, what: &str, next: &str) {
+    fn drift(&mut self, id: DestinationId, what: fmt::Arguments<'_>) {
         let (server, service) = (self.names.server(id), self.names.service_of(id));
-        self.say(Warning, format_args!("Service {server} of VS {service} {what} by somebody: {next}"));
+        self.say(Warning, format_args!("Service {server} of VS {service} {what}"));
     }
 
     fn stranger(&mut self, service: ServiceId, key: DestinationKey) {

@@ -139,8 +139,8 @@ pub enum Reason {
     ServiceFailed(ServiceId, Change, Errno),
     /// A destination of ours was missing from the kernel's table.
     DestinationMissing(DestinationId),
-    /// A destination of ours was changed by someone.
-    DestinationDiffers(DestinationId),
+    /// A destination of ours was changed by someone: the weight that was found.
+    DestinationDiffers(DestinationId, u32),
     /// A destination in a service of ours that nobody configured; it is removed.
     DestinationStrange(ServiceId, DestinationKey),
     /// The kernel refused a destination.

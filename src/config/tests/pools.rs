@@ -15,8 +15,12 @@ fn sorry_servers_are_as_many_as_are_written_and_have_options_of_their_own() {
     let service = &config.services[0];
     assert_eq!((service.real_servers().rows(), service.sorry.rows()), (0..1, 1..4));
     let seen: Vec<_> = (1..4).map(|row| destination(&config, row)).collect();
-    assert_eq!(seen, ["192.0.2.9:80 DirectRoute 1", "192.0.2.8:80 Masquerade 7", "192.0.2.7:80 Masquerade 1"]);
-    let inhibited = |row: usize| config.destinations[row].on_failure == crate::config::model::OnFailure::Inhibit;
+    assert_eq!(
+        seen,
+        ["192.0.2.9:80 DirectRoute 1", "192.0.2.8:80 Masquerade 7", "192.0.2.7:80 Masquerade 1"]
+    );
+    let inhibited =
+        |row: usize| config.destinations[row].on_failure == crate::config::model::OnFailure::Inhibit;
     assert_eq!([1, 2, 3].map(inhibited), [false, true, false]);
     assert_eq!([1, 2, 3].map(|row| config.probes_of(&config.destinations[row]).len()), [0, 1, 0]);
 }

@@ -271,9 +271,9 @@ fn drift_and_refusals_of_the_kernel_say_what_happens_next() {
             &["add VS [10.0.0.100]:tcp:80: the kernel has no scheduler wrr; tried again later"],
         ),
         (
-            Reason::DestinationDiffers(DestinationId(0)),
+            Reason::DestinationDiffers(DestinationId(0), 77),
             &[
-                "Service [10.0.0.11]:tcp:80 of VS [10.0.0.100]:tcp:80 was changed by somebody: setting it back",
+                "Service [10.0.0.11]:tcp:80 of VS [10.0.0.100]:tcp:80 was changed by somebody (weight 77): setting it back",
             ],
         ),
         (

@@ -9,7 +9,8 @@ use crate::director::services::{Quorum, wish};
 use crate::director::testing::{Node, Server, at};
 
 const VIP: &str = "192.0.2.100";
-const ROUTER: &str = "vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 51\nvirtual_ipaddress {\n192.0.2.100/24\n}\n}\n";
+const ROUTER: &str =
+    "vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 51\nvirtual_ipaddress {\n192.0.2.100/24\n}\n}\n";
 
 fn service(key: &str, lines: &str, server: &str) -> String {
     let check = "TCP_CHECK {\nretry 0\n}\n";

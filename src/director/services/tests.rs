@@ -59,10 +59,7 @@ fn a_sorry_server_whose_check_fails_does_not_serve_and_without_any_the_living_go
     node.take_records();
     assert_eq!(weights(&mut node, &[1, 2]), [Some(1), Some(1), None, Some(0)]);
     let records = node.take_records();
-    assert!(
-        !records.contains(&Reason::DestinationDown(DestinationId(2))),
-        "it did not serve: {records:?}"
-    );
+    assert!(!records.contains(&Reason::DestinationDown(DestinationId(2))), "it did not serve: {records:?}");
 }
 
 #[test]

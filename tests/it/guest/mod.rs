@@ -53,7 +53,7 @@ fn daemon() {
 /// One configuration for all cases, so one test: it has a guest to itself.
 #[test]
 fn quorum() {
-    run("quorum", Guest::new(), 2, secs(300));
+    run("quorum", Guest::new(), 2, secs(600));
 }
 
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
