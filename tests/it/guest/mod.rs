@@ -50,6 +50,11 @@ fn daemon() {
     run("daemon", Guest::new(), 4, secs(300));
 }
 
+#[test]
+fn pools() {
+    run("pools", Guest::new(), 4, secs(400));
+}
+
 /// One configuration for all cases, so one test: it has a guest to itself.
 #[test]
 fn quorum() {
