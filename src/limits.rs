@@ -29,7 +29,7 @@ pub const MAX_LINKS: usize = 1_024;
 pub const MAX_KERNEL_ADDRESSES: usize = 2 * MAX_ADDRESSES;
 /// Virtual services.
 pub const MAX_SERVICES: usize = 4_096;
-/// Real servers of all services together, sorry servers not counted.
+/// Real servers of all services together, the first sorry server of each not counted.
 pub const MAX_REAL_SERVERS: usize = 65_536;
 /// Distinct probes; equal probes of one target are made once and shared.
 pub const MAX_PROBES: usize = 65_536;

@@ -24,6 +24,8 @@ enum Owner {
     Vrrp,
     /// Packets that are handed on.
     Services,
+    /// Packets that are handed on as they are, to what may be the other director.
+    Direct,
 }
 
 impl Owner {
@@ -32,6 +34,7 @@ impl Owner {
             Self::Box => true,
             Self::Vrrp => !config.instances.is_empty(),
             Self::Services => !config.services.is_empty(),
+            Self::Direct => config.forwards_unchanged(),
         }
     }
 }
@@ -52,12 +55,15 @@ const REDIRECTS: &str = "clients and real servers on one network would be told t
 const NEIGHBOURS: &str =
     "each real server and client on a connected network takes an entry, and 1,024 is the kernel's end";
 
+const CIRCLE: &str =
+    "a standby that runs the backup sync daemon and is a real server, too, would balance packets once more";
+
 const PRINTK: &str =
     "the kernel's messages would stand in the line that is being typed; a panic's are shown all the same";
 
 /// All settings. `conf.all` and `conf.default` both: the one counts for interfaces that exist, the other for those to
 /// come.
-const TABLE: [Row; 19] = [
+const TABLE: [Row; 20] = [
     row(Owner::Box, "kernel.printk", "1", PRINTK),
     row(Owner::Box, "kernel.panic", "3", PANIC),
     row(Owner::Box, "kernel.panic_on_oops", "1", PANIC),
@@ -77,6 +83,7 @@ const TABLE: [Row; 19] = [
     row(Owner::Services, "net.ipv4.neigh.default.gc_thresh2", "16384", NEIGHBOURS),
     row(Owner::Services, "net.ipv4.neigh.default.gc_thresh3", "32768", NEIGHBOURS),
     row(Owner::Services, "net.ipv6.neigh.default.gc_thresh3", "32768", NEIGHBOURS),
+    row(Owner::Direct, "net.ipv4.vs.backup_only", "1", CIRCLE),
 ];
 
 /// Sets what the configuration uses, then what it says.

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::DefaultHasher;
 
 use super::codes::LIMIT;
-use super::ids::{Id, InstanceId, LinkId, ProbeId};
+use super::ids::{Id, InstanceId, LinkId, ProbeId, ServiceId};
 use super::keywords::RootDraft;
 use super::model::{
     Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
@@ -98,6 +98,8 @@ pub(super) struct Tables {
     /// Rows of the rules of a preference.
     pub(super) rule_places: HashMap<u32, Vec<u32>>,
     pub(super) keys: HashSet<ServiceKey>,
+    /// Real servers that get packets as they are (DR, TUN), and a service of each.
+    pub(super) direct: HashMap<IpAddr, ServiceId>,
     pub(super) instance_count: Count,
     pub(super) address_count: Count,
     pub(super) route_count: Count,
@@ -143,6 +145,7 @@ impl Default for Tables {
             route_places: HashSet::new(),
             rule_places: HashMap::new(),
             keys: HashSet::new(),
+            direct: HashMap::new(),
             instance_count: Count::new("vrrp instances", limits::MAX_INSTANCES),
             address_count: Count::new("virtual addresses", limits::MAX_ADDRESSES),
             route_count: Count::new("routes", limits::MAX_ROUTES),

@@ -102,12 +102,11 @@ pub fn report_json(name: &str, loaded: &Loaded, out: &mut dyn fmt::Write) -> Res
 
 /// Instances, addresses, services, real servers without sorry servers, checks.
 fn counts(config: &Config) -> [usize; 5] {
-    let sorry = config.services.iter().filter(|service| service.sorry.is_some()).count();
     [
         config.instances.len(),
         config.addresses.len(),
         config.services.len(),
-        config.destinations.len() - sorry,
+        config.services.iter().map(|service| service.real_servers().len()).sum(),
         config.probes.len(),
     ]
 }

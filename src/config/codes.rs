@@ -60,6 +60,12 @@ pub const FLAG: Code = Code(309);
 pub const THRESHOLD: Code = Code(310);
 /// A check without a port.
 pub const NO_PORT: Code = Code(311);
+/// `ha_suspend` where it cannot work.
+pub const SUSPEND: Code = Code(313);
+/// A director that would forward to itself.
+pub const LOOP: Code = Code(314);
+/// An option of a sorry server without one.
+pub const SORRY: Code = Code(315);
 /// More objects than fit.
 pub const LIMIT: Code = Code(401);
 /// A second block of the same interface, or a VLAN on itself.

@@ -101,6 +101,18 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "no connection is refused in between",
     },
     Difference {
+        title: "there may be several sorry servers, and checks of them",
+        keepalived: "uses the last `sorry_server` line of a service and never checks it",
+        lvsbox: "uses all that are alive: one may have a block like a real_server's; if none is, the living real servers go on",
+        reason: "a sorry server that is down helps nobody",
+    },
+    Difference {
+        title: "a reload finds what a sorry server had set aside",
+        keepalived: "forgets living servers that are set aside if a reload drops the sorry server or changes inhibit_on_failure",
+        lvsbox: "has them as if it had started with the new file",
+        reason: "a living server would be missing until it fails once more",
+    },
+    Difference {
         title: "answers to a lesser router are limited",
         keepalived: "answers each of its adverts with an advert and announcements of all addresses",
         lvsbox: "answers one in half an advertisement interval",

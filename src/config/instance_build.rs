@@ -17,6 +17,7 @@ use super::group::{self, GroupDraft};
 use super::ids::{AddressId, InstanceId, LinkId, Range, RouteId, RuleId};
 use super::instance::{AuthType, InstanceDraft, State};
 use super::model::{Announce, Authentication, Instance, Preemption, SourceCheck, Transport, VirtualAddress};
+use super::service_lints;
 use super::static_build::{self, StaticDraft};
 use super::track;
 use crate::limits;
@@ -94,6 +95,7 @@ pub(super) fn finish(
         manners: manners(draft, (preemption, priority), has_peers, global, cx),
     };
     warn_of_silent_services(&instance, draft, tables, cx);
+    service_lints::look(&instance, draft, tables, cx);
     tables.instances.push(instance);
 }
 

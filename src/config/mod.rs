@@ -35,6 +35,7 @@ mod rule;
 mod service;
 mod service_build;
 mod service_group;
+mod service_lints;
 mod service_spec;
 mod static_build;
 mod track;

@@ -60,7 +60,7 @@ pub struct Config {
     pub tracked_routes: Box<[TrackedRoute]>,
     /// `virtual_server` blocks in order of the file.
     pub services: Box<[Service]>,
-    /// Destinations, contiguous per service: its real servers, then its sorry server if it has one.
+    /// Destinations, contiguous per service: its real servers, then its sorry servers.
     pub destinations: Box<[Destination]>,
     /// Distinct probes.
     pub probes: Box<[Probe]>,
@@ -293,14 +293,16 @@ pub struct Service {
     pub key: ServiceKey,
     /// Scheduler, persistence, flags.
     pub spec: ServiceSpec,
-    /// Real servers, then the sorry server if any.
+    /// Real servers, then the sorry servers.
     pub destinations: Range<DestinationId>,
-    /// The sorry server, the last of `destinations`.
-    pub sorry: Option<DestinationId>,
+    /// The sorry servers, the last of `destinations`; mostly none.
+    pub sorry: Range<DestinationId>,
     /// Weight sum needed for the service to be up.
     pub quorum: u32,
     /// Distance between going up and going down.
     pub hysteresis: u32,
+    /// `ha_suspend`: its checks rest while its address is not on this box.
+    pub suspend: bool,
 }
 
 /// A real server (or sorry server) in one service.
@@ -312,7 +314,7 @@ pub struct Destination {
     pub key: DestinationKey,
     /// How packets get there.
     pub method: ForwardingMethod,
-    /// Configured weight, 0 to 65,535; of a sorry server always 1.
+    /// Configured weight, 0 to 65,535.
     pub weight: u32,
     /// Upper connection threshold, 0 for none.
     pub upper: u32,
@@ -449,13 +451,38 @@ impl Instance {
     }
 }
 
+impl Service {
+    /// The real servers.
+    pub fn real_servers(&self) -> Range<DestinationId> {
+        let rows = self.destinations.rows();
+        Range::new(rows.start, rows.end.saturating_sub(self.sorry.len()))
+    }
+
+    /// True for one of its sorry servers.
+    pub fn is_sorry(&self, id: DestinationId) -> bool {
+        self.sorry.contains(id)
+    }
+}
+
 impl Config {
+    /// True for a sorry server.
+    pub fn is_sorry(&self, id: DestinationId) -> bool {
+        let service =
+            self.destinations.get(id.index()).and_then(|one| self.services.get(one.service.index()));
+        service.is_some_and(|service| service.is_sorry(id))
+    }
+
     /// The instance's unicast peers; empty for multicast.
     pub fn peers_of(&self, instance: &Instance) -> &[Peer] {
         match &instance.transport {
             Transport::Multicast(_) => &[],
             Transport::Unicast { peers } => rows(&self.peers, peers),
         }
+    }
+
+    /// True if a real server gets packets as they came (DR, TUN).
+    pub fn forwards_unchanged(&self) -> bool {
+        self.destinations.iter().any(|one| one.method != ForwardingMethod::Masquerade)
     }
 
     /// What is configured for an interface.

@@ -3,8 +3,8 @@
 use core::net::IpAddr;
 use core::num::NonZeroU32;
 
-use super::codes::{NO_SCHEDULER, NO_SERVERS};
-use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, unsupported, words};
+use super::codes::{NO_SCHEDULER, NO_SERVERS, SORRY};
+use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, words};
 use super::service_group::{Entry, Groups};
 use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
@@ -52,9 +52,9 @@ pub(super) struct ServiceDraft {
     pub(super) host: Option<Box<str>>,
     pub(super) quorum: Option<Given<u32>>,
     pub(super) hysteresis: Option<Given<u32>>,
-    pub(super) sorry: Option<(Given<IpAddr>, Option<Given<u32>>)>,
-    pub(super) sorry_inhibit: bool,
-    pub(super) sorry_method: Option<ForwardingMethod>,
+    pub(super) sorry: Vec<ServerDraft>,
+    /// `ha_suspend`
+    pub(super) suspend: Option<Position>,
     pub(super) weight: Option<u32>,
     pub(super) inhibit: bool,
     pub(super) pace: Pace,
@@ -133,13 +133,29 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
     words("virtualhost|none|Host of HTTP requests of its checks", "a host name", |b, line| {
         b.host = host(line).or(b.host.take())
     }),
-    words("sorry_server|none|address and port used while the quorum is lost", "an address and a port", sorry),
-    words("sorry_server_lvs_method|lvs_method|forwarding method of the sorry server", METHOD, |b, line| {
-        b.sorry_method = method(line).or(b.sorry_method)
-    }),
-    boolean("sorry_server_inhibit|off|keep the sorry server in the table, with weight 0", |b, given| {
-        b.sorry_inhibit = given.value
-    }),
+    Keyword {
+        text: "sorry_server|none|address and port used while the quorum is lost; `{` checks `}`",
+        kind: Kind::MayOpen(|b, cx, node| b.sorry.extend(server(cx, node))),
+    },
+    words(
+        "sorry_server_lvs_method|lvs_method|forwarding method of the sorry server above",
+        METHOD,
+        |b, line| {
+            let method = method(line);
+            if let Some(sorry) = sorry(b, line) {
+                sorry.method = method.or(sorry.method);
+            }
+        },
+    ),
+    Keyword {
+        text: "sorry_server_inhibit|off|keep the sorry server above in the table, with weight 0",
+        kind: Kind::Free(|b, line| {
+            let given = line.boolean();
+            if let (Some(sorry), Some(given)) = (sorry(b, line), given) {
+                sorry.inhibit = Some(given);
+            }
+        }),
+    },
     integer("quorum|1|weights of servers up that the service needs", 1, 16_777_215, |b, given| {
         b.quorum = Some(given)
     }),
@@ -189,10 +205,14 @@ const OTHER: &[Keyword<ServiceDraft>] = &[
     ignored("quorum_down|none|command when the quorum is lost", 1, SCRIPTS),
     idle("smtp_alert|off|mail about the service", Value::Bool, MAIL),
     ignored("snmp_name|none|name in SNMP", 1, SNMP),
-    unsupported(
-        "ha_suspend|off|check only while the virtual address is here",
-        "the servers are checked whether the virtual address is here or not",
-    ),
+    Keyword {
+        text: "ha_suspend|off|check only while the virtual address is on this box",
+        kind: Kind::Free(|b, line| {
+            // keepalived takes whatever follows for more of the flag.
+            line.rest();
+            b.suspend = Some(line.keyword().at);
+        }),
+    },
 ];
 
 const SERVER_ROWS: &[Keyword<ServerDraft>] = &[
@@ -358,10 +378,18 @@ fn family(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
     draft.family = Some(Given { value, at: word.at });
 }
 
-fn sorry(draft: &mut ServiceDraft, line: &mut Line<'_, '_>) {
-    if let Some((address, port)) = target(line) {
-        draft.sorry = Some((address, port));
+/// The last sorry server so far: an option that stands before it is for none, as with keepalived.
+fn sorry<'a>(draft: &'a mut ServiceDraft, line: &mut Line<'_, '_>) -> Option<&'a mut ServerDraft> {
+    if draft.sorry.is_empty() {
+        let keyword = line.keyword();
+        line.cx.error(
+            SORRY,
+            keyword.at,
+            format_args!("{} stands before any sorry_server and is left out", Quoted(&keyword.text)),
+            format_args!("write it behind the `sorry_server` that it is for"),
+        );
     }
+    draft.sorry.last_mut()
 }
 
 /// `ADDRESS [PORT]`; nothing if one of the two is wrong.
@@ -434,16 +462,15 @@ pub(super) fn header(cx: &mut Context<'_>, node: NodeId, groups: &Groups) -> Opt
         host: None,
         quorum: None,
         hysteresis: None,
-        sorry: None,
-        sorry_inhibit: false,
-        sorry_method: None,
+        sorry: Vec::new(),
+        suspend: None,
         weight: None,
         inhibit: false,
         pace: Pace::default(),
     })
 }
 
-/// A `real_server` block.
+/// A `real_server` or `sorry_server` with its block, if it has one.
 pub(super) fn server(cx: &mut Context<'_>, node: NodeId) -> Option<ServerDraft> {
     let at = cx.tree.position(node);
     let mut line = cx.line(node);

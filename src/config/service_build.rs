@@ -7,7 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::HashSet;
 
 use super::build::{Tables, row};
-use super::codes::{DEFAULTED, DUPLICATE, FAMILY, NO_SERVERS, PERSISTENCE, PORT, THRESHOLD};
+use super::codes::{DEFAULTED, DUPLICATE, FAMILY, NO_SERVERS, PERSISTENCE, PORT, SUSPEND, THRESHOLD};
 use super::ids::{DestinationId, Id, Range, ServiceId};
 use super::model::{Destination, OnFailure, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
@@ -339,11 +339,15 @@ impl ServiceBuild {
         };
         let (quorum, hysteresis, spec, sorry) = self.once(cx, |this, cx| {
             let (quorum, hysteresis) = this.quorum(cx);
-            (quorum, hysteresis, this.spec(cx), this.add_sorry(cx, tables))
+            (quorum, hysteresis, this.spec(cx), this.add_sorry_servers(cx, tables))
         });
         tables.keys.insert(key);
+        let servers = tables.destinations.get(self.first..).unwrap_or(&[]);
+        let direct = servers.iter().filter(|one| one.method != ForwardingMethod::Masquerade);
+        tables.direct.extend(direct.map(|one| (one.key.address, self.id)));
         let destinations = Range::new(self.first, tables.destinations.len());
-        tables.services.push(Service { key, spec, destinations, sorry, quorum, hysteresis });
+        let suspend = self.suspend(cx);
+        tables.services.push(Service { key, spec, destinations, sorry, quorum, hysteresis, suspend });
     }
 
     /// The key, if the service can be added.
@@ -390,35 +394,66 @@ impl ServiceBuild {
         tables.service_count.admit(at).then_some(key)
     }
 
-    fn add_sorry(&mut self, cx: &mut Context<'_>, tables: &mut Tables) -> Option<DestinationId> {
-        let (address, port) = self.draft.sorry?;
-        let method = self.draft.sorry_method.unwrap_or(self.method());
-        if !self.reachable(address.value, method, address.at, cx) {
-            return None;
+    /// The sorry servers, which follow the real servers.
+    fn add_sorry_servers(&mut self, cx: &mut Context<'_>, tables: &mut Tables) -> Range<DestinationId> {
+        let first = tables.destinations.len();
+        let drafts = core::mem::take(&mut self.draft.sorry);
+        for (nth, draft) in drafts.iter().enumerate() {
+            // One for each service is not counted.
+            if nth == 0 || tables.server_count.admit(draft.at) {
+                self.add_sorry(draft, cx, tables);
+            }
         }
-        let key = DestinationKey { address: address.value, port: self.port(method, port, address.at, cx) };
+        // They are read once and serve every address of a group.
+        self.draft.sorry = drafts;
+        Range::new(first, tables.destinations.len())
+    }
+
+    fn add_sorry(&mut self, server: &ServerDraft, cx: &mut Context<'_>, tables: &mut Tables) {
+        let method = server.method.unwrap_or(self.method());
+        if !self.reachable(server.address, method, server.at, cx) {
+            return;
+        }
+        let at = server.port.map_or(server.at, |given| given.at);
+        let key = DestinationKey { address: server.address, port: self.port(method, server.port, at, cx) };
         if self.keys.contains(&key) {
             cx.error(
                 DUPLICATE,
-                address.at,
+                server.at,
                 format_args!("the sorry server is a real server of this service and is left out"),
                 format_args!("write the address or port of another server"),
             );
-            return None;
+            return;
         }
-        let id = DestinationId::from_index(tables.destinations.len());
-        let uses = row(tables.probe_uses.len());
+        self.keys.insert(key);
+        let (upper, lower) = thresholds(server, cx);
+        let first = tables.probe_uses.len();
+        self.add_probes(server, key, cx, tables);
         tables.destinations.push(Destination {
             service: self.id,
             key,
             method,
-            weight: 1,
-            upper: 0,
-            lower: 0,
-            on_failure: on_failure(self.draft.sorry_inhibit),
-            probes: uses..uses,
+            weight: server.weight.unwrap_or(1),
+            upper,
+            lower,
+            on_failure: on_failure(server.inhibit == Some(true)),
+            probes: row(first)..row(tables.probe_uses.len()),
         });
-        Some(id)
+    }
+
+    /// `ha_suspend`, unless the service is a mark, which is never on a box.
+    fn suspend(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(at) = self.draft.suspend else { return false };
+        let marked = self.draft.members.iter().any(|entry| matches!(entry.first, Header::Mark(_)));
+        if marked && self.is_first() {
+            cx.warn(
+                SUSPEND,
+                at,
+                format_args!("ha_suspend is ignored: a service with a fwmark has no address to wait for"),
+                format_args!("remove the line: the checks are made all the time"),
+            );
+        }
+        !marked
     }
 }
 

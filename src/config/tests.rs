@@ -23,6 +23,7 @@ mod golden;
 mod groups;
 mod help;
 mod own;
+mod pools;
 mod service_groups;
 mod tracked;
 
@@ -302,7 +303,7 @@ const VALID: [&str; 3] = [
 fn assert_sound(config: &Config) {
     for (index, service) in config.services.iter().enumerate() {
         assert!(service.destinations.rows().end <= config.destinations.len());
-        assert!(service.destinations.len() > usize::from(service.sorry.is_some()));
+        assert!(!service.real_servers().is_empty());
         for id in service.destinations.iter() {
             let destination = &config.destinations[id.index()];
             assert_eq!(destination.service.index(), index);

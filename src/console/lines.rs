@@ -63,6 +63,9 @@ pub fn tell(director: &Director, record: &Record, say: &mut dyn FnMut(Severity, 
     Teller { director, names: Names(director.config()), first, say }.tell(record.reason);
 }
 
+/// Real servers that are named when the checks of a whole service rest.
+const MAX_CHECK_LINES: usize = 32;
+
 struct Teller<'a> {
     director: &'a Director,
     names: Names<'a>,
@@ -127,8 +130,8 @@ impl<'a> Teller<'a> {
             Reason::ServiceMissing(id) => self.say(Warning, format_args!("VS {} was removed by somebody: adding it again", names.service(id))),
             Reason::ServiceDiffers(id) => self.say(Warning, format_args!("VS {} was changed by somebody: setting it back", names.service(id))),
             Reason::ServiceFailed(id, change, errno) => self.service_failed(id, change, errno),
-            Reason::DestinationMissing(id) => self.drift(id, "was removed", "adding it again"),
-            Reason::DestinationDiffers(id) => self.drift(id, "was changed", "setting it back"),
+            Reason::DestinationMissing(id) => self.drift(id, format_args!("was removed by somebody: adding it again")),
+            Reason::DestinationDiffers(id, weight) => self.drift(id, format_args!("was changed by somebody (weight {weight}): setting it back")),
             Reason::DestinationStrange(service, key) => self.stranger(service, key),
             Reason::DestinationFailed(id, change, errno) => self.destination_failed(id, change, errno),
             Reason::DumpFailed(family, error) => self.dump_failed(family, error),
@@ -146,6 +149,9 @@ impl<'a> Teller<'a> {
             Reason::WokeLate(id, late) => self.about(Warning, id, format_args!("the next advert is {late} s late: another router may be MASTER")),
             Reason::AlarmsCleared(count) => self.say(Info, format_args!("{count} alarms cleared by the operator")),
             Reason::RouteTracked(id, there) => self.say(if there { Info } else { Warning }, format_args!("{} is {}", names.tracked(TrackTarget::Route(id)), if there { "there" } else { "missing" })),
+            Reason::ReliefChanged(id, there) => self.relief_changed(id, there),
+            Reason::ChecksSuspended(id) => self.checks_moved("Suspending", id),
+            Reason::ChecksResumed(id) => self.checks_moved("Activating", id),
         }
     }
 
@@ -285,9 +291,9 @@ impl<'a> Teller<'a> {
         self.say(Error, format_args!("{} VS {}: {cause}; {next}", verb(change), names.service(id)));
     }
 
-    fn drift(&mut self, id: DestinationId, what: &str, next: &str) {
+    fn drift(&mut self, id: DestinationId, what: fmt::Arguments<'_>) {
         let (server, service) = (self.names.server(id), self.names.service_of(id));
-        self.say(Warning, format_args!("Service {server} of VS {service} {what} by somebody: {next}"));
+        self.say(Warning, format_args!("Service {server} of VS {service} {what}"));
     }
 
     fn stranger(&mut self, service: ServiceId, key: DestinationKey) {
@@ -348,7 +354,40 @@ impl<'a> Teller<'a> {
             OnFailure::Inhibit => (inhibited, of),
         };
         let (server, service) = (self.names.server(id), self.names.service_of(id));
-        self.say(Info, format_args!("{word} service {server} {link} VS {service}"));
+        let kind = if self.names.0.is_sorry(id) { "sorry server" } else { "service" };
+        self.say(Info, format_args!("{word} {kind} {server} {link} VS {service}"));
+    }
+
+    fn has_relief(&self, id: ServiceId) -> bool {
+        self.director.services().pool(id).is_some_and(|pool| pool.relief)
+    }
+
+    fn relief_changed(&mut self, id: ServiceId, there: bool) {
+        let vs = self.names.service(id);
+        if there {
+            self.say(Info, format_args!("Removing alive servers from the pool for VS {vs}"));
+        } else {
+            let line = format_args!("No sorry server of VS {vs} is alive: its alive servers go on");
+            self.say(Warning, line);
+            self.say(Info, format_args!("Adding alive servers to the pool for VS {vs}"));
+        }
+    }
+
+    /// A line for each server that is checked, as operators look for it; the first ones of many.
+    fn checks_moved(&mut self, word: &str, id: ServiceId) {
+        let (names, vs) = (self.names, self.names.service(id));
+        let Some(service) = names.0.services.get(id.index()) else { return };
+        let checked = |id: &DestinationId| {
+            names.0.destinations.get(id.index()).is_some_and(|one| !one.probes.is_empty())
+        };
+        for id in service.destinations.iter().filter(checked).take(MAX_CHECK_LINES) {
+            let server = names.server(id);
+            self.say(Info, format_args!("{word} healthchecker for service {server} for VS {vs}"));
+        }
+        let rest = service.destinations.iter().filter(checked).count().saturating_sub(MAX_CHECK_LINES);
+        if rest > 0 {
+            self.say(Info, format_args!("{word} healthchecker for {rest} more services for VS {vs}"));
+        }
     }
 
     fn quorum_gained(&mut self, id: ServiceId, weight: u32) {
@@ -356,7 +395,7 @@ impl<'a> Teller<'a> {
         let (quorum, hysteresis, key) = (service.quorum, service.hysteresis, service.key);
         let sum = quorum.saturating_add(hysteresis);
         self.say(Info, format_args!("Gained quorum {quorum}+{hysteresis}={sum} <= {weight} for VS {key}"));
-        if service.sorry.is_some() && !self.first {
+        if self.has_relief(id) && !self.first {
             self.sorry_moved(id, ["Removing", "Disabling"], ["from", "of"]);
             self.say(Info, format_args!("Adding alive servers to the pool for VS {key}"));
         }
@@ -383,23 +422,17 @@ impl<'a> Teller<'a> {
     /// What serves while the quorum is lost.
     fn instead(&mut self, id: ServiceId) {
         let Some(service) = self.names.0.services.get(id.index()) else { return };
-        if service.sorry.is_some() {
+        if self.has_relief(id) {
             self.sorry_moved(id, ["Adding", "Enabling"], ["to", "of"]);
             self.say(Info, format_args!("Removing alive servers from the pool for VS {}", service.key));
         }
     }
 
     fn sorry_moved(&mut self, id: ServiceId, words: [&str; 2], links: [&str; 2]) {
-        let sorry = self.names.0.services.get(id.index()).and_then(|service| service.sorry);
-        let Some(sorry) = sorry else { return };
-        let Some(destination) = self.names.0.destinations.get(sorry.index()) else { return };
-        let ([removed, inhibited], [from, of]) = (words, links);
-        let (word, link) = match destination.on_failure {
-            OnFailure::Remove => (removed, from),
-            OnFailure::Inhibit => (inhibited, of),
-        };
-        let (server, service) = (self.names.server(sorry), self.names.service(id));
-        self.say(Info, format_args!("{word} sorry server {server} {link} VS {service}"));
+        let sorry = self.names.0.services.get(id.index()).map(|service| service.sorry).unwrap_or_default();
+        for id in sorry.iter().filter(|id| self.director.services().is_alive(*id)) {
+            self.destination_moved(id, words, links);
+        }
     }
 
     fn target(&self, id: ProbeId) -> Target<'a> {

@@ -82,8 +82,21 @@ pub struct Turns<'a> {
     pub worst: Worst,
     /// Times of each kind of work.
     pub work: &'a [(&'static str, Tally)],
+    /// System calls for the IPVS table.
+    pub ipvs: Traffic,
     /// Wake-ups by lateness: up to this much, or (`None`) above all others.
     pub classes: &'a [(Option<Duration>, u64)],
+}
+
+/// What a netlink socket carried. A send holds up to 64 requests; a read brings the answers to several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Requests, dumps included.
+    pub requests: u64,
+    /// System calls that sent them.
+    pub sends: u64,
+    /// System calls that read answers.
+    pub reads: u64,
 }
 
 /// Times of one kind of work.

@@ -36,6 +36,7 @@ impl Director {
             false if there => links.handle_address(entry, bus),
             false => links.handle_address_gone(now, entry, bus),
         }
+        self.note_presence(now, (entry.address, entry.link), (there, how));
     }
 
     pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
@@ -101,6 +102,7 @@ impl Director {
                     links.end_address_dump(bus);
                     net_plan.end_dump(now, (config, vrrp, links), bus);
                     nftables_plan.touch();
+                    self.end_presence_dump(now);
                 }
             }
             Dump::Routes => {

@@ -48,6 +48,7 @@ pub struct ProbeState {
     passed: u16,
     slot: Option<SlotId>,
     hindered: bool,
+    resting: bool,
 }
 
 /// All probes.
@@ -78,6 +79,7 @@ impl Health {
             passed: 0,
             slot: None,
             hindered: false,
+            resting: false,
         };
         let table = config.probes.iter().map(|probe| match probe.assumption {
             Assumption::Up => fresh,
@@ -105,6 +107,11 @@ impl Health {
         self.get(id).is_some_and(|state| matches!(state.belief, Belief::Unproven | Belief::Up))
     }
 
+    /// True while the probe is not made, because nobody whom it concerns has its address on this box.
+    pub fn is_resting(&self, id: ProbeId) -> bool {
+        self.get(id).is_some_and(|state| state.resting)
+    }
+
     /// Checks ended since the start.
     pub fn checks_total(&self) -> u64 {
         self.checks_total
@@ -122,14 +129,38 @@ impl Health {
 
     /// Sets the first check of every probe that has none planned, spread over its warm-up time.
     pub(crate) fn begin(&self, now: Instant, config: &Config, bus: &mut Bus) {
-        for (id, probe) in config.probes.iter().enumerate() {
+        let awake = |(id, _): &(usize, _)| self.table.get(*id).is_some_and(|state| !state.resting);
+        for (id, probe) in config.probes.iter().enumerate().filter(awake) {
             bus.set_if_idle(Timer::Probe(ProbeId::from_index(id)), now + spread(id, probe.warmup));
+        }
+    }
+
+    /// Says whether a probe rests, before the first check is planned.
+    pub(crate) fn set_resting(&mut self, id: ProbeId, rests: bool) {
+        if let Some(state) = self.table.get_mut(id.index()) {
+            state.resting = rests;
+        }
+    }
+
+    /// A probe rests from now on, or is made again: at once, as at the start. One that is under way when it is sent to
+    /// rest has no consequences; what is believed stays.
+    pub(crate) fn rest(&mut self, now: Instant, id: ProbeId, rests: bool, config: &Config, bus: &mut Bus) {
+        let Some(state) = self.table.get_mut(id.index()).filter(|state| state.resting != rests) else {
+            return;
+        };
+        (state.resting, state.failures) = (rests, 0);
+        if rests {
+            bus.cancel(Timer::Probe(id));
+            self.due.remove(id.index());
+        } else {
+            let warmup = config.probes.get(id.index()).map_or(Duration::ZERO, |probe| probe.warmup);
+            bus.set(Timer::Probe(id), now + spread(id.index(), warmup));
         }
     }
 
     /// A probe's timer fired.
     pub(crate) fn handle_timer(&mut self, id: ProbeId) {
-        if self.get(id).is_some_and(|state| state.slot.is_none()) {
+        if self.get(id).is_some_and(|state| state.slot.is_none() && !state.resting) {
             self.due.insert(id.index());
         }
     }
@@ -174,6 +205,9 @@ impl Health {
         self.checks_total += 1;
         let Some(state) = self.table.get_mut(id.index()) else { return };
         state.slot = None;
+        if state.resting {
+            return;
+        }
         state.last = Some((now, verdict));
         let before = state.belief;
         let retries = retries((before, id), probe, config);
@@ -227,7 +261,10 @@ impl Health {
             let Some(before) = before.map(|before| before as usize) else { continue };
             let Some(known) = old.table.get(before) else { continue };
             if let Some(state) = self.table.get_mut(row) {
-                *state = ProbeState { slot: None, ..*known };
+                *state = ProbeState { slot: None, resting: state.resting, ..*known };
+                if state.resting {
+                    continue;
+                }
             }
             let at = from.deadline(Timer::Probe(ProbeId::from_index(before))).unwrap_or(now);
             // A shorter interval counts from now on.

@@ -139,8 +139,8 @@ pub enum Reason {
     ServiceFailed(ServiceId, Change, Errno),
     /// A destination of ours was missing from the kernel's table.
     DestinationMissing(DestinationId),
-    /// A destination of ours was changed by someone.
-    DestinationDiffers(DestinationId),
+    /// A destination of ours was changed by someone: the weight that was found.
+    DestinationDiffers(DestinationId, u32),
     /// A destination in a service of ours that nobody configured; it is removed.
     DestinationStrange(ServiceId, DestinationKey),
     /// The kernel refused a destination.
@@ -175,6 +175,12 @@ pub enum Reason {
     WokeLate(InstanceId, Duration),
     /// The operator cleared so many alarms.
     AlarmsCleared(u32),
+    /// The last sorry server that was alive went down while the quorum is lost, or the first one came back.
+    ReliefChanged(ServiceId, bool),
+    /// The checks of a service's servers rest, because its address is not on this box.
+    ChecksSuspended(ServiceId),
+    /// They are made again.
+    ChecksResumed(ServiceId),
 }
 
 /// The other router in an election.

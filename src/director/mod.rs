@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod links;
 pub mod net_plan;
 pub mod nftables_plan;
+mod presence;
 pub mod reload;
 pub mod route_plan;
 pub mod services;
@@ -52,6 +53,7 @@ use journal::Reason;
 use links::Links;
 use net_plan::NetPlan;
 use nftables_plan::NftablesPlan;
+use presence::Presence;
 use route_plan::RoutePlan;
 use services::Services;
 use survey::Survey;
@@ -87,6 +89,7 @@ pub(crate) struct Parts {
     route_plan: RoutePlan,
     ipvs_plan: IpvsPlan,
     survey: Survey,
+    presence: Presence,
 }
 
 /// The tables with a row for each real server or probe: milliseconds of work together, so a reload makes them one by one.
@@ -141,6 +144,7 @@ impl Parts {
             route_plan: RoutePlan::new(config),
             ipvs_plan: large.ipvs_plan.unwrap_or_else(|| IpvsPlan::new(config)),
             survey: Survey::new(config.routes.len() + config.rules.len() + config.tracked_routes.len() > 0),
+            presence: Presence::new(config),
         }
     }
 }
@@ -150,6 +154,7 @@ impl Director {
     pub fn new(config: Config, now: Instant) -> Self {
         let mut parts = Parts::new(&config, now);
         parts.ipvs_plan.enter(&config, 0..config.services.len());
+        parts.rest(&config);
         let Parts { bus, vrrp, health, services, .. } = &mut parts;
         vrrp.hold(now, &config, bus);
         services.begin(now, &config, health, bus);
@@ -247,6 +252,7 @@ impl Director {
                 route_plan,
                 ipvs_plan,
                 survey,
+                presence,
                 ..
             },
         ) = (&self.config, &mut self.parts);
@@ -272,6 +278,7 @@ impl Director {
                 Dump::Rules => {}
                 Dump::Addresses | Dump::Services | Dump::Destinations(_) => {
                     links.begin_address_dump();
+                    presence.begin_dump();
                     net_plan.begin_dump();
                 }
             }

@@ -196,6 +196,8 @@ impl Director {
         parts.net_plan.adopt(&old.net_plan, from, &config, &parts.links);
         parts.nftables_plan.adopt(&old.nftables_plan, (&self.config, &config), &mut parts.bus);
         parts.route_plan.adopt(&old.route_plan, from, (&config, &parts.vrrp, &parts.links));
+        parts.presence.adopt(&old.presence);
+        parts.rest(&config);
         parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
         parts.health.begin(now, &config, &mut parts.bus);
         parts.services.adopt(&old.services, &maps.services);

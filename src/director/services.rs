@@ -15,7 +15,7 @@ use crate::time::Instant;
 pub enum Quorum {
     /// It has.
     Met,
-    /// It has not: a sorry server serves, if there is one.
+    /// It has not: the sorry servers serve, if there are any.
     Lost,
 }
 
@@ -28,6 +28,8 @@ pub struct Pool {
     pub weight: u32,
     /// How many of them.
     pub alive: u32,
+    /// A sorry server is there and not known to be down: the real servers can be set aside.
+    pub relief: bool,
     /// Since when the quorum state holds.
     pub since: Instant,
 }
@@ -37,6 +39,8 @@ pub struct Pool {
 pub struct Services {
     pools: Box<[Pool]>,
     alive: Box<[bool]>,
+    /// Services whose checks rest: verdicts do not concern them.
+    resting: Box<[bool]>,
     /// When stock was taken: a quorum gained then is the first one.
     began: Instant,
     /// For each probe the destinations that need it: rows of `users`.
@@ -48,10 +52,11 @@ impl Services {
     /// Services of `config`; every real server counts as alive until a check says otherwise, as with keepalived.
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
         let (first_user, users) = invert(config);
-        let pool = Pool { quorum: Quorum::Lost, weight: 0, alive: 0, since: now };
+        let pool = Pool { quorum: Quorum::Lost, weight: 0, alive: 0, relief: false, since: now };
         Self {
             pools: vec![pool; config.services.len()].into_boxed_slice(),
             alive: vec![true; config.destinations.len()].into_boxed_slice(),
+            resting: vec![false; config.services.len()].into_boxed_slice(),
             began: now,
             first_user,
             users,
@@ -97,6 +102,9 @@ impl Services {
                 bus.record(now, Reason::QuorumAbsent(id, pool.weight));
             }
             bus.service_changed(id);
+            if self.is_resting(id) {
+                bus.record(now, Reason::ChecksSuspended(id));
+            }
         }
     }
 
@@ -113,13 +121,74 @@ impl Services {
         for user in 0..users {
             let Some(id) = self.users(probe).get(user).copied() else { continue };
             let Some(destination) = config.destinations.get(id.index()) else { continue };
+            if self.is_resting(destination.service) {
+                continue;
+            }
             let alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));
             let Some(known) = self.alive.get_mut(id.index()).filter(|known| **known != alive) else {
                 continue;
             };
             *known = alive;
+            self.moved(now, (id, alive), destination.service, config, bus);
+        }
+    }
+
+    /// True while the checks of the service rest: its address is not on this box.
+    pub fn is_resting(&self, id: ServiceId) -> bool {
+        self.resting.get(id.index()).copied().unwrap_or(false)
+    }
+
+    /// Says whether a service rests, before stock is taken.
+    pub(crate) fn set_resting(&mut self, id: ServiceId, rests: bool) {
+        if let Some(resting) = self.resting.get_mut(id.index()) {
+            *resting = rests;
+        }
+    }
+
+    /// A service's address left this box, or came: then what was learned meanwhile by the checks that it shares with
+    /// others counts.
+    pub(crate) fn rest(
+        &mut self,
+        now: Instant,
+        (id, rests): (ServiceId, bool),
+        config: &Config,
+        health: &Health,
+        bus: &mut Bus,
+    ) {
+        self.set_resting(id, rests);
+        bus.record(now, if rests { Reason::ChecksSuspended(id) } else { Reason::ChecksResumed(id) });
+        let destinations = config.services.get(id.index()).map(|one| one.destinations).unwrap_or_default();
+        for one in destinations.iter().filter(|_| !rests) {
+            let Some(destination) = config.destinations.get(one.index()) else { continue };
+            let alive = config.probes_of(destination).iter().all(|probe| health.is_up(*probe));
+            let known = self.alive.get_mut(one.index());
+            if known.is_some_and(|known| core::mem::replace(known, alive) != alive) {
+                self.moved(now, (one, alive), id, config, bus);
+            }
+        }
+    }
+
+    /// A server came back or went down.
+    fn moved(
+        &mut self,
+        now: Instant,
+        (id, alive): (DestinationId, bool),
+        service: ServiceId,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        let before = self.pool(service).copied();
+        // A sorry server that does not serve anyway is not worth more than its check's own record.
+        if !config.is_sorry(id) || before.is_some_and(|pool| pool.quorum == Quorum::Lost) {
             bus.record(now, if alive { Reason::DestinationUp(id) } else { Reason::DestinationDown(id) });
-            self.judge(now, destination.service, config, bus);
+        }
+        self.judge(now, service, config, bus);
+        if let (Some(before), Some(after)) = (before, self.pool(service))
+            && before.quorum == after.quorum
+            && after.quorum == Quorum::Lost
+            && before.relief != after.relief
+        {
+            bus.record(now, Reason::ReliefChanged(service, after.relief));
         }
     }
 
@@ -153,15 +222,16 @@ impl Services {
 
     fn count(&mut self, id: ServiceId, service: &Service, config: &Config) {
         let (mut weight, mut alive) = (0_u32, 0_u32);
-        for destination in service.destinations.iter().filter(|one| Some(*one) != service.sorry) {
+        for destination in service.real_servers().iter() {
             if self.is_alive(destination) {
                 alive += 1;
                 let configured = config.destinations.get(destination.index()).map_or(0, |one| one.weight);
                 weight = weight.saturating_add(configured);
             }
         }
+        let relief = service.sorry.iter().any(|id| self.is_alive(id));
         if let Some(pool) = self.pools.get_mut(id.index()) {
-            (pool.weight, pool.alive) = (weight, alive);
+            (pool.weight, pool.alive, pool.relief) = (weight, alive, relief);
         }
     }
 
@@ -191,21 +261,20 @@ impl Services {
 
 /// The weight a destination shall have in the kernel's table; `None`: it shall not be there.
 ///
-/// While the quorum is lost and there is a sorry server, the real servers are set aside: at weight 0 if they are to be
-/// inhibited, out of the table otherwise. Without a sorry server whatever is alive goes on.
+/// While the quorum is lost and a sorry server is alive, the real servers are set aside: at weight 0 if they are to be
+/// inhibited, out of the table otherwise, and all sorry servers that are alive serve. Without one whatever is alive
+/// goes on: too little is more than nothing.
 pub fn wish(config: &Config, services: &Services, id: DestinationId) -> Option<u32> {
     let destination = config.destinations.get(id.index())?;
     let service = config.services.get(destination.service.index())?;
-    let lost = services.pool(destination.service)?.quorum == Quorum::Lost;
+    let pool = services.pool(destination.service)?;
+    let lost = pool.quorum == Quorum::Lost;
     let inhibited = match destination.on_failure {
         OnFailure::Inhibit => Some(0),
         OnFailure::Remove => None,
     };
-    let serves = if service.sorry == Some(id) {
-        lost
-    } else {
-        services.is_alive(id) && !(lost && service.sorry.is_some())
-    };
+    let turn = if service.is_sorry(id) { lost } else { !(lost && pool.relief) };
+    let serves = turn && services.is_alive(id);
     if serves { Some(destination.weight) } else { inhibited }
 }
 
@@ -243,3 +312,6 @@ fn invert(config: &Config) -> (Box<[u32]>, Box<[DestinationId]>) {
     first.pop();
     (first.into_boxed_slice(), users)
 }
+
+#[cfg(test)]
+mod tests;

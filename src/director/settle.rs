@@ -77,6 +77,7 @@ impl Director {
             route_plan,
             ipvs_plan,
             survey: _,
+            presence: _,
         } = &mut self.parts;
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {

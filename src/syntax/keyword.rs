@@ -121,6 +121,8 @@ pub enum Kind<B: 'static> {
     List(fn(&mut B, &mut Line<'_, '_>)),
     /// A block with keywords of its own.
     Block(fn(&mut B, &mut Context<'_>, NodeId)),
+    /// Words, and perhaps a block behind them.
+    MayOpen(fn(&mut B, &mut Context<'_>, NodeId)),
     /// Warned about and ignored: it does not affect forwarding.
     Ignored {
         /// What must follow: a keyword that lost its value, or has one that it cannot have, is an error.
@@ -341,6 +343,16 @@ impl<'c, 't> Line<'c, 't> {
             .map_err(|why| self.wrong(why, word, &Numbers(min.into(), max.into()).to_string()))
             .ok()
             .map(|value| Given { value, at: word.at })
+    }
+
+    /// A truth value from the next word; without one it is true.
+    pub fn boolean(&mut self) -> Option<bool> {
+        let Some(word) = self.word() else { return Some(true) };
+        let value = value::boolean(&word.text);
+        if value.is_none() {
+            self.invalid(&word, "on, off, true, false, yes or no");
+        }
+        value
     }
 
     /// A time from the next word.

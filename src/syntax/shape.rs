@@ -118,7 +118,7 @@ fn shape<B>(row: &Keyword<B>) -> Shape {
         Kind::Address(_) => Shape::Address,
         Kind::Text(_) => Shape::Text,
         Kind::Words { expected, .. } => Shape::Words(expected),
-        Kind::Free(_) => Shape::Free,
+        Kind::Free(_) | Kind::MayOpen(_) => Shape::Free,
         Kind::List(_) => Shape::List,
         Kind::Block(_) => Shape::Block,
         Kind::Ignored { why, .. } => Shape::Ignored(why),

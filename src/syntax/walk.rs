@@ -128,9 +128,13 @@ impl Walk {
         let known = match kind {
             None => false,
             // `interface` is a line of an instance and a block of ours.
-            Some(Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::Block(_)) => {
-                tree.has_block(node)
-            }
+            Some(
+                Kind::Ignored { .. }
+                | Kind::Unsupported(_)
+                | Kind::Only { .. }
+                | Kind::Block(_)
+                | Kind::MayOpen(_),
+            ) => tree.has_block(node),
             Some(_) => true,
         };
         !known && (self.headless || tree.is_orphan(tree.position(node)))
@@ -142,6 +146,7 @@ impl Walk {
                 true
             }
             Kind::Flag(_) | Kind::Words { .. } | Kind::Free(_) | Kind::List(_) | Kind::Block(_) => false,
+            Kind::MayOpen(_) => false,
             Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::OldName(_) => false,
         };
         let bit = 1_u64 << (row % 64);
@@ -249,7 +254,9 @@ fn apply_row<B>(
 ) -> bool {
     let opens = match kind {
         Kind::List(_) | Kind::Block(_) => true,
-        Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } => cx.tree.has_block(node),
+        Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::MayOpen(_) => {
+            cx.tree.has_block(node)
+        }
         Kind::Flag(_) | Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } => false,
         Kind::Address(_) | Kind::Text(_) | Kind::Words { .. } | Kind::Free(_) | Kind::OldName(_) => false,
     };
@@ -311,7 +318,7 @@ fn set<B>(
         }
         Kind::Free(set) => set(draft, &mut line),
         Kind::List(set) => return list(cx, node, *set, draft),
-        Kind::Block(set) => return set(draft, cx, node),
+        Kind::Block(set) | Kind::MayOpen(set) => return set(draft, cx, node),
         Kind::Ignored { value, why } => return ignored(&mut line, *value, why),
         Kind::Unsupported(instead) => return cx.unsupported(node, from, instead),
         Kind::Only { values, instead } => {

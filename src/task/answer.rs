@@ -376,6 +376,7 @@ fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool 
             wakes: meter.wakes(),
             worst: view::Worst { late: worst.late, after: worst.after.name(), at: worst.at },
             work: &work,
+            ipvs: shell.ipvs.borrow().traffic(),
             classes: &classes,
         },
         log: view::LogFigures {

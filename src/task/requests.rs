@@ -4,6 +4,7 @@
 //! kernel runs one per socket). Whatever cannot be sent is answered as an error at once, so that every action that
 //! asks for an answer gets exactly one.
 
+use core::cell::Cell;
 use core::task::Context;
 use std::rc::Rc;
 
@@ -12,6 +13,7 @@ use heapless::{Deque, Vec};
 use super::batch::Batch;
 use super::outstanding::Outstanding;
 use super::reactor::{Reactor, Source};
+use crate::console::view::Traffic;
 use crate::director::action::Action;
 use crate::director::event::Errno;
 use crate::kernel::clock;
@@ -37,6 +39,7 @@ pub struct Requests {
     /// What was asked and not answered.
     pub outstanding: Outstanding,
     dumps: Deque<Action, MAX_DUMPS>,
+    traffic: Cell<Traffic>,
 }
 
 /// What a rendered request is.
@@ -70,8 +73,23 @@ impl Requests {
             batch: Batch::default(),
             outstanding: Outstanding::default(),
             dumps: Deque::new(),
+            traffic: Cell::default(),
         };
         (requests, told)
+    }
+
+    /// What went through the socket since the start.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.get()
+    }
+
+    fn count(&self, more: Traffic) {
+        let Traffic { requests, sends, reads } = self.traffic.get();
+        self.traffic.set(Traffic {
+            requests: requests + more.requests,
+            sends: sends + more.sends,
+            reads: reads + more.reads,
+        });
     }
 
     /// Requests that the next send may hold.
@@ -96,6 +114,7 @@ impl Requests {
         mut render: impl FnMut(Action, &mut Writer<'_>, u32) -> Rendered,
     ) -> Refused {
         let mut refused = Refused::new();
+        let mut sends = 1;
         let mut writer = Writer::new(&mut self.buffer);
         let mut seqs: Vec<u32, MAX_BATCH> = Vec::new();
         for action in actions {
@@ -105,6 +124,7 @@ impl Requests {
             };
             let mut rendered = render(*action, &mut writer, seq);
             if rendered == Rendered::Full && writer.messages() > 0 {
+                sends += 1;
                 flush(
                     &self.socket,
                     &mut self.batch,
@@ -127,6 +147,7 @@ impl Requests {
             let _ = refused.push((*action, problem));
         }
         flush(&self.socket, &mut self.batch, &mut self.outstanding, &mut writer, &mut seqs, &mut refused);
+        self.count(Traffic { requests: actions.len() as u64, sends, reads: 0 });
         refused
     }
 
@@ -154,6 +175,7 @@ impl Requests {
         if sent.is_err() {
             self.outstanding.end_dump();
         }
+        self.count(Traffic { requests: 1, sends: 1, reads: 0 });
         sent
     }
 
@@ -170,6 +192,7 @@ impl Requests {
     /// Reads one datagram; `context` is woken when there is another.
     pub fn receive(&self, context: &Context<'_>, buffer: &mut [u8]) -> Incoming {
         let Ok(socket) = &self.socket else { return Incoming::Empty };
+        self.count(Traffic { reads: 1, ..Traffic::default() });
         match socket.io().receive(buffer) {
             Ok(Incoming::Empty) => {
                 socket.wake_when_readable(context);
@@ -304,6 +327,7 @@ mod tests {
             batch: Batch::default(),
             outstanding: Outstanding::default(),
             dumps: Deque::new(),
+            traffic: Cell::default(),
         };
         let mut requests = requests;
         let refused = requests.send(&[removal(1)], render);

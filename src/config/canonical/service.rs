@@ -30,27 +30,49 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
     let Some(destination) = config.destinations.get(place.row) else { return Ok(None) };
     let Some(service) = config.services.get(destination.service.index()) else { return Ok(None) };
     if place.phase == phase::SERVER {
-        if service.sorry == Some(DestinationId::from_index(place.row)) {
-            return Ok(Some(end(destination, page)?));
+        let sorry = service.is_sorry(DestinationId::from_index(place.row));
+        if sorry && is_plain(config, destination) {
+            plain_sorry(config, (service, destination), page)?;
+            return behind(config, place.row, page).map(Some);
         }
-        server(config, (service, destination), page)?;
+        let keyword = if sorry { "sorry_server" } else { "real_server" };
+        server(config, (service, destination), keyword, page)?;
         return Ok(Some(Place::at(phase::PROBE, place.row)));
     }
     let id = config.probes_of(destination).get(place.sub);
     let Some(probe) = id.and_then(|id| config.probes.get(id.index())) else {
         page.close(1)?;
-        let last = place.row + 1 == service.destinations.rows().end;
-        return Ok(Some(if last {
-            end(destination, page)?
-        } else {
-            Place::at(phase::SERVER, place.row + 1)
-        }));
+        return behind(config, place.row, page).map(Some);
     };
     check(probe, destination, place, page).map(Some)
 }
 
-/// The end of a destination's service, and the next one.
-fn end(destination: &Destination, page: &mut Page<'_>) -> Result<Place, fmt::Error> {
+/// True if a sorry server needs no block.
+fn is_plain(config: &Config, sorry: &Destination) -> bool {
+    config.probes_of(sorry).is_empty() && (sorry.weight, sorry.upper, sorry.lower) == (1, 0, 0)
+}
+
+/// A sorry server as keepalived writes it.
+fn plain_sorry(
+    config: &Config,
+    (service, sorry): (&Service, &Destination),
+    page: &mut Page<'_>,
+) -> fmt::Result {
+    page.line(1, "sorry_server", &Target(sorry))?;
+    if sorry.method != method_of(config, service) {
+        page.line(1, "sorry_server_lvs_method", &Method(sorry.method))?;
+    }
+    page.switch(1, "sorry_server_inhibit", sorry.on_failure == OnFailure::Inhibit)
+}
+
+/// What stands behind a server: another one, or the end of the service.
+fn behind(config: &Config, row: usize, page: &mut Page<'_>) -> Result<Place, fmt::Error> {
+    let next = Place::at(phase::SERVER, row + 1);
+    let Some(destination) = config.destinations.get(row) else { return Ok(next) };
+    let Some(service) = config.services.get(destination.service.index()) else { return Ok(next) };
+    if row + 1 < service.destinations.rows().end {
+        return Ok(next);
+    }
     page.close(0)?;
     Ok(Place::at(phase::SERVICE, destination.service.index() + 1))
 }
@@ -86,12 +108,7 @@ fn head(config: &Config, service: &Service, page: &mut Page<'_>) -> fmt::Result 
     spec(&service.spec, service.key.family(), page)?;
     page.line(1, "lb_kind", &Method(method))?;
     page.numbers(1, &[("quorum", service.quorum, 1), ("hysteresis", service.hysteresis, 0)])?;
-    let Some(sorry) = service.sorry.and_then(|id| config.destinations.get(id.index())) else { return Ok(()) };
-    page.line(1, "sorry_server", &Target(sorry))?;
-    if sorry.method != method {
-        page.line(1, "sorry_server_lvs_method", &Method(sorry.method))?;
-    }
-    page.switch(1, "sorry_server_inhibit", sorry.on_failure == OnFailure::Inhibit)
+    if service.suspend { page.flag(1, "ha_suspend") } else { Ok(()) }
 }
 
 fn spec(spec: &ServiceSpec, family: Family, page: &mut Page<'_>) -> fmt::Result {
@@ -135,9 +152,10 @@ fn spec(spec: &ServiceSpec, family: Family, page: &mut Page<'_>) -> fmt::Result 
 fn server(
     config: &Config,
     (service, destination): (&Service, &Destination),
+    keyword: &str,
     page: &mut Page<'_>,
 ) -> fmt::Result {
-    page.open(1, "real_server", &Target(destination))?;
+    page.open(1, keyword, &Target(destination))?;
     page.numbers(2, &[("weight", destination.weight, 1)])?;
     if destination.method != method_of(config, service) {
         page.line(2, "lb_kind", &Method(destination.method))?;

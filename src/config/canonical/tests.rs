@@ -555,6 +555,19 @@ fn server() -> BoxedStrategy<String> {
     block((address, port).prop_map(|(address, port)| format!("real_server {address} {port}")), some(lines))
 }
 
+fn sorry(places: &'static [&'static str]) -> BoxedStrategy<String> {
+    let mut lines = paces();
+    lines.extend([
+        line("weight", 0..3_u32),
+        line("inhibit_on_failure", of(&["", "off"])),
+        line("lvs_method", method()),
+        line("uthreshold", 0..100_u32),
+        checker(),
+    ]);
+    prop_oneof![line("sorry_server", of(places)), block(line("sorry_server", of(places)), some(lines))]
+        .boxed()
+}
+
 fn service() -> BoxedStrategy<String> {
     let mut lines = paces();
     let algorithm = of(&["rr", "wlc", "sh", "mh", "sh sh-port", "mh mh-fallback flag-3", "rr flag-1 flag-2"]);
@@ -573,7 +586,9 @@ fn service() -> BoxedStrategy<String> {
         line("weight", 1..65_536_u32),
         flag("inhibit_on_failure"),
         line("virtualhost", of(&["service"])),
-        line("sorry_server", of(&["10.7.0.9 80", "10.7.0.9", "2001:db8::9 0"])),
+        sorry(&["10.7.0.9 80", "10.7.0.9", "2001:db8::9 0"]),
+        sorry(&["10.7.0.8 80", "10.7.0.8"]),
+        flag("ha_suspend"),
         line("sorry_server_inhibit", of(&["", "off"])),
         line("sorry_server_lvs_method", method()),
         server(),

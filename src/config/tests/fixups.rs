@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn says(text: &str, expected: &str) -> Config {
+pub(super) fn says(text: &str, expected: &str) -> Config {
     let (config, messages) = loaded(text);
     assert_eq!(messages.len(), 1, "{messages:#?}");
     assert!(messages[0].contains(expected), "{messages:?}");
@@ -306,7 +306,7 @@ fn families_mix_through_tunnels_only() {
 fn a_sorry_server_is_not_one_of_the_real_servers() {
     let config =
         says(&service(&format!("{SERVER}\nsorry_server 192.0.2.1 80")), "the sorry server is a real server");
-    assert_eq!(config.services[0].sorry, None);
+    assert_eq!(config.services[0].sorry.len(), 0);
 }
 
 #[test]

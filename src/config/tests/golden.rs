@@ -77,7 +77,7 @@ fn address_translation_with_unicast() {
     assert_eq!(destination(&config, 1), "10.1.0.2:53 Masquerade 1", "without a port it is the service's");
     assert_eq!((config.destinations[1].upper, config.destinations[1].lower), (100, 80));
     assert_eq!(destination(&config, 2), "10.1.0.9:53 Masquerade 1");
-    assert_eq!(service.sorry.map(Id::index), Some(2));
+    assert_eq!(service.sorry.rows(), 2..3);
     assert_eq!(config.destinations[2].on_failure, OnFailure::Inhibit);
 
     assert_eq!(config.services[1].spec.flags, 0x10);

@@ -238,7 +238,7 @@ fn an_inhibited_sorry_server_is_enabled_and_disabled() {
 #[test]
 fn a_service_without_sorry_server_has_none_to_tell_of() {
     let mut config = config(SMALL);
-    config.services[0].sorry = None;
+    config.services[0].sorry = crate::config::ids::Range::default();
     let bench = Bench::new(config);
     assert_eq!(said(&bench, Reason::QuorumLost(ServiceId(0), 0)).len(), 1);
 }
@@ -271,9 +271,9 @@ fn drift_and_refusals_of_the_kernel_say_what_happens_next() {
             &["add VS [10.0.0.100]:tcp:80: the kernel has no scheduler wrr; tried again later"],
         ),
         (
-            Reason::DestinationDiffers(DestinationId(0)),
+            Reason::DestinationDiffers(DestinationId(0), 77),
             &[
-                "Service [10.0.0.11]:tcp:80 of VS [10.0.0.100]:tcp:80 was changed by somebody: setting it back",
+                "Service [10.0.0.11]:tcp:80 of VS [10.0.0.100]:tcp:80 was changed by somebody (weight 77): setting it back",
             ],
         ),
         (

@@ -38,7 +38,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
                 service(view, place.row).and_then(|(_, service)| destination(view, service, place.sub));
             let Some((id, destination)) = found else { return Ok(Some(place.next_row(SERVICE))) };
             let probes = view.director.config().probes_of(destination);
-            destination_line(view, id, destination, probes.get(place.leaf).copied(), out)?;
+            destination_line(view, id, probes.get(place.leaf).copied(), out)?;
             let more = place.leaf + 1 < probes.len();
             if place.leaf == 0
                 && let Some(errno) = view.director.ipvs_plan().destination_error(id)
@@ -71,11 +71,6 @@ fn summary(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
     line(out, format_args!("{probes}, {busy} of {slots} slots busy; {done} checks done, {failed} failed"))
 }
 
-/// Real servers of a service, the sorry server not counted.
-pub(super) fn real_servers(service: &Service) -> usize {
-    service.destinations.len() - usize::from(service.sorry.is_some())
-}
-
 pub(super) fn quorum_word(pool: &Pool) -> &'static str {
     match pool.quorum {
         Quorum::Met => "up",
@@ -94,7 +89,10 @@ pub(super) fn service_line(
     write!(line, "VS {} {}", service.key, service.spec.scheduler)?;
     if let Some(pool) = view.director.services().pool(id) {
         write!(line, ": {} for {}, ", quorum_word(pool), Span(view.now.since(pool.since)))?;
-        write!(line, "{} of {} alive, weight {}", pool.alive, real_servers(service), pool.weight)?;
+        write!(line, "{} of {} alive, weight {}", pool.alive, service.real_servers().len(), pool.weight)?;
+    }
+    if view.director.services().is_resting(id) {
+        line.write_str(", suspended")?;
     }
     line.end()?;
     if let Some(errno) = view.director.ipvs_plan().service_error(id) {
@@ -107,7 +105,6 @@ pub(super) fn service_line(
 pub(super) fn destination_line(
     view: &View<'_>,
     id: DestinationId,
-    destination: &Destination,
     probe: Option<ProbeId>,
     out: &mut dyn Write,
 ) -> fmt::Result {
@@ -118,11 +115,11 @@ pub(super) fn destination_line(
     let known = probe
         .and_then(|probe| Some((probe, view.director.probe(probe)?, view.director.health().get(probe)?)));
     let Some((probe, what, state)) = known else {
-        let sorry = config.services.get(destination.service.index()).and_then(|service| service.sorry);
-        line.write_str(if sorry == Some(id) { "sorry server, never checked" } else { "up, not checked" })?;
+        line.write_str(if config.is_sorry(id) { "sorry server, never checked" } else { "up, not checked" })?;
         return line.end();
     };
-    write!(line, "{}", Standing(state, what.retry))?;
+    let sorry = if config.is_sorry(id) { "sorry, " } else { "" };
+    write!(line, "{sorry}{}", Standing(state, what.retry))?;
     line.to(36)?;
     match state.last {
         Some((at, verdict)) => {
@@ -135,6 +132,7 @@ pub(super) fn destination_line(
     line.to(69)?;
     match view.director.probe_due(probe) {
         Some(at) => write!(line, "{}", Until { now: view.now, at })?,
+        None if view.director.health().is_resting(probe) => line.write_str("suspended")?,
         None => line.write_str("checking")?,
     }
     line.end()
@@ -217,8 +215,9 @@ fn service_json(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn
         object.field("alive", pool.alive)?;
         object.field("weight", pool.weight)?;
     }
+    object.field("suspended", view.director.services().is_resting(id))?;
     object.field("quorum", service.quorum)?;
-    object.field("real_servers", real_servers(service))?;
+    object.field("real_servers", service.real_servers().len())?;
     let error = view.director.ipvs_plan().service_error(id);
     let cause = error.map(|errno| Shown(Cause { errno, scheduler: Some(service.spec.scheduler) }));
     object.field("error", cause)?;
@@ -233,10 +232,9 @@ fn destination_json(
     out: &mut dyn Write,
 ) -> fmt::Result {
     let (config, plan) = (view.director.config(), view.director.ipvs_plan());
-    let sorry = config.services.get(destination.service.index()).and_then(|service| service.sorry);
     let mut object = Object::begin(out)?;
     object.field("server", Shown(Names(config).server(id)))?;
-    object.field("sorry", sorry == Some(id))?;
+    object.field("sorry", config.is_sorry(id))?;
     object.field("alive", view.director.services().is_alive(id))?;
     object.field("weight", destination.weight)?;
     object.field("installed_weight", plan.destination(id).map(|spec| spec.weight))?;
@@ -257,6 +255,7 @@ fn probe_json(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result 
         object.field("ago", state.last.map(|(at, _)| view.now.since(at)))?;
         let due = view.director.probe_due(id).unwrap_or(Instant::NEVER);
         object.field("next", until(view.now, due))?;
+        object.field("suspended", view.director.health().is_resting(id))?;
     }
     object.end()
 }

@@ -15,7 +15,7 @@ type Use = (&'static str, usize, usize);
 /// All tables.
 fn uses(view: &View<'_>) -> [Use; 10] {
     let config = view.director.config();
-    let sorry = config.services.iter().filter(|service| service.sorry.is_some()).count();
+    let servers = config.services.iter().map(|service| service.real_servers().len()).sum();
     let (busy, _) = view.director.health().slots();
     let written = view.director.journal().written_total();
     let records = usize::try_from(written).map_or(limits::MAX_RECORDS, |all| all.min(limits::MAX_RECORDS));
@@ -24,7 +24,7 @@ fn uses(view: &View<'_>) -> [Use; 10] {
         ("instances", config.instances.len(), limits::MAX_INSTANCES),
         ("addresses", config.addresses.len(), limits::MAX_ADDRESSES),
         ("services", config.services.len(), limits::MAX_SERVICES),
-        ("real servers", config.destinations.len() - sorry, limits::MAX_REAL_SERVERS),
+        ("real servers", servers, limits::MAX_REAL_SERVERS),
         ("probes", config.probes.len(), limits::MAX_PROBES),
         ("probes under way", busy, limits::MAX_SLOTS),
         ("records", records, limits::MAX_RECORDS),

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::checks::{quorum_word, real_servers};
+use super::checks::quorum_word;
 use super::memory::write_memory;
 use super::other::write_reload;
 use super::vrrp::last_refusal;
@@ -156,7 +156,7 @@ fn pools<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Service, &'a Pool, He
     let director = view.director;
     director.config().services.iter().enumerate().filter_map(move |(id, service)| {
         let pool = director.services().pool(ServiceId::from_index(id))?;
-        let whole = usize::try_from(pool.alive) == Ok(real_servers(service));
+        let whole = usize::try_from(pool.alive) == Ok(service.real_servers().len());
         let health = match pool.quorum {
             Quorum::Lost => Health::Lost,
             Quorum::Met if whole => Health::Whole,
@@ -174,7 +174,7 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
         let [lost, lame] = &mut counts;
         *lost += usize::from(health == Health::Lost);
         *lame += usize::from(health == Health::Lame);
-        servers += real_servers(service);
+        servers += service.real_servers().len();
         alive += u64::from(pool.alive);
     }
     let mut line = Line::bounded(out);
@@ -193,7 +193,7 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
         let mut line = Line::bounded(out);
         write!(line, "  {} {}", service.key, service.spec.scheduler)?;
         line.to(34)?;
-        write!(line, "{}/{} alive", pool.alive, real_servers(service))?;
+        write!(line, "{}/{} alive", pool.alive, service.real_servers().len())?;
         line.to(47)?;
         write!(line, "{} for {}", quorum_word(pool), Span(view.now.since(pool.since)))?;
         line.end()?;
@@ -398,8 +398,10 @@ fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
         counts.field("services", view.director.config().services.len())?;
         counts.field("quorum_lost", count(Health::Lost))?;
         counts.field("incomplete", count(Health::Lame))?;
-        counts
-            .field("real_servers", pools(view).map(|(service, ..)| real_servers(service)).sum::<usize>())?;
+        counts.field(
+            "real_servers",
+            pools(view).map(|(service, ..)| service.real_servers().len()).sum::<usize>(),
+        )?;
         counts.field("alive", pools(view).map(|(_, pool, _)| u64::from(pool.alive)).sum::<u64>())
     })?;
     object.list("alarms", |list| each_alarm(view, &mut |alarm| list.item(Shown(alarm))))?;

@@ -25,7 +25,11 @@ pub(in crate::console) fn text(view: &View<'_>, _: Place, out: &mut dyn Write) -
         write!(worst, "{} late after {}, {ago}", Fine(turns.worst.late), turns.worst.after)?;
     }
     worst.end()?;
-    out.write_char('\n')?;
+    let ipvs = turns.ipvs;
+    line(
+        out,
+        format_args!("ipvs      {} requests in {} sends, {} reads", ipvs.requests, ipvs.sends, ipvs.reads),
+    )?;
     line(out, format_args!("work            times       total        mean     longest"))?;
     for (name, tally) in turns.work {
         let mut row = Line::new(out);
@@ -62,6 +66,11 @@ pub(in crate::console) fn json(view: &View<'_>, _: Place, out: &mut dyn Write) -
         worst.field("late", turns.worst.late)?;
         worst.field("after", turns.worst.after)?;
         worst.field("ago", view.now.since(turns.worst.at))
+    })?;
+    object.object("ipvs", |traffic| {
+        traffic.field("requests", turns.ipvs.requests)?;
+        traffic.field("sends", turns.ipvs.sends)?;
+        traffic.field("reads", turns.ipvs.reads)
     })?;
     object.object("work", |work| {
         turns.work.iter().try_for_each(|(name, times)| work.object(name, |object| tally(object, times)))

@@ -144,6 +144,9 @@ fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
                 service.quorum.saturating_sub(service.hysteresis)
             }),
         )?;
+        if view.director.services().is_resting(id) {
+            labelled(out, "suspended", format_args!("ha_suspend, and its address is not on this box"))?;
+        }
         for id in service.destinations.iter().take(MOST) {
             server_lines(view, id, out)?;
         }
@@ -176,9 +179,9 @@ fn server_lines(view: &View<'_>, id: DestinationId, out: &mut dyn Write) -> fmt:
     let config = view.director.config();
     let Some(destination) = config.destinations.get(id.index()) else { return Ok(()) };
     let probes = config.probes_of(destination);
-    checks::destination_line(view, id, destination, probes.first().copied(), out)?;
+    checks::destination_line(view, id, probes.first().copied(), out)?;
     for probe in probes.iter().skip(1).take(MOST) {
-        checks::destination_line(view, id, destination, Some(*probe), out)?;
+        checks::destination_line(view, id, Some(*probe), out)?;
     }
     if let Some(errno) = view.director.ipvs_plan().destination_error(id) {
         line(out, format_args!("    the kernel refused it: {}", Text(errno.0)))?;

@@ -11,8 +11,13 @@ use crate::director::ledger::{Permit, Stage};
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
 
-/// From the end of one pass to the start of the next.
+/// From the end of one pass to the start of the next, at least.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// A large table takes longer to list: at least so many times what the pass took lie between it and the next, so that
+/// the comparison takes a twentieth of the time at most.
+const REST: u64 = 19;
+/// And at most this.
+const LONGEST: Duration = Duration::from_secs(300);
 /// After a dump that failed.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -44,6 +49,8 @@ pub(super) struct Audit {
     /// The last dump failed and was reported.
     failed: bool,
     stopped: bool,
+    /// When the running pass began.
+    began: Instant,
 }
 
 impl Audit {
@@ -81,6 +88,11 @@ impl Audit {
     }
 }
 
+/// The time to the next pass after one that took `pass`.
+fn pause(pass: Duration) -> Duration {
+    pass.times(REST).clamp(INTERVAL, LONGEST)
+}
+
 impl IpvsPlan {
     /// The next dump of the running pass.
     pub(super) fn poll_audit(&mut self, now: Instant, config: &Config, bus: &mut Bus) -> Option<Action> {
@@ -90,6 +102,7 @@ impl IpvsPlan {
         let what = match self.audit.progress {
             Progress::Idle => return None,
             Progress::Services => {
+                self.audit.began = now;
                 self.services.begin_dump(0..self.services.len());
                 Dump::Services
             }
@@ -98,7 +111,7 @@ impl IpvsPlan {
                 let Some(row) = (from..config.services.len()).find(there) else {
                     self.audit.progress = Progress::Idle;
                     self.end_pass();
-                    bus.set(Timer::IpvsAudit, now + INTERVAL);
+                    bus.set(Timer::IpvsAudit, now + pause(now.since(self.audit.began)));
                     return None;
                 };
                 self.audit.progress = Progress::Destinations(row);
@@ -174,7 +187,8 @@ impl IpvsPlan {
         };
         let before = known.replace(entry.spec);
         if self.audit.passed && before.is_some() {
-            self.drift(now, Reason::DestinationDiffers(DestinationId::from_index(row)), bus);
+            let id = DestinationId::from_index(row);
+            self.drift(now, Reason::DestinationDiffers(id, entry.spec.weight), bus);
         }
         self.allow(row, Some(()));
     }
@@ -298,5 +312,22 @@ impl IpvsPlan {
             }
         }
         self.audit.progress = Progress::Destinations(service.index() + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_stretches_with_the_table_so_that_a_twentieth_of_the_time_is_spent_on_it() {
+        // A dump takes about 50 us of the kernel's and our time; a pass is one for the services and one for each.
+        for (services, seconds) in [(0, 5), (1, 5), (100, 5), (4_096, 5), (20_000, 19)] {
+            let pass = Duration::from_micros(50).times(services + 1);
+            assert_eq!(pause(pass).as_secs(), seconds, "{services} services");
+        }
+        let busy = Duration::from_secs(1);
+        assert!(busy.times(20) <= pause(busy) + busy, "5 % at most");
+        assert_eq!(pause(Duration::from_secs(60)), LONGEST, "a change by hand is found some time");
     }
 }

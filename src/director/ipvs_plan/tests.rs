@@ -132,7 +132,7 @@ fn weight_server_and_stranger_changed_by_hand_are_set_back_and_named() {
     pool(&mut node).get_mut(&rs("10.0.0.1")).unwrap().weight = 0;
     node.run_until(at(6_000));
     assert_eq!(node.kernel.table(), AS_WISHED);
-    assert_eq!(node.take_records(), [Reason::DestinationDiffers(DestinationId(0))]);
+    assert_eq!(node.take_records(), [Reason::DestinationDiffers(DestinationId(0), 0)]);
     pool(&mut node).remove(&rs("10.0.0.2"));
     node.run_until(at(12_000));
     assert_eq!(node.kernel.table(), AS_WISHED);

@@ -55,6 +55,17 @@ fn daemon() {
     run("daemon", Guest::new(), 4, secs(300));
 }
 
+#[test]
+fn pools() {
+    run("pools", Guest::new(), 4, secs(400));
+}
+
+/// One configuration for all cases, so one test: it has a guest to itself.
+#[test]
+fn quorum() {
+    run("quorum", Guest::new(), 2, secs(600));
+}
+
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
 #[test]
 fn buffers() {

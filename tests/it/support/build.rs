@@ -7,7 +7,7 @@ use lvsbox::check::Checker;
 use lvsbox::check::http_get::{HttpGet, Recovery, Url, Version as HttpVersion};
 use lvsbox::check::tcp_check::TcpCheck;
 use lvsbox::config::Config;
-use lvsbox::config::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
+use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use lvsbox::config::model::{
     Announce, Assumption, Authentication, Destination, Global, Group, Instance, Manners, OnFailure, Peer,
     Preemption, Probe, Service, SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
@@ -285,10 +285,10 @@ impl Rows {
         for server in &vs.servers {
             self.destination(id, server);
         }
-        let sorry = vs.sorry.as_ref().map(|sorry| {
+        let first_sorry = self.destinations.len();
+        if let Some(sorry) = &vs.sorry {
             self.destination(id, &Rs { urls: None, weight: 1, ..sorry.clone() });
-            DestinationId::from_index(self.destinations.len() - 1)
-        });
+        }
         self.services.push(Service {
             key: tcp_key(&vs.at),
             spec: ServiceSpec {
@@ -299,9 +299,10 @@ impl Rows {
                 engine: None,
             },
             destinations: Range::new(first, self.destinations.len()),
-            sorry,
+            sorry: Range::new(first_sorry, self.destinations.len()),
             quorum: vs.quorum,
             hysteresis: vs.hysteresis,
+            suspend: false,
         });
     }
 

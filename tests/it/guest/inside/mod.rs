@@ -5,6 +5,8 @@ mod buffers;
 mod checks;
 mod daemon;
 mod proofs;
+mod pools;
+mod quorum;
 mod tables;
 mod traffic;
 
