@@ -4,13 +4,14 @@ use core::net::IpAddr;
 use core::num::NonZeroU32;
 
 use super::codes::{NO_SCHEDULER, NO_SERVERS};
-use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, unsupported, words};
+use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, timer, unsupported, words};
 use super::service_group::{Entry, Groups};
 use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Tree, Walk};
+use crate::time::Duration;
 use crate::wire::genl_ipvs::{Family, ForwardingMethod, PersistenceEngine, Protocol, Scheduler, Tunnel};
 
 /// Schedulers of the kernel (`net/netfilter/ipvs`).
@@ -58,6 +59,7 @@ pub(super) struct ServiceDraft {
     pub(super) weight: Option<u32>,
     pub(super) inhibit: bool,
     pub(super) pace: Pace,
+    pub(super) manner: Manner,
 }
 
 /// A real server as written.
@@ -74,7 +76,54 @@ pub(super) struct ServerDraft {
     pub(super) host: Option<Box<str>>,
     pub(super) pace: Pace,
     pub(super) checkers: Vec<Draft>,
+    pub(super) manner: Manner,
 }
+
+/// How a server comes and goes: keywords of ours, of a service and of each of its servers.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) slow_start: Option<Duration>,
+    pub(super) drain_time: Option<Duration>,
+}
+
+/// A draft with these keywords.
+trait Mannered {
+    fn manner(&mut self) -> &mut Manner;
+}
+
+impl Mannered for ServiceDraft {
+    fn manner(&mut self) -> &mut Manner {
+        &mut self.manner
+    }
+}
+
+impl Mannered for ServerDraft {
+    fn manner(&mut self) -> &mut Manner {
+        &mut self.manner
+    }
+}
+
+/// A rise of more than an hour is a weight; connections that last longer than a day are not waited for.
+const fn manners<B: Mannered>(texts: [&'static str; 2]) -> [Keyword<B>; 2] {
+    let [slow_start, drain_time] = texts;
+    [
+        timer(slow_start, Duration::ZERO, Duration::from_secs(3_600), |b, given| {
+            b.manner().slow_start = Some(given.value)
+        }),
+        timer(drain_time, Duration::ZERO, Duration::from_secs(86_400), |b, given| {
+            b.manner().drain_time = Some(given.value)
+        }),
+    ]
+}
+
+const SERVICE_MANNER: [Keyword<ServiceDraft>; 2] = manners([
+    "slow_start|0|seconds in which the weight of a returned server rises",
+    "drain_time|0|seconds that a server removed by a reload keeps its connections",
+]);
+const SERVER_MANNER: [Keyword<ServerDraft>; 2] = manners([
+    "slow_start|the service's|seconds in which its weight rises when it is back",
+    "drain_time|the service's|seconds that it keeps its connections when a reload removes it",
+]);
 
 impl Paced for ServiceDraft {
     fn pace(&mut self) -> &mut Pace {
@@ -95,9 +144,9 @@ impl Checked for ServerDraft {
 }
 
 pub(super) static SERVICE: Table<ServiceDraft> =
-    Table { name: "virtual_server", rows: &[SERVICE_ROWS, &paces(), OTHER] };
+    Table { name: "virtual_server", rows: &[SERVICE_ROWS, &paces(), OTHER, &SERVICE_MANNER] };
 pub(super) static SERVER: Table<ServerDraft> =
-    Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers(), &refused()] };
+    Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers(), &refused(), &SERVER_MANNER] };
 
 const METHOD: &str = "NAT, DR or TUN";
 const MAIL: &str = "no mail is sent, see the log";
@@ -440,6 +489,7 @@ pub(super) fn header(cx: &mut Context<'_>, node: NodeId, groups: &Groups) -> Opt
         weight: None,
         inhibit: false,
         pace: Pace::default(),
+        manner: Manner::default(),
     })
 }
 
@@ -461,6 +511,7 @@ pub(super) fn server(cx: &mut Context<'_>, node: NodeId) -> Option<ServerDraft> 
         host: None,
         pace: Pace::default(),
         checkers: Vec::new(),
+        manner: Manner::default(),
     };
     Walk::block(cx, node, &SERVER, &mut draft);
     Some(draft)

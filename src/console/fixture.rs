@@ -155,6 +155,8 @@ fn destination(id: u32, each: u32) -> Destination {
         lower: 0,
         on_failure: if place % 2 == 1 { OnFailure::Inhibit } else { OnFailure::Remove },
         probes: if sorry { probe..probe } else { probe..probe + 1 },
+        slow_start: Duration::ZERO,
+        drain_time: Duration::ZERO,
     }
 }
 

@@ -8,6 +8,7 @@ mod filter;
 mod names;
 mod refusals;
 mod routing;
+mod weights;
 pub mod why;
 
 use core::fmt;
@@ -53,6 +54,9 @@ pub const fn is_change(reason: &Reason) -> bool {
             | Reason::QuorumGained(..)
             | Reason::QuorumLost(..)
             | Reason::QuorumAbsent(..)
+            | Reason::Overridden(..)
+            | Reason::DrainStarted(..)
+            | Reason::DrainEnded(..)
     )
 }
 
@@ -142,6 +146,7 @@ impl<'a> Teller<'a> {
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
+            Reason::Overridden(..) | Reason::RiseStarted(_) | Reason::DrainStarted(..) | Reason::DrainEnded(..) => weights::tell(self, reason),
         }
     }
 

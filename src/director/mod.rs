@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod links;
 pub mod net_plan;
 pub mod nftables_plan;
+pub mod overrides;
 pub mod reload;
 pub mod route_plan;
 pub mod services;
@@ -175,6 +176,7 @@ impl Director {
             Event::SetVariable { variable, value } => {
                 tracks.set(now, (variable, value), Watched { config, links, health, services }, bus);
             }
+            Event::Override(order) => services.handle_order(now, order, (config, ipvs_plan), bus),
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {
                 bus.record(now, Reason::Stopping);

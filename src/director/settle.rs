@@ -23,6 +23,7 @@ impl Director {
                 vrrp,
                 garp,
                 health,
+                services,
                 net_plan,
                 nftables_plan,
                 route_plan,
@@ -50,6 +51,8 @@ impl Director {
                 Some(Timer::SecondBurst(id)) => garp.handle_second(id, config),
                 Some(Timer::Refresh(id)) => garp.handle_refresh(now, id, config, bus),
                 Some(Timer::Probe(id)) => health.handle_timer(id),
+                Some(Timer::Rise(id)) => services.handle_rise(now, id, config, bus),
+                Some(Timer::Drain) => ipvs_plan.handle_drain_timer(now, bus),
             }
         }
     }
@@ -103,6 +106,7 @@ impl Director {
             }
             while let Some(id) = bus.verdicts.pop().map(ProbeId::from_index) {
                 services.verdict_changed(now, id, config, health, bus);
+                services.follow_verdict(now, id, (config, health), bus);
                 tracks.verdict_changed(id, Watched { config, links, health, services }, bus);
             }
             while let Some(id) = bus.services.pop().map(ServiceId::from_index) {

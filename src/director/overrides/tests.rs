@@ -1,0 +1,1 @@
+//! Weights of the operator and rising ones.
