@@ -160,7 +160,8 @@ impl Services {
             if self.is_alive(destination) {
                 alive += 1;
                 let counted = |one| self.overrides.counted(destination, one);
-                weight = weight.saturating_add(config.destinations.get(destination.index()).map_or(0, counted));
+                weight =
+                    weight.saturating_add(config.destinations.get(destination.index()).map_or(0, counted));
             }
         }
         if let Some(pool) = self.pools.get_mut(id.index()) {

@@ -45,8 +45,7 @@ fn overridden(teller: &mut Teller<'_>, id: DestinationId, weight: Option<u16>) {
     match weight {
         Some(0) => teller.say(Info, format_args!("{head} drained by the console (configured {configured})")),
         Some(weight) => {
-            teller
-                .say(Info, format_args!("{head} weight {weight} by the console (configured {configured})"));
+            teller.say(Info, format_args!("{head} weight {weight} by the console (configured {configured})"));
         }
         None => {
             teller.say(Info, format_args!("{head} weight {configured} as configured, by the console"));

@@ -16,6 +16,9 @@ use crate::director::journal::Reason;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::{DestinationEntry, DestinationKey, DestinationSpec};
 
+#[cfg(test)]
+mod tests;
+
 /// A server on its way out.
 #[derive(Debug, Clone, Copy)]
 pub struct Draining {
