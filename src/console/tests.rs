@@ -9,6 +9,7 @@ use super::{Answer, Buf};
 use crate::check::{Failure, Verdict};
 use crate::config::ids::LinkId;
 use crate::director::event::{Errno, Event};
+use crate::director::overrides::Order;
 use crate::limits::MAX_REAL_SERVERS;
 use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
 
@@ -448,4 +449,79 @@ fn show_vrrp_and_why_say_that_an_owner_gave_in_to_another_one() {
         assert!(shown.lines().any(|shown| shown == line), "{shown}");
     }
     assert!(bench.ask("show vrrp json").contains("\"demoted\":true"));
+}
+
+/// An override of the first real server in the only service.
+fn set_weight(bench: &mut Bench, weight: Option<u16>) {
+    let server = bench.director.config().destinations[0].key;
+    bench.handle(Event::Override(Order { server, service: None, weight }));
+}
+
+#[test]
+fn an_override_is_shown_with_its_server_counted_and_explained() {
+    let mut bench = master();
+    assert!(!bench.ask("status").contains("override"));
+    set_weight(&mut bench, Some(0));
+    bench.now = at(13_400);
+    let shown = bench.ask("show checks");
+    let line = shown.lines().skip_while(|line| !line.contains("[10.0.0.11]")).nth(1).unwrap();
+    assert_eq!(line, "    override: drained by the console 5.0 s ago, configured 1");
+    let status = bench.ask("status");
+    assert!(status.contains("IPVS    1 service, 2 of 2 real servers alive, 1 override\n"), "{status}");
+    let why = bench.ask("why 10.0.0.11:80");
+    let expected = "\
+  weight        1 configured, 0 in the kernel
+    override: drained by the console 5.0 s ago, configured 1
+  because       drained: its connections end by themselves
+";
+    assert!(why.ends_with(expected), "{why}");
+    for command in ["show checks json", "status json"] {
+        assert_json(&bench.ask(command));
+    }
+    assert!(bench.ask("show checks json").contains("\"override\":0,\"override_since\":5.000000"));
+    assert!(bench.ask("status json").contains("\"overrides\":1"));
+    set_weight(&mut bench, Some(40_000));
+    assert!(
+        bench
+            .ask("show checks")
+            .contains("    override: weight 40000 by the console 0.0 s ago, configured 1\n")
+    );
+    set_weight(&mut bench, None);
+    assert!(!bench.ask("show checks").contains("override"));
+}
+
+#[test]
+fn why_says_which_check_failed_since_when_and_what_became_of_the_server() {
+    let mut bench = Bench::new(config(SMALL));
+    bench.verdict = |_| Verdict::Fail(Failure::Connect { errno: 111 });
+    bench.run(at(8_400));
+    let why = bench.ask("why 10.0.0.11:80");
+    assert!(why.starts_with("real server of VS [10.0.0.100]:tcp:80\n  [10.0.0.11]:tcp:80     DOWN"), "{why}");
+    assert!(why.contains("\n  down          by TCP_CHECK of 10.0.0.11:80 for 7.4 s\n"), "{why}");
+    assert!(why.ends_with("  weight        1 configured, not in the kernel\n  because       a check failed: taken out of the table\n"), "{why}");
+    let why = bench.ask("why [10.0.0.12]:80");
+    assert!(why.ends_with("  weight        1 configured, 0 in the kernel\n  because       a check failed: kept at weight 0\n"), "{why}");
+    let pool = bench.ask("why 10.0.0.100:80");
+    assert!(pool.contains("QUORUM LOST") && pool.contains("sorry server"), "{pool}");
+    bench.ipvs = Err(Errno::ENOENT);
+    let mut bench = Bench::new(config(SMALL));
+    bench.ipvs = Err(Errno::ENOENT);
+    bench.run(at(8_400));
+    let why = bench.ask("why 10.0.0.11:80");
+    assert!(
+        why.contains("not in the kernel\n  to be set     when there is IPVS: no such file or entry"),
+        "{why}"
+    );
+}
+
+#[test]
+fn names_are_offered_for_what_takes_them() {
+    let bench = master();
+    assert_eq!(bench.ask("complete real 10.0.0.11"), "10.0.0.11:80\n");
+    let all: Vec<String> = bench.ask("complete why").lines().map(str::to_owned).collect();
+    assert_eq!(all.len(), 2 + 4 + 1 + 3, "{all:?}");
+    assert!(all.contains(&"VI_2".to_owned()) && all.contains(&"2001:db8::1".to_owned()));
+    assert_eq!(bench.ask("complete service 10"), "10.0.0.100:80\n");
+    assert_eq!(bench.ask("complete nonsense"), "");
+    assert!(!bench.ask("help").contains("complete"));
 }

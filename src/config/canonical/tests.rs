@@ -142,6 +142,8 @@ virtual_server 192.0.2.1 80 {
         inhibit_on_failure on
         # uthreshold 0 (default)
         # lthreshold 0 (default)
+        # slow_start 0 (default)
+        # drain_time 0 (default)
         TCP_CHECK {
             connect_port 8080
             # alpha off (default)
@@ -534,6 +536,8 @@ fn server() -> BoxedStrategy<String> {
         line("uthreshold", 0..100_u32),
         line("lthreshold", 0..100_u32),
         line("virtualhost", of(&["server"])),
+        line("slow_start", time(3_600)),
+        line("drain_time", time(3_600)),
         checker(),
         checker(),
     ]);
@@ -562,6 +566,8 @@ fn service() -> BoxedStrategy<String> {
         line("virtualhost", of(&["service"])),
         line("sorry_server", of(&["10.7.0.9 80", "10.7.0.9", "2001:db8::9 0"])),
         line("sorry_server_inhibit", of(&["", "off"])),
+        line("slow_start", time(3_600)),
+        line("drain_time", time(3_600)),
         line("sorry_server_lvs_method", method()),
         server(),
         server(),

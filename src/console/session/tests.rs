@@ -276,7 +276,8 @@ fn tab_where_a_name_belongs_asks_for_names_and_completes_or_lists_them() {
     assert_eq!(session.poll_want(), Some(Want::Run), "what was typed meanwhile waited");
     assert_eq!(session.command(), "rea 10.0.0.11:80 drain");
     session.end();
-    session.handle(b"why V\t\x03");
+    session.handle(b"why V\t");
+    session.handle(b"\x03");
     assert_eq!(session.poll_want(), Some(Want::Cancel));
     session.end();
     session.handle(b"\x15status \t");

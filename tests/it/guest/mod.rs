@@ -50,6 +50,11 @@ fn daemon() {
     run("daemon", Guest::new(), 4, secs(300));
 }
 
+#[test]
+fn operate() {
+    run("operate", Guest::new(), 2, secs(300));
+}
+
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
 #[test]
 fn buffers() {

@@ -4,6 +4,7 @@ mod bare;
 mod buffers;
 mod checks;
 mod daemon;
+mod operate;
 mod tables;
 mod traffic;
 
