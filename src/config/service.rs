@@ -4,14 +4,14 @@ use core::net::IpAddr;
 use core::num::NonZeroU32;
 
 use super::codes::{NO_SCHEDULER, NO_SERVERS};
-use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, timer, unsupported, words};
+use super::manner::{Manner, SERVER_MANNER, SERVICE_MANNER};
+use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, unsupported, words};
 use super::service_group::{Entry, Groups};
 use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Tree, Walk};
-use crate::time::Duration;
 use crate::wire::genl_ipvs::{Family, ForwardingMethod, PersistenceEngine, Protocol, Scheduler, Tunnel};
 
 /// Schedulers of the kernel (`net/netfilter/ipvs`).
@@ -78,52 +78,6 @@ pub(super) struct ServerDraft {
     pub(super) checkers: Vec<Draft>,
     pub(super) manner: Manner,
 }
-
-/// How a server comes and goes: keywords of ours, of a service and of each of its servers.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Manner {
-    pub(super) slow_start: Option<Duration>,
-    pub(super) drain_time: Option<Duration>,
-}
-
-/// A draft with these keywords.
-trait Mannered {
-    fn manner(&mut self) -> &mut Manner;
-}
-
-impl Mannered for ServiceDraft {
-    fn manner(&mut self) -> &mut Manner {
-        &mut self.manner
-    }
-}
-
-impl Mannered for ServerDraft {
-    fn manner(&mut self) -> &mut Manner {
-        &mut self.manner
-    }
-}
-
-/// A rise of more than an hour is a weight; connections that last longer than a day are not waited for.
-const fn manners<B: Mannered>(texts: [&'static str; 2]) -> [Keyword<B>; 2] {
-    let [slow_start, drain_time] = texts;
-    [
-        timer(slow_start, Duration::ZERO, Duration::from_secs(3_600), |b, given| {
-            b.manner().slow_start = Some(given.value)
-        }),
-        timer(drain_time, Duration::ZERO, Duration::from_secs(86_400), |b, given| {
-            b.manner().drain_time = Some(given.value)
-        }),
-    ]
-}
-
-const SERVICE_MANNER: [Keyword<ServiceDraft>; 2] = manners([
-    "slow_start|0|seconds in which the weight of a returned server rises",
-    "drain_time|0|seconds that a server removed by a reload keeps its connections",
-]);
-const SERVER_MANNER: [Keyword<ServerDraft>; 2] = manners([
-    "slow_start|the service's|seconds in which its weight rises when it is back",
-    "drain_time|the service's|seconds that it keeps its connections when a reload removes it",
-]);
 
 impl Paced for ServiceDraft {
     fn pace(&mut self) -> &mut Pace {

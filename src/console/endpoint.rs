@@ -33,6 +33,20 @@ impl<'a> Endpoint<'a> {
         DestinationKey { address: self.address, port: self.port }
     }
 
+    /// True if a line names it as it is shown: `[10.0.0.11]:tcp:80`.
+    pub(super) fn is_in(self, line: &str) -> bool {
+        let names = line.match_indices('[').filter_map(|(at, _)| {
+            let (address, rest) = line.get(at + 1..)?.split_once("]:")?;
+            let (protocol, rest) = rest.split_once(':')?;
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            Some((address.parse().ok()?, rest.get(..digits)?.parse().ok()?, protocol))
+        });
+        let is_it = |(address, port, protocol): (IpAddr, u16, &str)| {
+            (address, port) == (self.address, self.port) && self.protocol.is_none_or(|own| own == protocol)
+        };
+        names.into_iter().any(is_it)
+    }
+
     fn is_service(self, key: ServiceKey) -> bool {
         let ServiceKey::Address { protocol, address, port } = key else { return false };
         let named = self.protocol.is_none_or(|name| is_shown(name, &protocol));
@@ -81,6 +95,21 @@ mod tests {
             ("web", None),
         ] {
             assert_eq!(Endpoint::parse(text).map(Endpoint::server), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_about_what_it_names_and_not_about_its_neighbours() {
+        let line = "Removing service [10.0.0.11]:tcp:80 from VS [2001:db8::1]:udp:53.";
+        for (text, expected) in [
+            ("10.0.0.11:80", true),
+            ("[10.0.0.11]:tcp:80", true),
+            ("[10.0.0.11]:udp:80", false),
+            ("10.0.0.11:8", false),
+            ("10.0.0.1:80", false),
+            ("[2001:db8::1]:53", true),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().is_in(line), expected, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@ pub mod kernel_tables;
 pub mod keys;
 pub mod lines;
 pub mod log;
+mod nearest;
 mod offer;
 mod pager;
 pub mod session;

@@ -11,6 +11,8 @@ use crate::config::ids::LinkId;
 use crate::director::event::{Errno, Event};
 use crate::director::overrides::Order;
 use crate::limits::MAX_REAL_SERVERS;
+use crate::time::Duration;
+use crate::wire::genl_ipvs::{DestinationEntry, DestinationSpec};
 use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
 
 const COMMANDS: [&str; 10] = [
@@ -524,4 +526,55 @@ fn names_are_offered_for_what_takes_them() {
     assert_eq!(bench.ask("complete service 10"), "10.0.0.100:80\n");
     assert_eq!(bench.ask("complete nonsense"), "");
     assert!(!bench.ask("help").contains("complete"));
+}
+
+#[test]
+fn a_server_on_its_way_out_is_shown_with_what_keeps_it() {
+    let with_time = || {
+        let mut config = config(SMALL);
+        config.destinations.iter_mut().for_each(|one| one.drain_time = Duration::from_secs(300));
+        config
+    };
+    let mut bench = Bench::new(with_time());
+    bench.run(at(2_000));
+    let mut other = with_time();
+    other.destinations[0].key.port = 81;
+    let (mut key, method) = (other.destinations[0].key, other.destinations[0].method);
+    key.port = 80;
+    let spec = DestinationSpec { method, weight: 0, upper: 0, lower: 0 };
+    bench.leaving = vec![DestinationEntry { key, spec, active: 3, inactive: 0, persistent: 0 }];
+    bench.reload(other);
+    bench.run(at(12_000));
+    let line = "  [10.0.0.11]:tcp:80 draining, 3 active connections, removed at the latest in 00:04:50\n";
+    let shown = bench.ask("show checks");
+    assert!(shown.ends_with(line), "{shown}");
+    assert!(bench.ask("status").contains(", 1 draining\n"));
+    let why = bench.ask("why 10.0.0.11:80");
+    assert!(
+        why.starts_with("[10.0.0.11]:tcp:80 is no longer configured in VS [10.0.0.100]:tcp:80\n"),
+        "{why}"
+    );
+    assert!(
+        bench
+            .ask("show checks json")
+            .contains("\"draining\":[{\"server\":\"[10.0.0.11]:tcp:80\",\"active\":3,\"left\":290.000000}]")
+    );
+    assert_json(&bench.ask("show checks json"));
+}
+
+#[test]
+fn a_rising_weight_is_shown_with_its_end() {
+    let mut config = config(SMALL);
+    (config.destinations[0].weight, config.destinations[0].slow_start) = (100, Duration::from_secs(50));
+    let mut bench = Bench::new(config);
+    bench.verdict = |_| Verdict::Fail(Failure::ConnectTimeout);
+    bench.run(at(4_000));
+    bench.verdict = |_| Verdict::Pass { status: 0 };
+    bench.run(at(20_000));
+    let shown = bench.ask("show checks");
+    let line = shown.lines().find(|line| line.contains("slow start")).unwrap();
+    assert!(line.starts_with("    slow start: weight ") && line.contains(", all of 100 in 3"), "{line}");
+    assert_json(&bench.ask("show checks json"));
+    bench.run(at(90_000));
+    assert!(!bench.ask("show checks").contains("slow start"));
 }

@@ -6,6 +6,7 @@ use core::fmt::{self, Write};
 use super::{labelled, line};
 use crate::config::ids::{DestinationId, Id, ServiceId};
 use crate::config::model::{Destination, OnFailure};
+use crate::console::endpoint::Endpoint;
 use crate::console::json::{Object, Shown, Value, until};
 use crate::console::lines::{Names, RealServer};
 use crate::console::text::{Count, Span, Until};
@@ -91,6 +92,25 @@ pub(super) fn drain_lines(view: &View<'_>, service: ServiceId, out: &mut dyn Wri
         0 => Ok(()),
         more => line(out, format_args!("  and {more} more draining")),
     }
+}
+
+/// Services that are looked at for a server on its way out: one may leave each of them.
+const LEAVING: usize = 16;
+
+/// The same for `why`, of one that is not configured any more. True if it is there.
+pub(super) fn explain_drain(view: &View<'_>, out: &mut dyn Write) -> Result<bool, fmt::Error> {
+    let Some(key) = Endpoint::parse(view.argument).map(Endpoint::server) else { return Ok(false) };
+    let names = Names(view.director.config());
+    let mut found = false;
+    for one in view.director.ipvs_plan().draining().filter(|one| one.key == key).take(LEAVING) {
+        found = true;
+        let server = RealServer { key, protocol: names.protocol(one.service) };
+        line(out, format_args!("{server} is no longer configured in VS {}", names.service(one.service)))?;
+        let gone = Until { now: view.now, at: one.until.unwrap_or(view.now) };
+        let active = Count(one.active.unwrap_or(0), "active connection");
+        labelled(out, "weight", format_args!("0: it is drained, {active}, removed at the latest {gone}"))?;
+    }
+    Ok(found)
 }
 
 /// How many servers are on their way out.

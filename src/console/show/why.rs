@@ -51,7 +51,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
             Ok(Some(Place { leaf: place.leaf, ..Place::phase(place.phase + 1) }))
         }
         None => {
-            if place.leaf == 0 {
+            if place.leaf == 0 && !weights::explain_drain(view, out)? {
                 line(out, format_args!("nothing configured is called {}", view.argument))?;
                 out.write_str(
                     "names are those of `show vrrp` and `show checks`: VI_1, 192.0.2.100, FWM 1\n",
