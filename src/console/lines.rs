@@ -76,6 +76,7 @@ struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     #[rustfmt::skip]
+    #[allow(clippy::too_many_lines, reason = "one line for each reason")]
     fn tell(&mut self, reason: Reason) {
         let names = self.names;
         match reason {

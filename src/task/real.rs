@@ -22,10 +22,8 @@ pub(super) fn run(shell: &Shell, command: Command, words: &str, piece: &mut Buf)
         let _ = writeln!(piece, "{name} is not a real server such as 10.0.0.11:80 or [2001:db8::1]:80");
         return STATUS_USAGE;
     };
-    let (value, of) = match command {
-        Command::Weight => rest.split_once(' ').unwrap_or((rest, "")),
-        _ => ("0", rest),
-    };
+    let (value, of) =
+        if command == Command::Weight { rest.split_once(' ').unwrap_or((rest, "")) } else { ("0", rest) };
     let weight = match (command, value.parse::<u16>()) {
         (Command::Enable, _) => None,
         (_, Ok(weight)) => Some(weight),

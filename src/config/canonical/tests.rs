@@ -141,9 +141,7 @@ virtual_server 192.0.2.1 80 {
         weight 0
         inhibit_on_failure on
         # uthreshold 0 (default)
-        # lthreshold 0 (default)
-        # slow_start 0 (default)
-        # drain_time 0 (default)
+        # lthreshold 0 (default)\n        # slow_start 0 (default)\n        # drain_time 0 (default)
         TCP_CHECK {
             connect_port 8080
             # alpha off (default)

@@ -174,6 +174,15 @@ fn the_weight_of_a_returned_server_rises_in_steps_of_a_second_at_least() {
 }
 
 #[test]
+fn the_first_success_of_a_server_that_was_awaited_is_no_return() {
+    let mut builder = slow(100, 50);
+    builder.services[0].servers[0].alpha = true;
+    let mut node = Node::new(builder.build(), "192.0.2.11");
+    node.run(Duration::from_secs(4));
+    assert_eq!(table(&node)[1], "10.0.0.1:80 100");
+}
+
+#[test]
 fn a_failure_ends_a_rise_and_the_next_return_begins_another() {
     let mut node = returned(&slow(100, 50));
     node.run(Duration::from_secs(20));
