@@ -1,7 +1,7 @@
 //! Services and real servers as an operator types them: `10.0.0.11:80`, `[2001:db8::1]:80`, the form that is shown,
 //! `[10.0.0.11]:tcp:80`, and `fwmark 1` or `FWM 1`.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use crate::config::Config;
 use crate::config::ids::{Id, ServiceId};
@@ -20,10 +20,10 @@ pub struct Endpoint<'a> {
 impl<'a> Endpoint<'a> {
     /// What `word` says; `None` if it has another form.
     pub fn parse(word: &'a str) -> Option<Self> {
-        if let Ok(socket) = word.parse::<SocketAddr>() {
-            return Some(Self { address: socket.ip(), port: socket.port(), protocol: None });
-        }
-        let (address, rest) = word.strip_prefix('[')?.split_once("]:")?;
+        let (address, rest) = match word.strip_prefix('[') {
+            Some(word) => word.split_once("]:")?,
+            None => word.split_once(':')?,
+        };
         let (protocol, port) = rest.split_once(':').map_or((None, rest), |(name, port)| (Some(name), port));
         Some(Self { address: address.parse().ok()?, port: port.parse().ok()?, protocol })
     }

@@ -145,6 +145,8 @@ pub(super) struct Row {
 /// Stands in a row for a word of the operator's, at its end for all that are left. What has one has no JSON: it is
 /// prose.
 const NAME: &str = "NAME";
+/// The same for a real server.
+const SERVER: &str = "RIP:PORT";
 /// The same for an IP address.
 const ADDRESS: &str = "ADDRESS";
 /// The same for the first word of commands.
@@ -156,7 +158,7 @@ const SERVICE: &str = "[SERVICE]";
 
 /// True if a row's word stands for one of the operator's.
 fn is_own(word: &str) -> bool {
-    [NAME, ADDRESS, WORD, VALUE, SERVICE].contains(&word)
+    [NAME, SERVER, ADDRESS, WORD, VALUE, SERVICE].contains(&word)
 }
 
 /// Behind every other command.
@@ -225,11 +227,11 @@ pub(super) static TABLE: [Row; 29] = [
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["set", "track", NAME, VALUE], help: "a track_file's number, kept across a reload", command: Command::SetTrack,
           text: show::other::nothing, json: show::other::nothing },
-    Row { words: &["real", NAME, "drain", SERVICE], help: "weight 0: no new connections, 0 for the quorum", command: Command::Drain,
+    Row { words: &["real", SERVER, "drain", SERVICE], help: "weight 0: no new connections, 0 for the quorum", command: Command::Drain,
           text: show::other::nothing, json: show::other::nothing },
-    Row { words: &["real", NAME, "enable", SERVICE], help: "its configured weight again, at once", command: Command::Enable,
+    Row { words: &["real", SERVER, "enable", SERVICE], help: "its configured weight again, at once", command: Command::Enable,
           text: show::other::nothing, json: show::other::nothing },
-    Row { words: &["real", NAME, "weight", VALUE, SERVICE], help: "0 to 65535; kept across a reload", command: Command::Weight,
+    Row { words: &["real", SERVER, "weight", VALUE, SERVICE], help: "0 to 65535; kept across a reload", command: Command::Weight,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["complete", NAME], help: "", command: Command::Complete,
           text: show::complete::text, json: show::other::nothing },

@@ -1,11 +1,12 @@
 //! What a reload takes out of the configuration leaves the kernel when its connections are over.
 
+use super::{Drain, Draining};
 use crate::config::ids::{DestinationId, ServiceId};
 use crate::director::event::Errno;
 use crate::director::journal::Reason;
 use crate::director::testing::{Builder, Fault, Node, Rs, Vs, at, ip, tcp_key};
 use crate::time::Duration;
-use crate::wire::genl_ipvs::DestinationKey;
+use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ForwardingMethod};
 
 const VS: &str = "203.0.113.1:80";
 
@@ -152,4 +153,19 @@ fn what_is_refused_lost_or_undone_by_hand_is_asked_again() {
     node.run(Duration::from_secs(6));
     assert_eq!(node.director.ipvs_plan().draining().count(), 0, "somebody was faster");
     assert_eq!(node.director.ipvs_plan().destination(DestinationId(0)).unwrap().weight, 5);
+}
+
+#[test]
+fn rows_are_in_order_however_they_come() {
+    for count in 0..40_u32 {
+        let spec = DestinationSpec { method: ForwardingMethod::Masquerade, weight: 1, upper: 0, lower: 0 };
+        let one = |place: u32| {
+            let mixed = place * 17 % 41;
+            let last = u8::try_from(mixed / 3).unwrap();
+            Draining::new(ServiceId(mixed % 3), key(last), (spec, Duration::ZERO))
+        };
+        let drain = Drain::new((0..count).map(one).collect());
+        assert_eq!(drain.iter().count(), count as usize);
+        assert!(drain.rows.is_sorted_by_key(|one| (one.service, one.key)), "{count}");
+    }
 }
