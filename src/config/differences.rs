@@ -113,6 +113,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "a living server would be missing until it fails once more",
     },
     Difference {
+        title: "a server may come and go slowly",
+        keepalived: "gives a returned server all of its weight, and cuts its connections when a reload removes it",
+        lvsbox: "does so, too, unless `slow_start` or `drain_time` gives it time, words that keepalived does not know",
+        reason: "a cold server is not flooded, and a removal need not be felt",
+    },
+    Difference {
         title: "answers to a lesser router are limited",
         keepalived: "answers each of its adverts with an advert and announcements of all addresses",
         lvsbox: "answers one in half an advertisement interval",

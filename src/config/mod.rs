@@ -26,6 +26,7 @@ mod instance;
 mod instance_build;
 mod iproute;
 mod link_rules;
+mod manner;
 mod own;
 mod probe_build;
 mod refused;

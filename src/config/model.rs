@@ -324,6 +324,10 @@ pub struct Destination {
     pub on_failure: OnFailure,
     /// Rows of `Config::probe_uses`; without probes it is always up.
     pub probes: core::ops::Range<u32>,
+    /// `slow_start`: the time in which its weight rises when it is back; zero: at once.
+    pub slow_start: Duration,
+    /// `drain_time`: the time that its connections get when it is no longer configured; zero: none.
+    pub drain_time: Duration,
 }
 
 /// `inhibit_on_failure`, for sorry servers `sorry_server_inhibit`.

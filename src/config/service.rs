@@ -4,6 +4,7 @@ use core::net::IpAddr;
 use core::num::NonZeroU32;
 
 use super::codes::{NO_SCHEDULER, NO_SERVERS, SORRY};
+use super::manner::{Manner, SERVER_MANNER, SERVICE_MANNER};
 use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, words};
 use super::service_group::{Entry, Groups};
 use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
@@ -58,6 +59,7 @@ pub(super) struct ServiceDraft {
     pub(super) weight: Option<u32>,
     pub(super) inhibit: bool,
     pub(super) pace: Pace,
+    pub(super) manner: Manner,
 }
 
 /// A real server as written.
@@ -74,6 +76,7 @@ pub(super) struct ServerDraft {
     pub(super) host: Option<Box<str>>,
     pub(super) pace: Pace,
     pub(super) checkers: Vec<Draft>,
+    pub(super) manner: Manner,
 }
 
 impl Paced for ServiceDraft {
@@ -95,9 +98,9 @@ impl Checked for ServerDraft {
 }
 
 pub(super) static SERVICE: Table<ServiceDraft> =
-    Table { name: "virtual_server", rows: &[SERVICE_ROWS, &paces(), OTHER] };
+    Table { name: "virtual_server", rows: &[SERVICE_ROWS, &paces(), OTHER, &SERVICE_MANNER] };
 pub(super) static SERVER: Table<ServerDraft> =
-    Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers(), &refused()] };
+    Table { name: "real_server", rows: &[SERVER_ROWS, &paces(), &checkers(), &refused(), &SERVER_MANNER] };
 
 const METHOD: &str = "NAT, DR or TUN";
 const MAIL: &str = "no mail is sent, see the log";
@@ -467,6 +470,7 @@ pub(super) fn header(cx: &mut Context<'_>, node: NodeId, groups: &Groups) -> Opt
         weight: None,
         inhibit: false,
         pace: Pace::default(),
+        manner: Manner::default(),
     })
 }
 
@@ -488,6 +492,7 @@ pub(super) fn server(cx: &mut Context<'_>, node: NodeId) -> Option<ServerDraft> 
         host: None,
         pace: Pace::default(),
         checkers: Vec::new(),
+        manner: Manner::default(),
     };
     Walk::block(cx, node, &SERVER, &mut draft);
     Some(draft)

@@ -13,6 +13,7 @@ use super::model::{Destination, OnFailure, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
 use super::service_group::{Entry, Groups};
 use crate::syntax::{Context, Cursor, Diagnostics, Given, NodeId, Position, Walk};
+use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, Family, ForwardingMethod, Protocol, ServiceKey};
 
 /// keepalived's and ipvsadm's default, in seconds.
@@ -325,6 +326,8 @@ impl ServiceBuild {
             lower,
             on_failure: on_failure(server.inhibit.unwrap_or(self.draft.inhibit)),
             probes: row(first)..row(tables.probe_uses.len()),
+            slow_start: server.manner.slow_start.or(self.draft.manner.slow_start).unwrap_or_default(),
+            drain_time: server.manner.drain_time.or(self.draft.manner.drain_time).unwrap_or_default(),
         });
     }
 
@@ -438,6 +441,8 @@ impl ServiceBuild {
             lower,
             on_failure: on_failure(server.inhibit == Some(true)),
             probes: row(first)..row(tables.probe_uses.len()),
+            slow_start: Duration::ZERO,
+            drain_time: Duration::ZERO,
         });
     }
 

@@ -7,6 +7,7 @@
 use core::fmt::{self, Write};
 
 use super::keys::{Key, Keys, width};
+use super::offer::Offer;
 use super::table;
 use crate::limits::{MAX_COMMAND_BYTES, MAX_HISTORY};
 
@@ -19,6 +20,9 @@ pub const COLUMNS: usize = 80;
 /// Columns that a scrolled line moves by, so that not every character of a long line paints it anew.
 const LEAP: usize = 20;
 
+/// Gives words and what they mean.
+type Words<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&str, &str));
+
 /// A line of input.
 pub type Line = heapless::String<MAX_COMMAND_BYTES>;
 
@@ -30,6 +34,8 @@ pub enum Outcome {
     Line,
     /// ^D on an empty line.
     Leave,
+    /// TAB where a name belongs: [`Editor::question`] asks for those there are.
+    Ask,
 }
 
 /// The editor.
@@ -151,9 +157,12 @@ impl Editor {
 
     fn press(&mut self, key: Key, out: &mut dyn Write) -> Result<Option<Outcome>, fmt::Error> {
         match key {
-            Key::Text('?') => self.list(true, out)?,
+            Key::Text('?') => {
+                let typed = self.typed();
+                self.list(true, &mut |each| table::hints(&typed, each), out)?;
+            }
             Key::Text(character) => self.insert(character, out)?,
-            Key::Tab => self.complete(out)?,
+            Key::Tab => return self.complete(out),
             Key::Enter => return self.enter(out),
             Key::Interrupt => {
                 self.finish(out, "^C\r\n")?;
@@ -288,7 +297,7 @@ impl Editor {
     }
 
     /// Completes the word before the cursor as far as it is certain; if it is not, lists what it may become.
-    fn complete(&mut self, out: &mut dyn Write) -> fmt::Result {
+    fn complete(&mut self, out: &mut dyn Write) -> Result<Option<Outcome>, fmt::Error> {
         let typed = self.text(0, self.cursor);
         let partial = typed.get(typed.rfind(' ').map_or(0, |blank| blank + 1)..).unwrap_or("").len();
         let (mut common, mut count): (&'static str, u32) = ("", 0);
@@ -297,23 +306,64 @@ impl Editor {
             count += 1;
         });
         if count == 0 {
-            return Ok(());
+            return Ok(self.question().map(|_| Outcome::Ask));
         }
         let blank = if count == 1 { " " } else { "" };
         let mut rest: heapless::String<64> = heapless::String::new();
         write!(rest, "{}{blank}", common.get(partial..).unwrap_or(""))?;
         if rest.is_empty() {
-            return self.list(false, out);
+            let typed = self.typed();
+            self.list(false, &mut |each| table::follow(&typed, &mut |word, help| each(word, help)), out)?;
+            return Ok(None);
         }
+        self.add(&rest);
+        Ok(None)
+    }
+
+    fn add(&mut self, rest: &str) {
         if self.line.len() + rest.len() <= self.line.capacity() {
-            self.splice(self.cursor, self.cursor, &rest);
+            self.splice(self.cursor, self.cursor, rest);
             self.stale = true;
         }
-        Ok(())
+    }
+
+    /// What is typed before the cursor.
+    fn typed(&self) -> Line {
+        self.text(0, self.cursor).try_into().unwrap_or_default()
+    }
+
+    /// The command that asks for names of the word before the cursor, and that word.
+    pub(super) fn question(&self) -> Option<(Line, &str)> {
+        table::question(self.text(0, self.cursor))
+    }
+
+    /// Completes the word before the cursor by the names that there are, or lists them. The line is what it was when
+    /// they were asked for.
+    pub(super) fn offer(&mut self, offer: &Offer, out: &mut dyn Write) -> fmt::Result {
+        let (rest, whole) = offer.certain();
+        if offer.is_empty() {
+            return Ok(());
+        }
+        if whole || !rest.is_empty() {
+            self.add(rest);
+            if whole {
+                self.add(" ");
+            }
+            return self.paint(out);
+        }
+        let mut names = |each: &mut dyn FnMut(&str, &str)| {
+            let (names, more) = offer.names();
+            names.for_each(|name| each(name, ""));
+            if more {
+                each("...", "");
+            }
+        };
+        self.list(false, &mut names, out)?;
+        self.paint(out)
     }
 
     /// Lists what may follow, with what it means or without.
-    fn list(&mut self, meaning: bool, out: &mut dyn Write) -> fmt::Result {
+    fn list(&mut self, meaning: bool, words: Words<'_>, out: &mut dyn Write) -> fmt::Result {
         if self.stale {
             self.paint(out)?;
         }
@@ -333,13 +383,8 @@ impl Editor {
                 write!(out, "{gap}{word}")
             });
         };
-        let typed = self.line.get(..self.cursor).unwrap_or("");
         let mut each = each;
-        if meaning {
-            table::hints(typed, &mut each)
-        } else {
-            table::follow(typed, &mut each)
-        }
+        words(&mut each);
         result?;
         if column > 0 {
             out.write_str("\r\n")?;

@@ -23,7 +23,7 @@ use crate::director::event::{Errno, Event, Source};
 use crate::director::{Director, reload};
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::{
-    DestinationKey, Family, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
+    DestinationEntry, DestinationKey, Family, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
 };
 use crate::wire::link::{LinkIndex, LinkName, MacAddress};
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
@@ -156,6 +156,8 @@ fn destination(id: u32, each: u32) -> Destination {
         lower: 0,
         on_failure: if place % 2 == 1 { OnFailure::Inhibit } else { OnFailure::Remove },
         probes: if sorry { probe..probe } else { probe..probe + 1 },
+        slow_start: Duration::ZERO,
+        drain_time: Duration::ZERO,
     }
 }
 
@@ -195,6 +197,8 @@ pub(super) struct Bench {
     /// Whether there is an IPVS.
     pub(super) ipvs: Result<(), Errno>,
     pub(super) filter: Result<(), Errno>,
+    /// What a listing of destinations shows.
+    pub(super) leaving: Vec<DestinationEntry>,
 }
 
 impl Bench {
@@ -207,6 +211,7 @@ impl Bench {
             running: true,
             ipvs: Ok(()),
             filter: Ok(()),
+            leaving: Vec::new(),
         }
     }
 
@@ -266,7 +271,12 @@ impl Bench {
                         };
                         self.director.handle(now, Event::Address { entry: &entry, source: Source::Dump });
                     }
-                    Dump::Routes | Dump::Rules | Dump::Services | Dump::Destinations(_) => {}
+                    Dump::Destinations(_) => {
+                        for entry in &self.leaving {
+                            self.director.handle(now, Event::Destination(entry));
+                        }
+                    }
+                    Dump::Routes | Dump::Rules | Dump::Services => {}
                 }
                 self.director.handle(now, Event::Dumped { action, result: Ok(()) });
             }

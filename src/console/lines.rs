@@ -8,6 +8,7 @@ mod filter;
 mod names;
 mod refusals;
 mod routing;
+mod weights;
 pub mod why;
 
 use core::fmt;
@@ -54,6 +55,9 @@ pub const fn is_change(reason: &Reason) -> bool {
             | Reason::QuorumGained(..)
             | Reason::QuorumLost(..)
             | Reason::QuorumAbsent(..)
+            | Reason::Overridden(..)
+            | Reason::DrainStarted(..)
+            | Reason::DrainEnded(..)
     )
 }
 
@@ -76,6 +80,7 @@ struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     #[rustfmt::skip]
+    #[allow(clippy::too_many_lines, reason = "one line for each reason")]
     fn tell(&mut self, reason: Reason) {
         let names = self.names;
         match reason {
@@ -152,6 +157,7 @@ impl<'a> Teller<'a> {
             Reason::ReliefChanged(id, there) => self.relief_changed(id, there),
             Reason::ChecksSuspended(id) => self.checks_moved("Suspending", id),
             Reason::ChecksResumed(id) => self.checks_moved("Activating", id),
+            Reason::Overridden(..) | Reason::RiseStarted(_) | Reason::DrainStarted(..) | Reason::DrainEnded(..) => weights::tell(self, reason),
         }
     }
 

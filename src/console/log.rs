@@ -30,9 +30,10 @@ pub fn json_objects(lines: &str, out: &mut dyn Write) -> fmt::Result {
     })
 }
 
-/// True if a line is about what is called so, as a whole word.
+/// True if a line is about what is called so, as a whole word; a real server or service may be written in either form.
 pub fn is_about(line: &str, name: &str) -> bool {
     super::show::why::mentions(line, name)
+        || super::endpoint::Endpoint::parse(name).is_some_and(|endpoint| endpoint.is_in(line))
 }
 
 /// What is said of lines that were overwritten before they could be read.

@@ -7,12 +7,15 @@
 
 pub mod answer;
 pub mod editor;
+pub mod endpoint;
 pub mod ipvs;
 mod json;
 pub mod kernel_tables;
 pub mod keys;
 pub mod lines;
 pub mod log;
+mod nearest;
+mod offer;
 mod pager;
 pub mod session;
 mod show;
@@ -21,6 +24,7 @@ mod text;
 pub mod view;
 
 pub use answer::{Answer, Buf};
+pub use show::weights::weight_line;
 pub use table::{Command, Format, Mistake, Request, parse};
 pub use view::View;
 

@@ -8,7 +8,8 @@
 
 use core::fmt::{self, Write};
 
-use super::editor::{Editor, Outcome};
+use super::editor::{Editor, Line, Outcome};
+use super::offer::Offer;
 use super::pager::{Pager, Press};
 use super::table::{self, Command, Format};
 use crate::limits::MAX_CONSOLE_OUTPUT;
@@ -49,6 +50,8 @@ pub struct Session {
     /// Nothing is read any more.
     closed: bool,
     want: Option<Want>,
+    /// The command that runs asks for names, of which these have come.
+    asking: Option<(Line, Offer)>,
     lost_total: u64,
 }
 
@@ -166,7 +169,10 @@ impl Session {
 
     /// The command to run.
     pub fn command(&self) -> &str {
-        self.editor.entered().trim()
+        match &self.asking {
+            Some((question, _)) => question.trim(),
+            None => self.editor.entered().trim(),
+        }
     }
 
     /// True if a piece of at most 4,096 bytes of the command's output would be taken.
@@ -176,7 +182,10 @@ impl Session {
 
     /// Takes output of the command.
     pub fn write(&mut self, text: &[u8]) {
-        self.page(text);
+        match &mut self.asking {
+            Some((_, offer)) => offer.take(text),
+            None => self.page(text),
+        }
     }
 
     /// Shows what fits the page, of what was held back and then of `text`, and keeps the rest.
@@ -195,6 +204,13 @@ impl Session {
 
     /// The command is over.
     pub fn end(&mut self) {
+        if let Some((_, offer)) = self.asking.take() {
+            (self.running, self.any_key) = (false, false);
+            if !self.closed {
+                self.change(|editor, out, _| editor.offer(&offer, out));
+            }
+            return self.pump();
+        }
         self.ended = !self.pager.is_empty();
         if !self.ended {
             self.prompt();
@@ -266,6 +282,12 @@ impl Session {
                 self.ahead.pop_front();
             }
             match outcome {
+                Some(Outcome::Ask) => {
+                    self.asking = self.editor.question().map(|(line, partial)| (line, Offer::new(partial)));
+                    if self.asking.is_some() {
+                        (self.running, self.want) = (true, Some(Want::Run));
+                    }
+                }
                 Some(Outcome::Leave) => self.want = Some(Want::Leave),
                 Some(Outcome::Line) if ["exit", "quit", "logout"].contains(&self.command()) => {
                     self.want = Some(Want::Leave);

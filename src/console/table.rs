@@ -4,6 +4,7 @@
 use core::fmt;
 
 use super::answer::Renderer;
+use super::nearest::nearest;
 use super::show;
 use super::text::Clean;
 use crate::limits::MAX_COMMAND_BYTES;
@@ -63,6 +64,14 @@ pub enum Command {
     Why,
     /// Name and version.
     Version,
+    /// No new connections to a real server: the argument is its name, and a service if it is about one.
+    Drain,
+    /// The configured weight again.
+    Enable,
+    /// Another weight: the argument is the name, the weight, and perhaps a service.
+    Weight,
+    /// Names for a word that is being typed; a terminal asks for them.
+    Complete,
 }
 
 /// How the answer shall look.
@@ -92,8 +101,8 @@ pub struct Argument {
     len: usize,
 }
 
-/// Bytes of an argument; the longest key of a real server has 57.
-const MAX_ARGUMENT: usize = 64;
+/// Bytes of an argument; the longest key of a real server or a service has 57, and there may be one of each.
+const MAX_ARGUMENT: usize = 128;
 
 impl Argument {
     /// No word.
@@ -135,18 +144,23 @@ pub(super) struct Row {
     pub(super) json: Renderer,
 }
 
-/// Stands in a row for a word of the operator's. What has one has no JSON: it is prose.
+/// Stands in a row for a word of the operator's, at its end for all that are left. What has one has no JSON: it is
+/// prose.
 const NAME: &str = "NAME";
+/// The same for a real server.
+const SERVER: &str = "RIP:PORT";
 /// The same for an IP address.
 const ADDRESS: &str = "ADDRESS";
 /// The same for the first word of commands.
 const WORD: &str = "WORD";
 /// The same for a number.
 const VALUE: &str = "VALUE";
+/// The same for a service; it may be left out and may have several words.
+const SERVICE: &str = "[SERVICE]";
 
 /// True if a row's word stands for one of the operator's.
 fn is_own(word: &str) -> bool {
-    [NAME, ADDRESS, WORD, VALUE].contains(&word)
+    [NAME, SERVER, ADDRESS, WORD, VALUE, SERVICE].contains(&word)
 }
 
 /// Behind every other command.
@@ -156,11 +170,29 @@ impl Row {
     fn takes_argument(&self) -> bool {
         self.words.iter().any(|word| is_own(word))
     }
+
+    /// The word at a depth; the last one may stand for several.
+    fn word(&self, depth: usize) -> Option<&'static str> {
+        let last = || self.words.last().copied().filter(|last| [NAME, SERVICE].contains(last));
+        self.words.get(depth).copied().or_else(last)
+    }
+
+    /// True if the command may end after so many words.
+    fn ends_at(&self, depth: usize) -> bool {
+        let needed = self.words.len() - usize::from(self.words.last() == Some(&SERVICE));
+        let soaks = self.word(self.words.len()).is_some();
+        if soaks { depth >= needed } else { depth == needed }
+    }
+
+    /// Terminals use it, nobody else: it is not listed and has to be written out.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.help.is_empty()
+    }
 }
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 26] = [
+pub(super) static TABLE: [Row; 30] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
@@ -199,6 +231,14 @@ pub(super) static TABLE: [Row; 26] = [
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["alarm", "clear"], help: "forget misfit peers and duplicate addresses seen so far", command: Command::AlarmClear,
           text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["real", SERVER, "drain", SERVICE], help: "weight 0: no new connections, 0 for the quorum", command: Command::Drain,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["real", SERVER, "enable", SERVICE], help: "its configured weight again, at once", command: Command::Enable,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["real", SERVER, "weight", VALUE, SERVICE], help: "0 to 65535; kept across a reload", command: Command::Weight,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["complete", NAME], help: "", command: Command::Complete,
+          text: show::complete::text, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
     Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
@@ -255,25 +295,25 @@ pub enum Mistake<'a> {
 /// A set of rows that agree in their first words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
-    bits: u32,
+    bits: u64,
     /// Which of their words is asked for.
     depth: usize,
 }
 
 impl Rows {
     fn all() -> Self {
-        Self { bits: u32::MAX, depth: 0 }.keep(|_| true)
+        Self { bits: u64::MAX, depth: 0 }.keep(|_| true)
     }
 
     fn iter(self) -> impl Iterator<Item = &'static Row> {
-        TABLE.iter().enumerate().filter(move |(place, _)| self.bits & 1 << place != 0).map(|(_, row)| row)
+        TABLE.iter().enumerate().filter(move |(place, _)| self.bits & 1_u64 << place != 0).map(|(_, row)| row)
     }
 
     /// The words at the set's depth; neighbours that are equal count once.
     fn words(self) -> impl Iterator<Item = &'static str> {
         let mut last = None;
-        self.iter().filter_map(move |row| {
-            let word = row.words.get(self.depth).copied();
+        self.iter().filter(|row| !row.is_hidden()).filter_map(move |row| {
+            let word = row.word(self.depth);
             if core::mem::replace(&mut last, word) == word { None } else { word }
         })
     }
@@ -283,7 +323,7 @@ impl Rows {
             .iter()
             .enumerate()
             .filter(|(_, row)| wanted(row))
-            .fold(0, |bits, (place, _)| bits | 1 << place);
+            .fold(0, |bits, (place, _)| bits | 1_u64 << place);
         Self { bits: self.bits & bits, ..self }
     }
 
@@ -298,14 +338,14 @@ impl Rows {
 
     /// Those whose next word is `word` or, if there is none, begins with it.
     fn fitting(self, word: &[u8]) -> Self {
-        let named = self.keep(|row| row.words.get(self.depth).is_some_and(|known| is_own(known)));
+        let named = self.keep(|row| row.word(self.depth).is_some_and(is_own));
         if !named.is_empty() {
             return named;
         }
         let next = |row: &Row| row.words.get(self.depth).map(|known| known.as_bytes());
         let exact = self.keep(|row| next(row) == Some(word));
         if exact.is_empty() {
-            self.keep(|row| next(row).is_some_and(|known| known.starts_with(word)))
+            self.keep(|row| !row.is_hidden() && next(row).is_some_and(|known| known.starts_with(word)))
         } else {
             exact
         }
@@ -330,7 +370,7 @@ fn narrowed(typed: &str) -> Option<(Rows, &str)> {
 pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static str)) {
     let Some((rows, partial)) = narrowed(typed) else { return };
     let mut last = "";
-    for row in rows.iter() {
+    for row in rows.iter().filter(|row| !row.is_hidden()) {
         let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial) && !is_own(word))
         else {
             continue;
@@ -351,17 +391,27 @@ pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static st
 pub(super) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
     follow(typed, &mut |word, help| each(word, help));
     if let Some((rows, "")) = narrowed(typed)
-        && let Some((word, help)) = rows
-            .iter()
-            .find_map(|row| Some((*row.words.get(rows.depth).filter(|word| is_own(word))?, row.help)))
+        && let Some((word, help)) =
+            rows.iter().find_map(|row| Some((row.word(rows.depth).filter(|word| is_own(word))?, row.help)))
     {
         each(word, help);
     }
     if let Some((rows, "")) = narrowed(typed)
-        && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.words.len() == rows.depth)
+        && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.ends_at(rows.depth))
     {
         each("(Enter)", row.help);
     }
+}
+
+/// What to ask for the names that may stand where the last word of `typed` is being typed, and that word; `None` if
+/// no name belongs there.
+pub(super) fn question(typed: &str) -> Option<(heapless::String<MAX_COMMAND_BYTES>, &str)> {
+    let (rows, partial) = narrowed(typed)?;
+    let row = rows.iter().find(|row| row.words.get(rows.depth).is_some_and(|word| is_own(word)))?;
+    let kind = if row.words.get(rows.depth) == Some(&SERVICE) { "service" } else { row.words.first()? };
+    let mut question = heapless::String::new();
+    fmt::write(&mut question, format_args!("complete {kind} {partial}")).ok()?;
+    Some((question, partial))
 }
 
 /// Understands a line.
@@ -393,44 +443,17 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
             return Err(Mistake::Ambiguous { word, rows: fitting });
         }
         rows = Rows { depth: depth + 1, ..fitting };
-        if rows.iter().any(|row| row.words.get(depth).is_some_and(|known| is_own(known))) {
+        if rows.iter().any(|row| row.word(depth).is_some_and(is_own)) {
             argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
         }
     }
     if rows.depth == 0 {
         return Err(Mistake::Empty);
     }
-    match rows.iter().find(|row| row.words.len() == rows.depth) {
+    match rows.iter().find(|row| row.ends_at(rows.depth)) {
         Some(row) => Ok(Request { command: row.command, format, argument }),
         None => Err(Mistake::Incomplete { rows }),
     }
-}
-
-/// The known word with the fewest differences, if they are few.
-fn nearest(word: &[u8], known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let distances = known.map(|known| (distance(word, known.as_bytes()), known));
-    distances
-        .filter(|(distance, known)| *distance * 2 <= known.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
-/// Insertions, deletions and replacements that lead from one word to the other. Long words are far from everything.
-fn distance(word: &[u8], known: &[u8]) -> usize {
-    const LONGEST: usize = 16;
-    if word.len() > LONGEST || known.len() >= LONGEST {
-        return usize::MAX / 2;
-    }
-    let mut row: [usize; LONGEST] = core::array::from_fn(|place| place);
-    for (count, byte) in word.iter().enumerate() {
-        let mut diagonal = core::mem::replace(&mut row[0], count + 1);
-        for (place, other) in known.iter().enumerate() {
-            let replaced = diagonal + usize::from(!byte.eq_ignore_ascii_case(other));
-            diagonal = row[place + 1];
-            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
-        }
-    }
-    row[known.len()]
 }
 
 impl fmt::Display for Mistake<'_> {
@@ -508,7 +531,6 @@ mod tests {
     fn mistakes_say_what_was_meant() {
         assert_eq!(mistake(b"why"), "why needs NAME");
         assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help` lists the commands");
-        assert_eq!(mistake(b"why VI_1 VI_2"), "unknown word `VI_2`; `help` lists the commands");
         assert_eq!(mistake(b"s"), "`s` may be status, show, set");
         assert_eq!(
             mistake(b"show"),

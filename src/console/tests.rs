@@ -10,7 +10,10 @@ use crate::check::{Failure, Verdict};
 use crate::config::ids::LinkId;
 use crate::config::model::{TrackTarget, Tracker};
 use crate::director::event::{Errno, Event};
+use crate::director::overrides::Order;
 use crate::limits::MAX_REAL_SERVERS;
+use crate::time::Duration;
+use crate::wire::genl_ipvs::{DestinationEntry, DestinationSpec};
 use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
 
 const COMMANDS: [&str; 10] = [
@@ -471,4 +474,130 @@ fn what_is_tracked_with_a_weight_is_an_alarm_when_it_is_down_and_part_of_the_jso
     let tracker = "{\"target\":\"interface eth0\",\"weight\":-20,\"reverse\":true,\"fault\":false,\"adds\":-20,\"changes\":null}";
     assert!(json.contains(tracker), "{json}");
     assert_json(&json);
+}
+
+/// An override of the first real server in the only service.
+fn set_weight(bench: &mut Bench, weight: Option<u16>) {
+    let server = bench.director.config().destinations[0].key;
+    bench.handle(Event::Override(Order { server, service: None, weight }));
+}
+
+#[test]
+fn an_override_is_shown_with_its_server_counted_and_explained() {
+    let mut bench = master();
+    assert!(!bench.ask("status").contains("override"));
+    set_weight(&mut bench, Some(0));
+    bench.now = at(13_400);
+    let shown = bench.ask("show checks");
+    let line = shown.lines().skip_while(|line| !line.contains("[10.0.0.11]")).nth(1).unwrap();
+    assert_eq!(line, "    override: drained by the console 5.0 s ago, configured 1");
+    let status = bench.ask("status");
+    assert!(status.contains("IPVS    1 service, 2 of 2 real servers alive, 1 override\n"), "{status}");
+    let why = bench.ask("why 10.0.0.11:80");
+    let expected = "\
+  weight        1 configured, 0 in the kernel
+    override: drained by the console 5.0 s ago, configured 1
+  because       drained: its connections end by themselves
+";
+    assert!(why.ends_with(expected), "{why}");
+    for command in ["show checks json", "status json"] {
+        assert_json(&bench.ask(command));
+    }
+    assert!(bench.ask("show checks json").contains("\"override\":0,\"override_since\":5.000000"));
+    assert!(bench.ask("status json").contains("\"overrides\":1"));
+    set_weight(&mut bench, Some(40_000));
+    assert!(
+        bench
+            .ask("show checks")
+            .contains("    override: weight 40000 by the console 0.0 s ago, configured 1\n")
+    );
+    set_weight(&mut bench, None);
+    assert!(!bench.ask("show checks").contains("override"));
+}
+
+#[test]
+fn why_says_which_check_failed_since_when_and_what_became_of_the_server() {
+    let mut bench = Bench::new(config(SMALL));
+    bench.verdict = |_| Verdict::Fail(Failure::Connect { errno: 111 });
+    bench.run(at(8_400));
+    let why = bench.ask("why 10.0.0.11:80");
+    assert!(why.starts_with("real server of VS [10.0.0.100]:tcp:80\n  [10.0.0.11]:tcp:80     DOWN"), "{why}");
+    assert!(why.contains("\n  down          by TCP_CHECK of 10.0.0.11:80 for 7.4 s\n"), "{why}");
+    assert!(why.ends_with("  weight        1 configured, not in the kernel\n  because       a check failed: taken out of the table\n"), "{why}");
+    let why = bench.ask("why [10.0.0.12]:80");
+    assert!(why.ends_with("  weight        1 configured, 0 in the kernel\n  because       a check failed: kept at weight 0\n"), "{why}");
+    let pool = bench.ask("why 10.0.0.100:80");
+    assert!(pool.contains("QUORUM LOST") && pool.contains("sorry server"), "{pool}");
+    bench.ipvs = Err(Errno::ENOENT);
+    let mut bench = Bench::new(config(SMALL));
+    bench.ipvs = Err(Errno::ENOENT);
+    bench.run(at(8_400));
+    let why = bench.ask("why 10.0.0.11:80");
+    assert!(
+        why.contains("not in the kernel\n  to be set     when there is IPVS: no such file or entry"),
+        "{why}"
+    );
+}
+
+#[test]
+fn names_are_offered_for_what_takes_them() {
+    let bench = master();
+    assert_eq!(bench.ask("complete real 10.0.0.11"), "10.0.0.11:80\n");
+    let all: Vec<String> = bench.ask("complete why").lines().map(str::to_owned).collect();
+    assert_eq!(all.len(), 2 + 4 + 1 + 3, "{all:?}");
+    assert!(all.contains(&"VI_2".to_owned()) && all.contains(&"2001:db8::1".to_owned()));
+    assert_eq!(bench.ask("complete service 10"), "10.0.0.100:80\n");
+    assert_eq!(bench.ask("complete nonsense"), "");
+    assert!(!bench.ask("help").contains("complete"));
+}
+
+#[test]
+fn a_server_on_its_way_out_is_shown_with_what_keeps_it() {
+    let with_time = || {
+        let mut config = config(SMALL);
+        config.destinations.iter_mut().for_each(|one| one.drain_time = Duration::from_secs(300));
+        config
+    };
+    let mut bench = Bench::new(with_time());
+    bench.run(at(2_000));
+    let mut other = with_time();
+    other.destinations[0].key.port = 81;
+    let (mut key, method) = (other.destinations[0].key, other.destinations[0].method);
+    key.port = 80;
+    let spec = DestinationSpec { method, weight: 0, upper: 0, lower: 0 };
+    bench.leaving = vec![DestinationEntry { key, spec, active: 3, inactive: 0, persistent: 0 }];
+    bench.reload(other);
+    bench.run(at(12_000));
+    let line = "  [10.0.0.11]:tcp:80 draining, 3 active connections, removed at the latest in 00:04:50\n";
+    let shown = bench.ask("show checks");
+    assert!(shown.ends_with(line), "{shown}");
+    assert!(bench.ask("status").contains(", 1 draining\n"));
+    let why = bench.ask("why 10.0.0.11:80");
+    assert!(
+        why.starts_with("[10.0.0.11]:tcp:80 is no longer configured in VS [10.0.0.100]:tcp:80\n"),
+        "{why}"
+    );
+    assert!(
+        bench
+            .ask("show checks json")
+            .contains("\"draining\":[{\"server\":\"[10.0.0.11]:tcp:80\",\"active\":3,\"left\":290.000000}]")
+    );
+    assert_json(&bench.ask("show checks json"));
+}
+
+#[test]
+fn a_rising_weight_is_shown_with_its_end() {
+    let mut config = config(SMALL);
+    (config.destinations[0].weight, config.destinations[0].slow_start) = (100, Duration::from_secs(50));
+    let mut bench = Bench::new(config);
+    bench.verdict = |_| Verdict::Fail(Failure::ConnectTimeout);
+    bench.run(at(4_000));
+    bench.verdict = |_| Verdict::Pass { status: 0 };
+    bench.run(at(20_000));
+    let shown = bench.ask("show checks");
+    let line = shown.lines().find(|line| line.contains("slow start")).unwrap();
+    assert!(line.starts_with("    slow start: weight ") && line.contains(", all of 100 in 3"), "{line}");
+    assert_json(&bench.ask("show checks json"));
+    bench.run(at(90_000));
+    assert!(!bench.ask("show checks").contains("slow start"));
 }

@@ -228,6 +228,8 @@ pub enum DestinationRef {
     Configured(DestinationId),
     /// Row of the strangers.
     Stranger(u16),
+    /// Row of those that are not configured any more and are drained.
+    Draining(u32),
 }
 
 /// How many actions of each kind a poll may take: what the shell can apply before it must look at the wire again.

@@ -9,7 +9,7 @@ use super::garp::Pace;
 use super::journal::{Journal, Reason};
 use super::timers::Timers;
 use crate::config::Config;
-use crate::config::ids::{AddressId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
+use crate::config::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::time::Instant;
 
 /// Facts, timers, journal; handed to every subsystem.
@@ -76,17 +76,23 @@ pub(crate) enum Timer {
     Pace(LinkId, Pace),
     /// A probe's next try.
     Probe(ProbeId),
+    /// The time of servers that are no longer configured is over.
+    Drain,
+    /// The next step of a server's slow start.
+    Rise(DestinationId),
 }
 
-const SINGLE: usize = 2 * RUNGS as usize + 5;
+const SINGLE: usize = 2 * RUNGS as usize + 6;
 const PER_INSTANCE: usize = 4;
 const PER_LINK: usize = 3;
 
-/// How timers are numbered: single ones, then four per instance, three per interface, one per probe.
+/// How timers are numbered: single ones, then four per instance, three per interface, one per probe, and one per
+/// destination if any has a slow start.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     instances: usize,
     links: usize,
+    probes: usize,
 }
 
 impl Layout {
@@ -110,6 +116,8 @@ impl Layout {
             Timer::LinkSettled(id) => link(id, 0),
             Timer::Pace(id, pace) => link(id, 1 + pace as usize),
             Timer::Probe(id) => links + self.links * PER_LINK + id.index(),
+            Timer::Drain => 2 * rungs + 5,
+            Timer::Rise(id) => links + self.links * PER_LINK + self.probes + id.index(),
         }
     }
 
@@ -128,7 +136,8 @@ impl Layout {
                 1 => Timer::IpvsAudit,
                 2 => Timer::SocketRetry,
                 3 => Timer::Filter,
-                _ => Timer::Startup,
+                4 => Timer::Startup,
+                _ => Timer::Drain,
             };
         }
         let rest = id - SINGLE;
@@ -150,15 +159,22 @@ impl Layout {
                 _ => Timer::Pace(link, Pace::Advertisement),
             };
         }
-        Timer::Probe(ProbeId::from_index(rest - self.links * PER_LINK))
+        let rest = rest - self.links * PER_LINK;
+        match rest.checked_sub(self.probes) {
+            None => Timer::Probe(ProbeId::from_index(rest)),
+            Some(rest) => Timer::Rise(DestinationId::from_index(rest)),
+        }
     }
 }
 
 impl Bus {
     /// A bus for `config`, without facts or timers.
     pub(crate) fn new(config: &Config, epoch: Epoch) -> Self {
-        let layout = Layout { instances: config.instances.len(), links: config.links.len() };
-        let probes = layout.id(Timer::Probe(ProbeId(0)));
+        let (instances, links, probes) = (config.instances.len(), config.links.len(), config.probes.len());
+        let layout = Layout { instances, links, probes };
+        let slow = config.destinations.iter().any(|one| !one.slow_start.is_zero());
+        let rising = if slow { config.destinations.len() } else { 0 };
+        let timers = layout.id(Timer::Rise(DestinationId(0))) + rising;
         Self {
             links: DirtySet::new(config.links.len()),
             tracks: DirtySet::new(config.instances.len()),
@@ -168,7 +184,7 @@ impl Bus {
             installed: DirtySet::new(config.addresses.len()),
             verdicts: DirtySet::new(config.probes.len()),
             services: DirtySet::new(config.services.len()),
-            timers: Timers::new(probes + config.probes.len()),
+            timers: Timers::new(timers),
             layout,
             journal: Journal::new(),
             epoch,
@@ -260,11 +276,12 @@ mod tests {
 
     #[test]
     fn every_timer_has_its_own_number() {
-        let layout = Layout { instances: 3, links: 2 };
-        let last = SINGLE + 3 * PER_INSTANCE + 2 * PER_LINK + 5;
+        let layout = Layout { instances: 3, links: 2, probes: 5 };
+        let last = SINGLE + 3 * PER_INSTANCE + 2 * PER_LINK + 5 + 4;
         for id in 0..last {
             assert_eq!(layout.id(layout.timer(id)), id);
         }
-        assert_eq!(layout.timer(last - 1), Timer::Probe(ProbeId(4)));
+        assert_eq!(layout.timer(last - 5), Timer::Probe(ProbeId(4)));
+        assert_eq!(layout.timer(last - 1), Timer::Rise(DestinationId(3)));
     }
 }

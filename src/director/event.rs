@@ -2,6 +2,7 @@
 
 use super::action::{Action, Epoch, SlotId};
 use super::duplicate::Claim;
+use super::overrides::Order;
 use crate::check::Verdict;
 use crate::config::ids::{LinkId, VariableId};
 use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
@@ -109,6 +110,8 @@ pub enum Event<'a> {
     },
     /// The operator has seen the alarms that stay.
     ClearAlarms,
+    /// The operator sets the weight of a real server, or gives it back to the configuration.
+    Override(Order),
     /// The monitoring socket overran: what the kernel holds is unknown until it is dumped.
     Overrun,
     /// Take down what is installed; the shell waits until [`super::Director::is_stopped`].

@@ -181,6 +181,14 @@ pub enum Reason {
     ChecksSuspended(ServiceId),
     /// They are made again.
     ChecksResumed(ServiceId),
+    /// The operator set the weight of a real server, or gave it back to the configuration.
+    Overridden(DestinationId, Option<u16>),
+    /// A real server returned: its weight rises in steps (`slow_start`).
+    RiseStarted(DestinationId),
+    /// A real server that is no longer configured gets no new connections for at most this time (`drain_time`).
+    DrainStarted(ServiceId, DestinationKey, Duration),
+    /// It leaves the table, with so many active connections.
+    DrainEnded(ServiceId, DestinationKey, u32),
 }
 
 /// The other router in an election.

@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod links;
 pub mod net_plan;
 pub mod nftables_plan;
+pub mod overrides;
 mod presence;
 pub mod reload;
 pub mod route_plan;
@@ -220,6 +221,7 @@ impl Director {
                 let count = duplicates.clear() + vrrp.clear_misfits();
                 bus.record(now, Reason::AlarmsCleared(count));
             }
+            Event::Override(order) => services.handle_order(now, order, (config, ipvs_plan), bus),
             Event::Overrun => bus.set(Timer::RouteAudit, now),
             Event::Stop { keep } => {
                 bus.record(now, Reason::Stopping);

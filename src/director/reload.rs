@@ -201,6 +201,8 @@ impl Director {
         parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
         parts.health.begin(now, &config, &mut parts.bus);
         parts.services.adopt(&old.services, &maps.services);
+        let Parts { services, health, bus, .. } = &mut parts;
+        services.overrides.adopt(now, &old.services.overrides, (&maps.destinations, &config), health, bus);
         parts.ipvs_plan.adopt(&old.ipvs_plan, &maps, (&self.config, &config));
         parts.bus.stale_total = old.bus.stale_total;
         core::mem::swap(&mut parts.bus.journal, &mut old.bus.journal);

@@ -5,6 +5,7 @@
 use super::bus::Bus;
 use super::health::Health;
 use super::journal::Reason;
+use super::overrides::Overrides;
 use crate::config::Config;
 use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
 use crate::config::model::{OnFailure, Service};
@@ -46,6 +47,7 @@ pub struct Services {
     /// For each probe the destinations that need it: rows of `users`.
     first_user: Box<[u32]>,
     users: Box<[DestinationId]>,
+    pub(super) overrides: Overrides,
 }
 
 impl Services {
@@ -60,6 +62,7 @@ impl Services {
             began: now,
             first_user,
             users,
+            overrides: Overrides::new(config),
         }
     }
 
@@ -193,7 +196,7 @@ impl Services {
     }
 
     /// Weighs the pool of a service; the quorum has a dead band of twice the hysteresis.
-    fn judge(&mut self, now: Instant, id: ServiceId, config: &Config, bus: &mut Bus) {
+    pub(super) fn judge(&mut self, now: Instant, id: ServiceId, config: &Config, bus: &mut Bus) {
         let Some(service) = config.services.get(id.index()) else { return };
         self.count(id, service, config);
         let Some(pool) = self.pools.get_mut(id.index()) else { return };
@@ -225,8 +228,9 @@ impl Services {
         for destination in service.real_servers().iter() {
             if self.is_alive(destination) {
                 alive += 1;
-                let configured = config.destinations.get(destination.index()).map_or(0, |one| one.weight);
-                weight = weight.saturating_add(configured);
+                let counted = |one| self.overrides.counted(destination, one);
+                weight =
+                    weight.saturating_add(config.destinations.get(destination.index()).map_or(0, counted));
             }
         }
         let relief = service.sorry.iter().any(|id| self.is_alive(id));
@@ -263,7 +267,8 @@ impl Services {
 ///
 /// While the quorum is lost and a sorry server is alive, the real servers are set aside: at weight 0 if they are to be
 /// inhibited, out of the table otherwise, and all sorry servers that are alive serve. Without one whatever is alive
-/// goes on: too little is more than nothing.
+/// goes on: too little is more than nothing. What the operator drains keeps its connections as long as it is alive,
+/// whatever becomes of the quorum.
 pub fn wish(config: &Config, services: &Services, id: DestinationId) -> Option<u32> {
     let destination = config.destinations.get(id.index())?;
     let service = config.services.get(destination.service.index())?;
@@ -275,7 +280,9 @@ pub fn wish(config: &Config, services: &Services, id: DestinationId) -> Option<u
     };
     let turn = if service.is_sorry(id) { lost } else { !(lost && pool.relief) };
     let serves = turn && services.is_alive(id);
-    if serves { Some(destination.weight) } else { inhibited }
+    let weight = services.overrides.weight(id, destination);
+    let drained = services.is_alive(id) && services.overrides.is_drained(id);
+    if serves || drained { Some(weight) } else { inhibited }
 }
 
 /// For each probe the destinations that need it, as rows of one list.

@@ -55,6 +55,8 @@ impl Director {
                 Some(Timer::Track(id)) => {
                     tracks.handle_timer(now, id, Watched { config, links, health, services }, bus);
                 }
+                Some(Timer::Rise(id)) => services.handle_rise(now, id, config, bus),
+                Some(Timer::Drain) => ipvs_plan.handle_drain_timer(now, bus),
             }
         }
     }
@@ -111,6 +113,7 @@ impl Director {
             }
             while let Some(id) = bus.verdicts.pop().map(ProbeId::from_index) {
                 services.verdict_changed(now, id, config, health, bus);
+                services.follow_verdict(now, id, (config, health), bus);
                 tracks.verdict_changed(now, id, Watched { config, links, health, services }, bus);
             }
             while let Some(id) = bus.services.pop().map(ServiceId::from_index) {

@@ -9,6 +9,7 @@ use super::dump::Job;
 use super::echo::{self, Asker, Told};
 use super::kernel_tables::KernelTables;
 use super::meter::{CLASSES, Work};
+use super::real;
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
 use super::snapshot::Snapshot;
@@ -239,6 +240,9 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::LogChanges, _) => Kind::Follow(Topic::Changes, log::end(Topic::Changes), request.format),
         (Command::Ping | Command::Arping, _) => {
             echo::ask(shell, &request, piece).map_or_else(Kind::Over, Kind::Echo)
+        }
+        (command @ (Command::Drain | Command::Enable | Command::Weight), _) => {
+            Kind::Over(real::run(shell, command, request.argument.as_str(), piece))
         }
         (Command::SetTrack, _) => Kind::Over(set_track(shell, request.argument.as_str(), piece)),
         (Command::AlarmClear, _) => {

@@ -25,6 +25,7 @@ mod nftables;
 pub mod outstanding;
 mod probe;
 pub mod reactor;
+mod real;
 pub mod reload;
 pub mod requests;
 mod route;

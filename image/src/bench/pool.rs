@@ -78,7 +78,8 @@ impl Pool {
 
     /// The weights in the kernel's table, in its order.
     pub fn installed(namespace: &Namespace) -> Vec<u32> {
-        let table = namespace.enter(|| std::fs::read_to_string("/proc/thread-self/net/ip_vs")).unwrap_or_default();
+        let table =
+            namespace.enter(|| std::fs::read_to_string("/proc/thread-self/net/ip_vs")).unwrap_or_default();
         let rows = table.lines().filter(|line| line.starts_with("  -> ") && !line.contains("RemoteAddress"));
         // `  -> 0A800001:1F90      Masq    1      0          0`
         rows.filter_map(|line| line.split_whitespace().nth(3)?.parse().ok()).collect()

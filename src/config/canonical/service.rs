@@ -161,7 +161,9 @@ fn server(
         page.line(2, "lb_kind", &Method(destination.method))?;
     }
     page.switch(2, "inhibit_on_failure", destination.on_failure == OnFailure::Inhibit)?;
-    page.numbers(2, &[("uthreshold", destination.upper, 0), ("lthreshold", destination.lower, 0)])
+    page.numbers(2, &[("uthreshold", destination.upper, 0), ("lthreshold", destination.lower, 0)])?;
+    let (slow_start, drain_time) = (destination.slow_start, destination.drain_time);
+    page.times(2, &[("slow_start", slow_start, Duration::ZERO), ("drain_time", drain_time, Duration::ZERO)])
 }
 
 /// The head of a checker, one url, or the end of a checker.

@@ -141,7 +141,7 @@ virtual_server 192.0.2.1 80 {
         weight 0
         inhibit_on_failure on
         # uthreshold 0 (default)
-        # lthreshold 0 (default)
+        # lthreshold 0 (default)\n        # slow_start 0 (default)\n        # drain_time 0 (default)
         TCP_CHECK {
             connect_port 8080
             # alpha off (default)
@@ -547,6 +547,8 @@ fn server() -> BoxedStrategy<String> {
         line("uthreshold", 0..100_u32),
         line("lthreshold", 0..100_u32),
         line("virtualhost", of(&["server"])),
+        line("slow_start", time(3_600)),
+        line("drain_time", time(3_600)),
         checker(),
         checker(),
     ]);
@@ -590,6 +592,8 @@ fn service() -> BoxedStrategy<String> {
         sorry(&["10.7.0.8 80", "10.7.0.8"]),
         flag("ha_suspend"),
         line("sorry_server_inhibit", of(&["", "off"])),
+        line("slow_start", time(3_600)),
+        line("drain_time", time(3_600)),
         line("sorry_server_lvs_method", method()),
         server(),
         server(),

@@ -93,7 +93,7 @@ impl Seat {
             match outcome {
                 Some(Outcome::Line) => self.lines.push(self.editor.entered().to_owned()),
                 Some(Outcome::Leave) => self.lines.push("(leave)".to_owned()),
-                None => continue,
+                Some(Outcome::Ask) | None => continue,
             }
             self.editor.show(&mut out).unwrap();
         }

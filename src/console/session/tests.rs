@@ -244,3 +244,42 @@ fn what_programs_read_is_not_paged() {
     let mut session = paged(b"show log json\r");
     assert!(drain(&mut session).ends_with("29\r\n30\r\n"));
 }
+
+#[test]
+fn tab_where_a_name_belongs_asks_for_names_and_completes_or_lists_them() {
+    let ask = |session: &mut Session, names: &str| {
+        session.handle(b"\t");
+        assert_eq!(session.poll_want(), Some(Want::Run));
+        let question = session.command().to_owned();
+        session.write(names.as_bytes());
+        session.end();
+        assert_eq!(session.poll_want(), None);
+        (question, drain(session))
+    };
+    let mut session = greeted();
+    session.handle(b"rea 1");
+    drain(&mut session);
+    let question = "complete real 1";
+    let shown = ask(&mut session, "10.0.0.11:80\n10.0.0.12:80\n10.0.0.11:80\n");
+    assert_eq!(shown, (question.into(), "\rlvsbox> rea 10.0.0.1\x1b[K".into()), "what they have in common");
+    let shown = ask(&mut session, "10.0.0.11:80\n10.0.0.12:80\n").1;
+    assert_eq!(shown, "\r\n10.0.0.11:80  10.0.0.12:80\r\n\rlvsbox> rea 10.0.0.1\x1b[K");
+    session.handle(b"1");
+    drain(&mut session);
+    assert_eq!(ask(&mut session, "10.0.0.11:80\n").1, "\rlvsbox> rea 10.0.0.11:80 \x1b[K");
+    session.handle(b"d\t\t");
+    assert_eq!(session.poll_want(), Some(Want::Run), "a service, perhaps");
+    assert_eq!(session.command(), "complete service");
+    session.handle(b"\r");
+    session.write(b"the daemon is not there\n");
+    session.end();
+    assert_eq!(session.poll_want(), Some(Want::Run), "what was typed meanwhile waited");
+    assert_eq!(session.command(), "rea 10.0.0.11:80 drain");
+    session.end();
+    session.handle(b"why V\t");
+    session.handle(b"\x03");
+    assert_eq!(session.poll_want(), Some(Want::Cancel));
+    session.end();
+    session.handle(b"\x15status \t");
+    assert_eq!(session.poll_want(), None, "no names there");
+}

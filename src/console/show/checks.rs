@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::line;
+use super::{line, weights};
 use crate::check::Verdict;
 use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
 use crate::config::model::{Destination, Service};
@@ -36,7 +36,10 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
         _ => {
             let found =
                 service(view, place.row).and_then(|(_, service)| destination(view, service, place.sub));
-            let Some((id, destination)) = found else { return Ok(Some(place.next_row(SERVICE))) };
+            let Some((id, destination)) = found else {
+                weights::drain_lines(view, ServiceId::from_index(place.row), out)?;
+                return Ok(Some(place.next_row(SERVICE)));
+            };
             let probes = view.director.config().probes_of(destination);
             destination_line(view, id, probes.get(place.leaf).copied(), out)?;
             let more = place.leaf + 1 < probes.len();
@@ -44,6 +47,9 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
                 && let Some(errno) = view.director.ipvs_plan().destination_error(id)
             {
                 line(out, format_args!("    the kernel refused it: {}", Text(errno.0)))?;
+            }
+            if !more {
+                weights::origin(view, id, destination, out)?;
             }
             Ok(Some(if more { place.next_leaf() } else { place.next_sub(DESTINATION) }))
         }
@@ -221,6 +227,7 @@ fn service_json(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn
     let error = view.director.ipvs_plan().service_error(id);
     let cause = error.map(|errno| Shown(Cause { errno, scheduler: Some(service.spec.scheduler) }));
     object.field("error", cause)?;
+    weights::drains_json(view, id, &mut object)?;
     object.open("destinations")?;
     out.write_char('[')
 }
@@ -237,6 +244,7 @@ fn destination_json(
     object.field("sorry", config.is_sorry(id))?;
     object.field("alive", view.director.services().is_alive(id))?;
     object.field("weight", destination.weight)?;
+    weights::weights_json(view, id, destination, &mut object)?;
     object.field("installed_weight", plan.destination(id).map(|spec| spec.weight))?;
     object.field("error", plan.destination_error(id).map(|errno| Shown(Text(errno.0))))?;
     object.open("checks")?;

@@ -2,6 +2,7 @@
 
 pub(super) mod boot;
 pub(super) mod checks;
+pub(super) mod complete;
 pub(super) mod config;
 mod election;
 pub(super) mod memory;
@@ -10,6 +11,7 @@ pub(super) mod other;
 pub(super) mod status;
 pub(super) mod turns;
 pub(super) mod vrrp;
+pub(super) mod weights;
 pub(super) mod why;
 
 use core::fmt::{self, Write};

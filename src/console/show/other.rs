@@ -17,7 +17,7 @@ const CROWD: usize = 4;
 
 pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
     let mut last = "";
-    for row in &TABLE {
+    for row in TABLE.iter().filter(|row| !row.is_hidden()) {
         let first = row.words.first().copied().unwrap_or("");
         let crowd = || TABLE.iter().filter(move |other| other.words.first() == Some(&first));
         if crowd().count() < CROWD {
@@ -60,9 +60,9 @@ fn help_crowd<'a>(first: &str, words: impl Iterator<Item = &'a str>, out: &mut d
 
 pub(in crate::console) fn help_of(view: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
     let mut found = false;
-    for row in
-        TABLE.iter().filter(|row| row.words.first().is_some_and(|word| word.starts_with(view.argument)))
-    {
+    for row in TABLE.iter().filter(|row| {
+        !row.is_hidden() && row.words.first().is_some_and(|word| word.starts_with(view.argument))
+    }) {
         help_line(row, out)?;
         found = true;
     }
@@ -74,7 +74,7 @@ pub(in crate::console) fn help_of(view: &View<'_>, _: Place, out: &mut dyn Write
 
 pub(in crate::console) fn help_json(_: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
     let mut object = Object::begin(out)?;
-    for row in &TABLE {
+    for row in TABLE.iter().filter(|row| !row.is_hidden()) {
         let mut name: heapless::String<48> = heapless::String::new();
         for (place, word) in row.words.iter().enumerate() {
             write!(name, "{}{word}", if place == 0 { "" } else { " " })?;

@@ -7,7 +7,7 @@ use super::checks::quorum_word;
 use super::memory::write_memory;
 use super::other::write_reload;
 use super::vrrp::last_refusal;
-use super::{misfits, state_word};
+use super::{misfits, state_word, weights};
 use crate::config::ids::{Id, InstanceId, ServiceId};
 use crate::config::model::{Service, TrackTarget};
 use crate::console::answer::{Next, Place};
@@ -179,6 +179,14 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
     }
     let mut line = Line::bounded(out);
     write!(line, "IPVS    {}, {alive} of {servers} real servers alive", Count(all, "service"))?;
+    match view.director.services().overrides().count() {
+        0 => {}
+        count => write!(line, ", {}", Count(count, "override"))?,
+    }
+    match weights::draining(view) {
+        0 => {}
+        count => write!(line, ", {count} draining")?,
+    }
     for (count, word) in counts.into_iter().zip(["QUORUM LOST", "incomplete"]) {
         if count > 0 {
             write!(line, ", {count} {word}")?;
@@ -402,6 +410,8 @@ fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
             "real_servers",
             pools(view).map(|(service, ..)| service.real_servers().len()).sum::<usize>(),
         )?;
+        counts.field("overrides", view.director.services().overrides().count())?;
+        counts.field("draining", weights::draining(view))?;
         counts.field("alive", pools(view).map(|(_, pool, _)| u64::from(pool.alive)).sum::<u64>())
     })?;
     object.list("alarms", |list| each_alarm(view, &mut |alarm| list.item(Shown(alarm))))?;

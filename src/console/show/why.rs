@@ -3,13 +3,17 @@
 
 use core::fmt::{self, Write};
 
-use super::{checks, labelled, line, state_word, vrrp};
+use super::{checks, labelled, line, state_word, vrrp, weights};
 use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, RouteId, RuleId, ServiceId};
+use crate::config::model::Destination;
 use crate::console::answer::{Next, Place};
+use crate::console::endpoint::{Endpoint, names_service};
 use crate::console::lines::why::Why;
 use crate::console::lines::{Names, Routing};
+use crate::console::text::Span;
 use crate::console::view::View;
 use crate::director::action::RoutingRef;
+use crate::director::health::Belief;
 use crate::wire::errno::Text;
 
 const INSTANCES: u8 = 0;
@@ -47,7 +51,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
             Ok(Some(Place { leaf: place.leaf, ..Place::phase(place.phase + 1) }))
         }
         None => {
-            if place.leaf == 0 {
+            if place.leaf == 0 && !weights::explain_drain(view, out)? {
                 line(out, format_args!("nothing configured is called {}", view.argument))?;
                 out.write_str(
                     "names are those of `show vrrp` and `show checks`: VI_1, 192.0.2.100, FWM 1\n",
@@ -134,7 +138,7 @@ fn routing(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
 
 fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {
     let Some((id, service)) = checks::service(view, row) else { return Ok(None) };
-    let found = is_called(view, format_args!("{}", service.key));
+    let found = is_called(view, format_args!("{}", service.key)) || names_service(view.argument, service.key);
     if found {
         checks::service_line(view, id, service, out)?;
         labelled(
@@ -149,10 +153,14 @@ fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
         }
         for id in service.destinations.iter().take(MOST) {
             server_lines(view, id, out)?;
+            if let Some(destination) = view.director.config().destinations.get(id.index()) {
+                weights::origin(view, id, destination, out)?;
+            }
         }
         if service.destinations.len() > MOST {
             line(out, format_args!("  and {} more: show checks", service.destinations.len() - MOST))?;
         }
+        weights::drain_lines(view, id, out)?;
     }
     Ok(Some(found))
 }
@@ -164,15 +172,30 @@ fn server(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<boo
     let config = view.director.config();
     let Some(destination) = config.destinations.get(row) else { return Ok(None) };
     let id = DestinationId::from_index(row);
-    let found = is_called(view, format_args!("{}", Names(config).server(id)));
+    let found = is_called(view, format_args!("{}", Names(config).server(id)))
+        || Endpoint::parse(view.argument).is_some_and(|one| one.server() == destination.key);
     if found {
         let service: ServiceId = destination.service;
         if let Some((_, service)) = checks::service(view, service.index()) {
             line(out, format_args!("real server of VS {}", service.key))?;
         }
         server_lines(view, id, out)?;
+        failures(view, destination, out)?;
+        weights::explain(view, id, out)?;
     }
     Ok(Some(found))
+}
+
+/// Which checks failed, and since when.
+fn failures(view: &View<'_>, destination: &Destination, out: &mut dyn Write) -> fmt::Result {
+    for probe in view.director.config().probes_of(destination).iter().take(MOST) {
+        let (what, state) = (view.director.probe(*probe), view.director.health().get(*probe));
+        if let (Some(what), Some(state)) = (what, state.filter(|state| state.belief == Belief::Down)) {
+            let (name, span) = (what.checker.name(), Span(view.now.since(state.since)));
+            labelled(out, "down", format_args!("by {name} of {} for {span}", what.target))?;
+        }
+    }
+    Ok(())
 }
 
 fn server_lines(view: &View<'_>, id: DestinationId, out: &mut dyn Write) -> fmt::Result {

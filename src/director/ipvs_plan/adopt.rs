@@ -1,7 +1,7 @@
 //! What a reload takes over of the kernel's table.
 
 use super::answer::unlike;
-use super::{Availability, IpvsPlan, Setup, Stranger};
+use super::{Availability, Drain, Draining, IpvsPlan, Setup, Stranger};
 use crate::config::Config;
 use crate::config::ids::Id;
 use crate::director::dirty::DirtySet;
@@ -52,7 +52,9 @@ impl IpvsPlan {
             .collect();
         self.retired = retired.iter().map(|(_, key)| *key).collect();
         self.services = Ledger::new(self.service_mirror.len());
-        self.strangers = self.left_behind(&mut left_destinations, before, config);
+        let mut drains = self.carry_drains(old, (before, config));
+        self.strangers = self.left_behind(old, &mut left_destinations, (before, config), &mut drains);
+        self.drain = Drain::new(drains);
         if needed || !self.retired.is_empty() {
             self.availability = match old.availability {
                 Availability::Present(Setup::Done) if self.timeouts != old.timeouts => {
@@ -73,14 +75,26 @@ impl IpvsPlan {
         self.destinations.mark_all();
     }
 
-    /// Destinations that were dropped from services that stay.
-    fn left_behind(&self, left: &mut DirtySet, before: &Config, config: &Config) -> Vec<Stranger> {
-        let stranger = |row: usize| {
+    /// Destinations that were dropped from services that stay: those that have time join the `drains`.
+    fn left_behind(
+        &self,
+        old: &Self,
+        left: &mut DirtySet,
+        (before, config): (&Config, &Config),
+        drains: &mut Vec<Draining>,
+    ) -> Vec<Stranger> {
+        let mut stranger = |row: usize| {
             let destination = before.destinations.get(row)?;
             let service = before.services.get(destination.service.index())?;
-            Some(Stranger { service: self.find_service(&service.key, config)?, key: destination.key })
+            let (service, key) = (self.find_service(&service.key, config)?, destination.key);
+            let spec = old.destination_mirror.get(row).copied().flatten()?;
+            if destination.drain_time.is_zero() {
+                return Some(Stranger { service, key });
+            }
+            drains.push(Draining::new(service, key, (spec, destination.drain_time)));
+            None
         };
-        let found: Vec<Stranger> = core::iter::from_fn(|| left.pop()).filter_map(stranger).collect();
+        let found: Vec<Stranger> = core::iter::from_fn(|| left.pop()).filter_map(&mut stranger).collect();
         let mut strangers = Vec::with_capacity(found.len().max(MAX_STRANGERS));
         strangers.extend(found);
         strangers

@@ -12,7 +12,7 @@ use crate::time::Instant;
 use crate::wire::genl_ipvs::{DestinationSpec, ServiceSpec};
 
 /// No destination has this weight: one that is there with an unknown spec differs from every wish.
-const UNKNOWN_WEIGHT: u32 = u32::MAX;
+pub(super) const UNKNOWN_WEIGHT: u32 = u32::MAX;
 
 impl IpvsPlan {
     /// The kernel answered one of our requests.
@@ -37,6 +37,11 @@ impl IpvsPlan {
             }
             Action::Destination { destination: DestinationRef::Stranger(row), epoch, .. } => {
                 self.stranger_answered(row, epoch, bus);
+            }
+            Action::Destination { destination: DestinationRef::Draining(row), epoch, change } => {
+                if let Some(service) = self.drain_answered(now, row, (change, epoch), result, bus) {
+                    self.audit.removed(Dump::Destinations(service));
+                }
             }
             Action::SendAdvert { .. }
             | Action::Announce { .. }

@@ -117,6 +117,7 @@ impl IpvsPlan {
                 self.audit.progress = Progress::Destinations(row);
                 let rows = config.services.get(row).map(|one| one.destinations.rows()).unwrap_or_default();
                 self.destinations.begin_dump(rows);
+                self.drain.begin_listing();
                 Dump::Destinations(ServiceId::from_index(row))
             }
         };
@@ -176,7 +177,10 @@ impl IpvsPlan {
     ) {
         let Some((_, Dump::Destinations(service))) = self.audit.asked else { return };
         let Some(row) = self.find_destination((service, entry.key), config).map(Id::index) else {
-            return self.handle_stranger(now, service, entry, bus);
+            if !self.drain.see(service, entry) {
+                self.handle_stranger(now, service, entry, bus);
+            }
+            return;
         };
         if !self.destinations.see(row) || matches!(self.destinations.stage(row), Stage::InFlight(_)) {
             return;
@@ -311,6 +315,7 @@ impl IpvsPlan {
                 self.allow(row, Some(()));
             }
         }
+        self.drain.end_listing(service);
         self.audit.progress = Progress::Destinations(service.index() + 1);
     }
 }

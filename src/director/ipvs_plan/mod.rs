@@ -7,6 +7,7 @@
 mod adopt;
 mod answer;
 mod audit;
+mod drain;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,8 @@ use crate::limits::MAX_STRANGERS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
 use audit::Audit;
+use drain::Drain;
+pub use drain::Draining;
 
 /// Whether there is an IPVS to speak to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,7 @@ pub struct IpvsPlan {
     strangers: Vec<Stranger>,
     strangers_asked: usize,
     strangers_answered: usize,
+    drain: Drain,
     service_index: Index,
     destination_index: Index,
     audit: Audit,
@@ -120,6 +124,7 @@ impl IpvsPlan {
             strangers: Vec::with_capacity(MAX_STRANGERS),
             strangers_asked: 0,
             strangers_answered: 0,
+            drain: Drain::new(Vec::new()),
             service_index: Index::new(config.services.len()),
             destination_index: Index::new(config.destinations.len()),
             audit: Audit::default(),
@@ -296,6 +301,7 @@ impl IpvsPlan {
                 .poll_service(config, bus)
                 .or_else(|| self.poll_destination(config, services, bus))
                 .or_else(|| self.poll_removal(config, services, bus))
+                .or_else(|| if self.stopping { None } else { self.poll_drain(now, bus) })
                 .or_else(|| self.poll_audit(now, config, bus)),
             Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
         }
@@ -428,7 +434,8 @@ impl IpvsPlan {
                 && self.services.removals.is_empty()
                 && self.destinations.dirty.is_empty()
                 && self.destinations.removals.is_empty()
-                && self.strangers_asked == self.strangers.len())
+                && self.strangers_asked == self.strangers.len()
+                && (self.stopping || !self.drain.has_work()))
     }
 
     /// True if everything is as wished or cannot be for now.

@@ -23,6 +23,14 @@ impl IpvsPlan {
                 let service = config.services.get(stranger.service.index())?;
                 Some(Request::DelDestination(service.key, stranger.key))
             }
+            Action::Destination { destination: DestinationRef::Draining(row), change, .. } => {
+                let (service, key, spec) = self.drain_request(row)?;
+                let service = config.services.get(service.index())?.key;
+                Some(match change {
+                    Change::Add | Change::Set => Request::SetDestination(service, key, spec),
+                    Change::Remove => Request::DelDestination(service, key),
+                })
+            }
             Action::Destination { destination: DestinationRef::Configured(id), change, .. } => {
                 let destination = config.destinations.get(id.index())?;
                 let service = config.services.get(destination.service.index())?.key;

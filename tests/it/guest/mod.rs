@@ -66,6 +66,11 @@ fn quorum() {
     run("quorum", Guest::new(), 2, secs(600));
 }
 
+#[test]
+fn operate() {
+    run("operate", Guest::new(), 2, secs(300));
+}
+
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
 #[test]
 fn buffers() {

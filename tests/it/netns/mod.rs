@@ -16,6 +16,7 @@ mod groups;
 mod hostile;
 mod large;
 mod matrix;
+mod operate;
 mod restart;
 mod routes;
 mod sealed;

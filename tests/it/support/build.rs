@@ -82,6 +82,9 @@ pub(crate) struct Rs {
     pub(crate) retry: u32,
     pub(crate) interval: u64,
     pub(crate) retry_delay: u64,
+    /// Seconds.
+    pub(crate) slow_start: u64,
+    pub(crate) drain_time: u64,
 }
 
 impl Rs {
@@ -96,6 +99,8 @@ impl Rs {
             retry: 0,
             interval: 2,
             retry_delay: 1,
+            slow_start: 0,
+            drain_time: 0,
         }
     }
 }
@@ -338,6 +343,8 @@ impl Rows {
             lower: 0,
             on_failure: if rs.inhibit { OnFailure::Inhibit } else { OnFailure::Remove },
             probes: first..row(self.probe_uses.len()),
+            slow_start: Duration::from_secs(rs.slow_start),
+            drain_time: Duration::from_secs(rs.drain_time),
         });
     }
 }

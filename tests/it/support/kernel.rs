@@ -107,6 +107,8 @@ pub(crate) struct Kernel {
     pub(crate) ipvs: Option<BTreeMap<ServiceKey, Pool>>,
     /// `None`: no nf_tables.
     pub(crate) filter: Option<Filter>,
+    /// Active connections of destinations.
+    pub(crate) active: BTreeMap<DestinationKey, u32>,
     pub(crate) timeouts: (Option<u32>, Option<u32>, Option<u32>),
     /// Counts changes of interfaces and addresses: a dump that meets one says so.
     pub(crate) generation: u64,

@@ -257,7 +257,7 @@ impl Node {
                 let entry = |(key, spec): (&_, &_)| DestinationEntry {
                     key: *key,
                     spec: *spec,
-                    active: 0,
+                    active: kernel.active.get(key).copied().unwrap_or(0),
                     inactive: 0,
                     persistent: 0,
                 };
