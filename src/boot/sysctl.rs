@@ -24,6 +24,8 @@ enum Owner {
     Vrrp,
     /// Packets that are handed on.
     Services,
+    /// Checks through virtual addresses.
+    Via,
 }
 
 impl Owner {
@@ -32,6 +34,7 @@ impl Owner {
             Self::Box => true,
             Self::Vrrp => !config.instances.is_empty(),
             Self::Services => !config.services.is_empty(),
+            Self::Via => config.hidden > 0,
         }
     }
 }
@@ -51,13 +54,15 @@ const FORWARD: &str = "packets of real servers that come back through the box ar
 const REDIRECTS: &str = "clients and real servers on one network would be told to bypass the box";
 const NEIGHBOURS: &str =
     "each real server and client on a connected network takes an entry, and 1,024 is the kernel's end";
+const REPLIES: &str =
+    "on the MASTER the replies to checks with via_vip come from an address that is here as well";
 
 const PRINTK: &str =
     "the kernel's messages would stand in the line that is being typed; a panic's are shown all the same";
 
 /// All settings. `conf.all` and `conf.default` both: the one counts for interfaces that exist, the other for those to
 /// come.
-const TABLE: [Row; 19] = [
+const TABLE: [Row; 23] = [
     row(Owner::Box, "kernel.printk", "1", PRINTK),
     row(Owner::Box, "kernel.panic", "3", PANIC),
     row(Owner::Box, "kernel.panic_on_oops", "1", PANIC),
@@ -77,6 +82,10 @@ const TABLE: [Row; 19] = [
     row(Owner::Services, "net.ipv4.neigh.default.gc_thresh2", "16384", NEIGHBOURS),
     row(Owner::Services, "net.ipv4.neigh.default.gc_thresh3", "32768", NEIGHBOURS),
     row(Owner::Services, "net.ipv6.neigh.default.gc_thresh3", "32768", NEIGHBOURS),
+    row(Owner::Via, "net.ipv4.conf.all.accept_local", "1", REPLIES),
+    row(Owner::Via, "net.ipv4.conf.default.accept_local", "1", REPLIES),
+    row(Owner::Via, "net.ipv4.conf.all.rp_filter", "0", REPLIES),
+    row(Owner::Via, "net.ipv4.conf.default.rp_filter", "0", REPLIES),
 ];
 
 /// Sets what the configuration uses, then what it says.
@@ -114,6 +123,12 @@ mod tests {
         assert!(!names(&config).contains(&"net.ipv4.conf.all.arp_ignore"));
         assert!(!names(&Config::default()).contains(&"net.ipv4.ip_forward"));
         assert!(names(&Config::default()).contains(&"kernel.panic"));
+        assert!(!names(&config).contains(&"net.ipv4.conf.all.accept_local"));
+        let through = service
+            .replace("real_server", "lb_kind DR\nvia_vip\nreal_server")
+            .replace("80 {\n}", "80 {\nTCP_CHECK {\n}\n}");
+        let config = crate::config::load(&through, "f").config.unwrap();
+        assert!(names(&config).contains(&"net.ipv4.conf.all.accept_local"), "{through}");
     }
 
     #[test]

@@ -106,8 +106,8 @@ fn counts(config: &Config) -> [usize; 5] {
     [
         config.instances.len(),
         config.addresses.len(),
-        config.services.len(),
-        config.destinations.len() - sorry,
+        config.written_services().len(),
+        config.written_destinations().len() - sorry,
         config.probes.len(),
     ]
 }

@@ -60,6 +60,8 @@ pub const FLAG: Code = Code(309);
 pub const THRESHOLD: Code = Code(310);
 /// A check without a port.
 pub const NO_PORT: Code = Code(311);
+/// `via_vip` where there is no way through the virtual address.
+pub const VIA: Code = Code(318);
 /// More objects than fit.
 pub const LIMIT: Code = Code(401);
 /// A second block of the same interface, or a VLAN on itself.

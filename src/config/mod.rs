@@ -38,6 +38,7 @@ mod service_group;
 mod service_spec;
 mod static_build;
 mod track;
+pub mod via;
 
 #[cfg(test)]
 mod tests;

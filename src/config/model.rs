@@ -56,10 +56,13 @@ pub struct Config {
     pub ping_groups: Box<[PingGroup]>,
     /// Top-level `track_file` blocks in order of the file.
     pub variables: Box<[Variable]>,
-    /// `virtual_server` blocks in order of the file.
+    /// `virtual_server` blocks in order of the file, and behind them the hidden ones ([`Self::hidden`]).
     pub services: Box<[Service]>,
     /// Destinations, contiguous per service: its real servers, then its sorry server if it has one.
     pub destinations: Box<[Destination]>,
+    /// How many services at the end of `services`, each with one destination at the end of `destinations`, nobody wrote:
+    /// they lead checks through virtual addresses (`via_vip`) and are not shown.
+    pub hidden: u32,
     /// Distinct probes.
     pub probes: Box<[Probe]>,
     /// Which probes a destination needs or a ping group has, contiguous for each (indexed by `Destination::probes` and
@@ -361,8 +364,19 @@ pub struct Bind {
     pub source: Option<SocketAddr>,
     /// `bind_if`: packets leave and arrive through this interface.
     pub link: Option<LinkName>,
-    /// `fwmark` (`SO_MARK`), 0 for none.
+    /// `fwmark` (`SO_MARK`), 0 for none; of a probe through a virtual address that of its hidden service.
     pub mark: u32,
+    /// `via_vip`: the target is a virtual address, and one real server is to answer for it.
+    pub via: Option<Via>,
+}
+
+/// The way of a probe through a virtual address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Via {
+    /// The hidden service that leads it to the real server.
+    pub service: ServiceId,
+    /// The real server.
+    pub server: IpAddr,
 }
 
 /// `alpha`.
@@ -469,6 +483,23 @@ impl Config {
         let rows = instance.addresses.rows();
         let end = (rows.start + usize::from(instance.advertised)).min(rows.end);
         self.addresses.get(rows.start..end).unwrap_or(&[])
+    }
+
+    /// The services that somebody wrote.
+    pub fn written_services(&self) -> &[Service] {
+        let written = self.services.len().saturating_sub(self.hidden as usize);
+        self.services.get(..written).unwrap_or(&[])
+    }
+
+    /// The destinations that somebody wrote.
+    pub fn written_destinations(&self) -> &[Destination] {
+        let written = self.destinations.len().saturating_sub(self.hidden as usize);
+        self.destinations.get(..written).unwrap_or(&[])
+    }
+
+    /// True for a service that leads checks through virtual addresses.
+    pub fn is_hidden(&self, id: ServiceId) -> bool {
+        id.index() >= self.written_services().len()
     }
 
     /// The probes a destination needs.

@@ -32,6 +32,7 @@ pub(super) struct ServiceBuild {
     first: usize,
     first_probe: usize,
     first_use: usize,
+    first_via: usize,
     pub(super) weights: u64,
     /// The block, the line of the group that is being worked on, and which of its addresses.
     node: NodeId,
@@ -56,6 +57,7 @@ impl ServiceBuild {
             first: tables.destinations.len(),
             first_probe: tables.probes.len(),
             first_use: tables.probe_uses.len(),
+            first_via: tables.vias.len(),
             weights: 0,
             node,
             entry: 0,
@@ -100,6 +102,7 @@ impl ServiceBuild {
         self.id = ServiceId::from_index(tables.services.len());
         (self.first, self.first_probe) = (tables.destinations.len(), tables.probes.len());
         (self.first_use, self.weights, self.foreign) = (tables.probe_uses.len(), 0, 0);
+        self.first_via = tables.vias.len();
         true
     }
 
@@ -314,7 +317,7 @@ impl ServiceBuild {
         let (upper, lower) = thresholds(&server, cx);
         let weight = server.weight.or(self.draft.weight).unwrap_or(1);
         let first = tables.probe_uses.len();
-        self.add_probes(&server, key, cx, tables);
+        self.add_probes(&server, (key, method), cx, tables);
         self.weights += u64::from(weight);
         tables.destinations.push(Destination {
             service: self.id,
@@ -335,6 +338,7 @@ impl ServiceBuild {
             tables.destinations.truncate(self.first);
             tables.probe_uses.truncate(self.first_use);
             tables.truncate_probes(self.first_probe);
+            tables.vias.truncate(self.first_via);
             return;
         };
         let (quorum, hysteresis, spec, sorry) = self.once(cx, |this, cx| {
@@ -422,7 +426,7 @@ impl ServiceBuild {
     }
 }
 
-fn family_of(address: IpAddr) -> Family {
+pub(super) fn family_of(address: IpAddr) -> Family {
     if address.is_ipv4() { Family::Inet } else { Family::Inet6 }
 }
 

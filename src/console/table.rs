@@ -21,6 +21,8 @@ pub enum Command {
     Vrrp,
     /// The kernel's table: made by the shell with the functions of [`super::ipvs`].
     Ipvs,
+    /// The same with the services that lead checks through virtual addresses.
+    IpvsAll,
     /// Checks of real servers.
     Checks,
     /// What was configured, in canonical form.
@@ -158,12 +160,14 @@ impl Row {
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 25] = [
+pub(super) static TABLE: [Row; 26] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
           text: show::vrrp::text, json: show::vrrp::json },
     Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln", command: Command::Ipvs,
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "all"], help: "the same, and what checks with via_vip go through", command: Command::IpvsAll,
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "checks"], help: "real servers: last result, reason, next check", command: Command::Checks,
           text: show::checks::text, json: show::checks::json },

@@ -33,3 +33,4 @@ pub mod shell;
 mod signals;
 mod slots;
 mod snapshot;
+mod via;
