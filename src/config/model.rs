@@ -358,7 +358,7 @@ pub struct Probe {
 }
 
 /// Where the packets of a probe come from, and their mark.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Bind {
     /// `bindto` and `bind_port`: unspecified address or port 0 for any. Of the target's family.
     pub source: Option<SocketAddr>,

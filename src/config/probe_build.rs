@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::build::Tables;
 use super::codes::{FAMILY, NO_PORT};
-use super::model::{Assumption, Bind, Probe, Via};
+use super::model::{Assumption, Bind, Probe};
 use super::service::ServerDraft;
 use super::service_build::ServiceBuild;
 use crate::check::keywords::{Draft, Pace};
@@ -38,14 +38,14 @@ impl ServiceBuild {
                     (vip, if port > 0 { port } else { default_port })
                 });
                 let Some(target) = target(place, address, port, cx) else { continue };
-                let via = match through {
-                    None => None,
-                    Some((vip, _)) => match tables.vias.admit(vip, (key.address, method), place.at) {
-                        None => continue,
-                        via @ Some(_) => via,
-                    },
-                };
-                let Some(bind) = bind(place, target, via, cx) else { continue };
+                let Some(mut bind) = bind(place, target, cx) else { continue };
+                if let Some((vip, _)) = through {
+                    bind.via = tables.vias.admit(vip, (key.address, method), place.at);
+                    if bind.via.is_none() {
+                        continue;
+                    }
+                }
+                let bind = (bind != Bind::default()).then(|| Rc::new(bind));
                 let host = server.host.as_deref().or(self.draft.host.as_deref());
                 let checker = tables.checker((check.checker.form().build)(check, host));
                 if let Some(id) = tables.probe(probe(checker, (target, bind), pace), check.at)
@@ -78,13 +78,8 @@ fn target(check: &Draft, default: IpAddr, default_port: u16, cx: &mut Context<'_
     Some(SocketAddr::new(address, port))
 }
 
-/// `Some(None)` for a probe that is bound to nothing, `None` for one that cannot be.
-fn bind(
-    check: &Draft,
-    target: SocketAddr,
-    via: Option<Via>,
-    cx: &mut Context<'_>,
-) -> Option<Option<Rc<Bind>>> {
+/// `None` for a probe that cannot be bound so.
+fn bind(check: &Draft, target: SocketAddr, cx: &mut Context<'_>) -> Option<Bind> {
     let port = check.bind_port.and_then(|given| u16::try_from(given.value).ok()).unwrap_or(0);
     let any: IpAddr =
         if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -99,9 +94,7 @@ fn bind(
         return None;
     }
     let source = (check.bind_ip.is_some() || port > 0).then(|| SocketAddr::new(address, port));
-    let bind = Bind { source, link: check.bind_link, mark: check.mark.unwrap_or(0), via };
-    let unbound = source.is_none() && bind.link.is_none() && bind.mark == 0 && via.is_none();
-    Some((!unbound).then(|| Rc::new(bind)))
+    Some(Bind { source, link: check.bind_link, mark: check.mark.unwrap_or(0), via: None })
 }
 
 fn probe(checker: Checker, (target, bind): (SocketAddr, Option<Rc<Bind>>), pace: Pace) -> Probe {

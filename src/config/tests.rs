@@ -25,6 +25,7 @@ mod help;
 mod own;
 mod service_groups;
 mod tracked;
+mod via;
 
 /// The configuration and its messages in one line each, without file and column.
 fn loaded(text: &str) -> (Config, Vec<String>) {

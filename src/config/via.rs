@@ -181,7 +181,7 @@ impl ServiceBuild {
             Header::Address(vip, port) => Some((vip, port)),
             Header::Mark(_) => None,
         };
-        let source = check.bind_ip.map(|given| given.value);
+        let source = check.bind_ip.map(|given| given.value).filter(|own| !own.is_unspecified());
         let reason = match address {
             _ if !stream => "it does not connect over TCP",
             None => "a service with a fwmark has no virtual address",

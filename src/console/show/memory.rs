@@ -13,7 +13,7 @@ use crate::limits;
 type Use = (&'static str, usize, usize);
 
 /// All tables.
-fn uses(view: &View<'_>) -> [Use; 10] {
+fn uses(view: &View<'_>) -> [Use; 11] {
     let config = view.director.config();
     let sorry = config.services.iter().filter(|service| service.sorry.is_some()).count();
     let (busy, _) = view.director.health().slots();
@@ -26,6 +26,7 @@ fn uses(view: &View<'_>) -> [Use; 10] {
         ("services", config.written_services().len(), limits::MAX_SERVICES),
         ("real servers", config.written_destinations().len() - sorry, limits::MAX_REAL_SERVERS),
         ("probes", config.probes.len(), limits::MAX_PROBES),
+        ("servers via VIP", config.hidden as usize, limits::MAX_VIA),
         ("probes under way", busy, limits::MAX_SLOTS),
         ("records", records, limits::MAX_RECORDS),
         ("log bytes", view.log.held, limits::MAX_LOG_BYTES),

@@ -50,6 +50,11 @@ fn daemon() {
     run("daemon", Guest::new(), 4, secs(300));
 }
 
+#[test]
+fn via() {
+    run("via", Guest::new(), 4, secs(300));
+}
+
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
 #[test]
 fn buffers() {
