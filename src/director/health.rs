@@ -7,7 +7,7 @@ use super::action::{Action, Epoch, SlotId};
 use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
-use super::ipvs_plan::IpvsPlan;
+use super::ipvs_plan::{IpvsPlan, Way};
 use super::journal::Reason;
 use crate::check::{Failure, Recheck, Verdict};
 use crate::config::Config;
@@ -150,30 +150,32 @@ impl Health {
         (config, plan): (&Config, &IpvsPlan),
         bus: &mut Bus,
     ) -> Option<Action> {
-        let has_way = |id: ProbeId| {
+        let way = |id: ProbeId| {
             let bind = config.probes.get(id.index()).and_then(|probe| probe.bind.as_ref());
-            bind.and_then(|bind| bind.via).is_none_or(|via| plan.leads(via.service, config))
+            bind.and_then(|bind| bind.via).map_or(Way::Clear, |via| plan.way(via.service, config))
         };
         while self.has_work() {
             let id = ProbeId::from_index(self.due.pop()?);
-            if has_way(id) {
-                return self.begin_probe(id, bus);
+            match way(id) {
+                Way::Clear => return self.begin_probe(id, bus),
+                way @ (Way::Coming | Way::Blocked) => self.put_off(now, id, way, bus),
             }
-            self.put_off(now, id, bus);
         }
         None
     }
 
     /// The hidden service of a probe through a virtual address is not in the kernel: any server might answer, or the
-    /// box itself. At the start it is only not there yet.
-    fn put_off(&mut self, now: Instant, id: ProbeId, bus: &mut Bus) {
+    /// box itself. It is told only if that does not pass by itself.
+    fn put_off(&mut self, now: Instant, id: ProbeId, way: Way, bus: &mut Bus) {
         let Some(state) = self.table.get_mut(id.index()) else { return };
-        let at_start = state.last.is_none();
-        state.last = Some((now, Verdict::Local { errno: NO_WAY }));
-        if !at_start && !core::mem::replace(&mut state.hindered, true) {
-            bus.record(now, Reason::ProbeHindered(id, Errno(NO_WAY)));
+        let wait = if way == Way::Coming && state.last.is_none() { SETTLE } else { LOCAL_RETRY };
+        if way == Way::Blocked {
+            state.last = Some((now, Verdict::Local { errno: NO_WAY }));
+            if !core::mem::replace(&mut state.hindered, true) {
+                bus.record(now, Reason::ProbeHindered(id, Errno(NO_WAY)));
+            }
         }
-        bus.set(Timer::Probe(id), now + if at_start { SETTLE } else { LOCAL_RETRY });
+        bus.set(Timer::Probe(id), now + wait);
     }
 
     fn begin_probe(&mut self, id: ProbeId, bus: &Bus) -> Option<Action> {

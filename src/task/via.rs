@@ -10,8 +10,9 @@ use crate::check::{Failure, Verdict};
 use crate::config::Config;
 use crate::config::model::{Probe, VirtualAddress};
 use crate::kernel::error::number;
+use crate::kernel::sysctl;
 use crate::kernel::via::{any, dropping_link, is_local, source_towards};
-use crate::wire::errno::{ONLY_VIRTUAL, REPLIES_DROPPED};
+use crate::wire::errno::{BACKUP_ONLY, ONLY_VIRTUAL, REPLIES_DROPPED};
 use crate::wire::link::LinkName;
 
 /// The address and port that a probe is to come from; nothing if the kernel may choose. Left to itself it would speak to
@@ -19,6 +20,10 @@ use crate::wire::link::LinkName;
 pub(super) fn source(probe: &Probe, config: &Config) -> Result<Option<SocketAddr>, Verdict> {
     let Some(bind) = &probe.bind else { return Ok(None) };
     let (Some(via), given) = (bind.via, bind.source) else { return Ok(bind.source) };
+    // With a sync daemon the packet would pass IPVS by, and the MASTER would balance it (`sysctl_backup_only`).
+    if sysctl::is_set("net.ipv4.vs.backup_only") && !is_local(probe.target.ip()) {
+        return Err(Verdict::Local { errno: BACKUP_ONLY });
+    }
     let (ip, port) = given.map_or((any(via.server), 0), |given| (given.ip(), given.port()));
     if !ip.is_unspecified() {
         return Ok(given);

@@ -14,6 +14,8 @@ pub const NO_WAY: u16 = 5_001;
 pub const REPLIES_DROPPED: u16 = 5_002;
 /// None of the kernel's: the only own address on the way is a virtual one.
 pub const ONLY_VIRTUAL: u16 = 5_003;
+/// None of the kernel's: IPVS takes no part in anything while its table is a copy of the MASTER's.
+pub const BACKUP_ONLY: u16 = 5_004;
 
 /// Number and text, in order of the number.
 const TEXTS: &[(u16, &str)] = &[
@@ -63,6 +65,7 @@ const TEXTS: &[(u16, &str)] = &[
     (NO_WAY, "not in the IPVS table"),
     (REPLIES_DROPPED, "set accept_local 1, rp_filter 0"),
     (ONLY_VIRTUAL, "no address of our own: bindto"),
+    (BACKUP_ONLY, "not with vs.backup_only"),
 ];
 
 impl fmt::Display for Text {

@@ -21,7 +21,7 @@ use crate::director::health::ProbeState;
 use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
 use crate::director::vrrp::{State, VirtualRouter};
-use crate::wire::errno::{NO_WAY, ONLY_VIRTUAL, REPLIES_DROPPED, Text};
+use crate::wire::errno::{NO_WAY, Text};
 
 /// Before the name of the configuration.
 const CONFIG: &str = "config  ";
@@ -280,9 +280,7 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
         let error = plan.error(object, config).map_or(0, |errno| errno.0);
         say(format_args!("{count} routes or rules refused by the kernel: {it}: {}", Text(error)))?;
     }
-    let blocked = |one: &ProbeState| {
-        matches!(one.last, Some((_, Verdict::Local { errno: REPLIES_DROPPED | NO_WAY | ONLY_VIRTUAL })))
-    };
+    let blocked = |one: &ProbeState| matches!(one.last, Some((_, Verdict::Local { errno: NO_WAY.. })));
     match view.director.health().states().filter(|one| blocked(one)).count() {
         0 => {}
         count => say(format_args!("{} with via_vip not made (show checks)", Count(count, "check")))?,

@@ -7,10 +7,21 @@ use crate::config::ids::{DestinationId, Id, ServiceId};
 use crate::director::journal::Reason;
 use crate::director::ledger::Stage;
 
+/// How a packet with the mark of a hidden service fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It gets to its real server.
+    Clear,
+    /// The service is still being added, or repaired.
+    Coming,
+    /// The kernel refuses the service, or has no IPVS.
+    Blocked,
+}
+
 impl IpvsPlan {
-    /// True if a packet with the mark of this service gets to its real server and to no other.
-    pub(crate) fn leads(&self, id: ServiceId, config: &Config) -> bool {
-        let Some(service) = config.services.get(id.index()) else { return false };
+    /// Whether a packet with the mark of this service gets to its real server and to no other.
+    pub(crate) fn way(&self, id: ServiceId, config: &Config) -> Way {
+        let Some(service) = config.services.get(id.index()) else { return Way::Blocked };
         let there = |id: DestinationId| {
             let (wish, known) = (config.destinations.get(id.index()), self.destination(id));
             self.destinations.stage(id.index()) == Stage::Ready
@@ -18,11 +29,22 @@ impl IpvsPlan {
                     .zip(known)
                     .is_some_and(|(wish, known)| (wish.method, wish.weight) == (known.method, known.weight))
         };
-        self.availability == Availability::Present(Setup::Done)
+        let clear = self.availability == Availability::Present(Setup::Done)
             && self.services.stage(id.index()) == Stage::Ready
             && self.service(id) == Some(service.spec)
             && service.destinations.iter().all(there)
-            && !self.strangers.iter().any(|one| one.service == id)
+            && !self.strangers.iter().any(|one| one.service == id);
+        let refused = self.service_error(id).is_some()
+            || service.destinations.iter().any(|id| self.destination_error(id).is_some());
+        match self.availability {
+            _ if clear => Way::Clear,
+            Availability::Absent(_) => Way::Blocked,
+            _ if refused => Way::Blocked,
+            Availability::Unneeded
+            | Availability::Unknown
+            | Availability::Asking(_)
+            | Availability::Present(_) => Way::Coming,
+        }
     }
 
     /// The box stops; `keep` leaves the table as it is but for the hidden services: without our checks they are of no

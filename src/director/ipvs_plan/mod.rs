@@ -25,6 +25,7 @@ use crate::limits::MAX_STRANGERS;
 use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
 use audit::Audit;
+pub(crate) use hidden::Way;
 
 /// Whether there is an IPVS to speak to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

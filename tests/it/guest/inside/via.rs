@@ -10,7 +10,7 @@ use lab::web::{Behaviour, WebServer};
 use rustix::process::Signal;
 
 use super::{SERVICE, Site, VIP, table, weight};
-use crate::rig::{Instance, Make, Service, configuration, ctl};
+use crate::rig::{Instance, Make, Service, binary, configuration, ctl};
 
 /// Two directors and two real servers on one LAN.
 struct Pair {
@@ -94,8 +94,10 @@ impl Pair {
     }
 }
 
+/// The line of the checks of a real server; empty while the director does not answer yet.
 fn row(host: &Host, server: &str) -> String {
-    let checks = ctl(host, "show checks");
+    let output = host.command(binary()).args(["ctl", "show", "checks"]).output().unwrap();
+    let checks = String::from_utf8_lossy(&output.stdout);
     checks.lines().find(|line| line.contains(server)).unwrap_or_default().to_owned()
 }
 
@@ -201,6 +203,7 @@ fn replies_that_this_kernel_drops_take_no_server_down_and_are_an_alarm() {
     let _servers = (site.serve(0), site.serve(1));
     let director = Make::Lvsbox.start(&site.director, &pair.text(150, &pair.service()), &scratch);
     director.wait_line("net.ipv4.conf.eth0.accept_local to 1", secs(10));
+    site.wait_ready();
     wait::until("the alarm", secs(30), || {
         ctl(&site.director, "status").contains("via_vip not made").then_some(())
     });
@@ -259,8 +262,8 @@ fn ports_that_come_back_do_not_lead_a_check_to_another_server() {
     let scratch = Scratch::new("ports");
     pair.accept_local("1");
     let site = &pair.site;
-    // Few ports: each is used again within seconds.
-    site.director.sysctl("net.ipv4.ip_local_port_range", "40000 40199");
+    // Few ports: taken at random, they would come back while IPVS still knows where they led.
+    site.director.sysctl("net.ipv4.ip_local_port_range", "40000 41999");
     let _first = site.serve(0);
     let second = WebServer::start(&site.web[1], "0.0.0.0:80", Behaviour::Unavailable, "web1");
     let service = pair.service().line("delay_loop 0.2");
