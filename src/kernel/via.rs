@@ -5,6 +5,7 @@
 //! set, and those that would not leave by the same interface where `rp_filter` is 1. IPv6 has no such test.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -24,16 +25,20 @@ const REJECT: u32 = 0x200;
 /// # Errors
 /// `NETUNREACH` without a route, `MFILE` without a descriptor.
 pub fn source_towards(server: IpAddr) -> Result<IpAddr, Errno> {
-    let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let socket = datagrams(server)?;
     rustix::net::connect(&socket, &SocketAddr::new(server, 9))?;
     let name = SocketAddr::try_from(rustix::net::getsockname(&socket)?).map_err(|_| Errno::AFNOSUPPORT)?;
     Ok(name.ip())
 }
 
-/// True for an address of this host: it speaks to itself from there.
+/// True for an address of this host; with `ip_nonlocal_bind` for every address.
 pub fn is_local(address: IpAddr) -> bool {
-    source_towards(address) == Ok(address)
+    datagrams(address).and_then(|socket| rustix::net::bind(&socket, &SocketAddr::new(address, 0))).is_ok()
+}
+
+fn datagrams(address: IpAddr) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
 }
 
 /// Any address, of the family of `address`.

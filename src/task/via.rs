@@ -15,8 +15,8 @@ use crate::kernel::via::{any, dropping_link, is_local, source_towards};
 use crate::wire::errno::{BACKUP_ONLY, ONLY_VIRTUAL, REPLIES_DROPPED};
 use crate::wire::link::LinkName;
 
-/// The address and port that a probe is to come from; nothing if the kernel may choose. Left to itself it would speak to
-/// a virtual address that is here from that same address, so it is asked for the way to the real server.
+/// The address and port that a probe is to come from; nothing if the kernel may choose. To a virtual address that is here
+/// it would speak from that same one or from any of its interface, so it is asked for the way to the real server.
 pub(super) fn source(probe: &Probe, config: &Config) -> Result<Option<SocketAddr>, Verdict> {
     let Some(bind) = &probe.bind else { return Ok(None) };
     let (Some(via), given) = (bind.via, bind.source) else { return Ok(bind.source) };

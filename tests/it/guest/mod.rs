@@ -52,7 +52,7 @@ fn daemon() {
 
 #[test]
 fn via() {
-    run("via", Guest::new(), 4, secs(300));
+    run("via", Guest::new(), 2, secs(400));
 }
 
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.

@@ -266,7 +266,10 @@ fn ports_that_come_back_do_not_lead_a_check_to_another_server() {
     site.director.sysctl("net.ipv4.ip_local_port_range", "40000 41999");
     let _first = site.serve(0);
     let second = WebServer::start(&site.web[1], "0.0.0.0:80", Behaviour::Unavailable, "web1");
-    let service = pair.service().line("delay_loop 0.2");
+    let mut service = pair.service();
+    service.lines.retain(|line| !line.starts_with("delay_loop"));
+    service.check = service.check.replace("delay_before_retry 1", "delay_before_retry 0.2");
+    let service = service.line("delay_loop 0.2");
     let director = Make::Lvsbox.start(&site.director, &pair.text(150, &service), &scratch);
     wait::until("the first", secs(20), || passed(&site.director, "10.0.1.11").then_some(()));
     wait::until("the second to be down", secs(20), || {
