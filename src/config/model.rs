@@ -20,8 +20,10 @@ use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
 pub use behaviour::{LinkRules, Manners, Peer, Ttls};
 
+mod bind;
 mod tracked;
 
+pub use bind::{Bind, Via};
 pub use tracked::{Group, PingGroup, TrackTarget, Tracker, Variable};
 
 /// A whole configuration.
@@ -357,28 +359,6 @@ pub struct Probe {
     pub checker: Checker,
 }
 
-/// Where the packets of a probe come from, and their mark.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Bind {
-    /// `bindto` and `bind_port`: unspecified address or port 0 for any. Of the target's family.
-    pub source: Option<SocketAddr>,
-    /// `bind_if`: packets leave and arrive through this interface.
-    pub link: Option<LinkName>,
-    /// `fwmark` (`SO_MARK`), 0 for none; of a probe through a virtual address that of its hidden service.
-    pub mark: u32,
-    /// `via_vip`: the target is a virtual address, and one real server is to answer for it.
-    pub via: Option<Via>,
-}
-
-/// The way of a probe through a virtual address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Via {
-    /// The hidden service that leads it to the real server.
-    pub service: ServiceId,
-    /// The real server.
-    pub server: IpAddr,
-}
-
 /// `alpha`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Assumption {
@@ -483,23 +463,6 @@ impl Config {
         let rows = instance.addresses.rows();
         let end = (rows.start + usize::from(instance.advertised)).min(rows.end);
         self.addresses.get(rows.start..end).unwrap_or(&[])
-    }
-
-    /// The services that somebody wrote.
-    pub fn written_services(&self) -> &[Service] {
-        let written = self.services.len().saturating_sub(self.hidden as usize);
-        self.services.get(..written).unwrap_or(&[])
-    }
-
-    /// The destinations that somebody wrote.
-    pub fn written_destinations(&self) -> &[Destination] {
-        let written = self.destinations.len().saturating_sub(self.hidden as usize);
-        self.destinations.get(..written).unwrap_or(&[])
-    }
-
-    /// True for a service that leads checks through virtual addresses.
-    pub fn is_hidden(&self, id: ServiceId) -> bool {
-        id.index() >= self.written_services().len()
     }
 
     /// The probes a destination needs.
