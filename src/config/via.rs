@@ -8,7 +8,7 @@
 use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 use core::num::NonZeroU32;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::DefaultHasher;
 use std::rc::Rc;
 
@@ -46,7 +46,8 @@ struct Way {
 #[derive(Debug)]
 pub(super) struct Vias {
     ways: Vec<Way>,
-    rows: HashMap<Way, u32>,
+    /// By the hash of the way; what is found is compared before it is used.
+    rows: HashMap<u64, u32>,
     count: Count,
 }
 
@@ -74,14 +75,15 @@ impl Vias {
         at: Position,
     ) -> Option<Via> {
         let way = Way { family: family_of(vip), server, method };
-        let known = self.rows.get(&way).copied().filter(|row| self.ways.get(*row as usize) == Some(&way));
+        let hash = hash_of(&way);
+        let known = self.rows.get(&hash).copied().filter(|row| self.ways.get(*row as usize) == Some(&way));
         let row = match known {
             Some(row) => row,
             None if !self.count.admit(at) => return None,
             None => {
                 let row = row(self.ways.len());
                 self.ways.push(way);
-                self.rows.insert(way, row);
+                self.rows.insert(hash, row);
                 row
             }
         };
@@ -116,24 +118,33 @@ impl Vias {
     }
 }
 
-/// Marks that the configuration itself uses.
-fn marks_in_use(tables: &Tables) -> HashSet<u32> {
-    let services = tables.services.iter().filter_map(|service| match service.key {
-        ServiceKey::Mark { mark, .. } => Some(mark.get()),
-        ServiceKey::Address { .. } => None,
-    });
-    services.chain(tables.probes.iter().filter_map(|probe| Some(probe.bind.as_ref()?.mark))).collect()
+/// Marks that the configuration itself uses, as keys. (Maps of one type take their code once.)
+fn marks_in_use(tables: &Tables) -> HashMap<u64, u32> {
+    let mut used = HashMap::new();
+    for service in &tables.services {
+        if let ServiceKey::Mark { mark, .. } = service.key {
+            used.insert(u64::from(mark.get()), 0);
+        }
+    }
+    for bind in tables.probes.iter().filter_map(|probe| probe.bind.as_ref()) {
+        used.insert(u64::from(bind.mark), 0);
+    }
+    used
 }
 
 /// A mark that follows from the way alone, unless two want the same one: a reload, and the next start, find it again.
-fn mark(way: &Way, taken: &mut HashSet<u32>) -> NonZeroU32 {
-    let mut hasher = DefaultHasher::new();
-    way.hash(&mut hasher);
-    let wanted = u32::try_from(hasher.finish() & u64::from(MARKS - 1)).unwrap_or(0);
+fn mark(way: &Way, taken: &mut HashMap<u64, u32>) -> NonZeroU32 {
+    let wanted = u32::try_from(hash_of(way) & u64::from(MARKS - 1)).unwrap_or(0);
     let mut all = (0..MARKS).map(|step| FIRST + (wanted + step) % MARKS);
     // There are far more marks than things that can have one.
-    let free = all.find(|mark| taken.insert(*mark)).unwrap_or(FIRST);
+    let free = all.find(|mark| taken.insert(u64::from(*mark), 0).is_none()).unwrap_or(FIRST);
     NonZeroU32::new(free).unwrap_or(NonZeroU32::MIN)
+}
+
+fn hash_of(way: &Way) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    way.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn add(way: &Way, mark: NonZeroU32, tables: &mut Tables) {
