@@ -33,6 +33,8 @@ pub const MAX_SERVICES: usize = 4_096;
 pub const MAX_REAL_SERVERS: usize = 65_536;
 /// Distinct probes; equal probes of one target are made once and shared.
 pub const MAX_PROBES: usize = 65_536;
+/// Real servers that are checked through virtual addresses (`via_vip`): each takes a service of the kernel's.
+pub const MAX_VIA: usize = 1_024;
 /// Probe connections open at the same time. A probe that finds no slot waits for one; the wait is shown.
 pub const MAX_SLOTS: usize = 1_024;
 /// Actions taken from the director in one poll, and requests outstanding at the kernel: of more than 256

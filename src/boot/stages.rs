@@ -103,7 +103,7 @@ pub(super) fn configuration(boot: &mut Boot, report: &mut Report) {
     }
     match loaded.config {
         Some(config) => {
-            let (instances, services) = (config.instances.len(), config.services.len());
+            let (instances, services) = (config.instances.len(), config.written_services().len());
             let _ = write!(report.done, "{totals}, VRRP instances {instances}, virtual servers {services}");
             boot.config = config;
         }

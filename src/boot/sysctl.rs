@@ -26,6 +26,8 @@ enum Owner {
     Services,
     /// Packets that are handed on as they are, to what may be the other director.
     Direct,
+    /// Checks through virtual addresses.
+    Via,
 }
 
 impl Owner {
@@ -34,7 +36,8 @@ impl Owner {
             Self::Box => true,
             Self::Vrrp => !config.instances.is_empty(),
             Self::Services => !config.services.is_empty(),
-            Self::Direct => config.forwards_unchanged(),
+            Self::Direct => config.forwards_unchanged() && config.hidden == 0,
+            Self::Via => config.hidden > 0,
         }
     }
 }
@@ -54,6 +57,8 @@ const FORWARD: &str = "packets of real servers that come back through the box ar
 const REDIRECTS: &str = "clients and real servers on one network would be told to bypass the box";
 const NEIGHBOURS: &str =
     "each real server and client on a connected network takes an entry, and 1,024 is the kernel's end";
+const REPLIES: &str =
+    "on the MASTER the replies to checks with via_vip come from an address that is here as well";
 
 const CIRCLE: &str =
     "a standby that runs the backup sync daemon and is a real server, too, would balance packets once more";
@@ -63,7 +68,7 @@ const PRINTK: &str =
 
 /// All settings. `conf.all` and `conf.default` both: the one counts for interfaces that exist, the other for those to
 /// come.
-const TABLE: [Row; 20] = [
+const TABLE: &[Row] = &[
     row(Owner::Box, "kernel.printk", "1", PRINTK),
     row(Owner::Box, "kernel.panic", "3", PANIC),
     row(Owner::Box, "kernel.panic_on_oops", "1", PANIC),
@@ -84,6 +89,10 @@ const TABLE: [Row; 20] = [
     row(Owner::Services, "net.ipv4.neigh.default.gc_thresh3", "32768", NEIGHBOURS),
     row(Owner::Services, "net.ipv6.neigh.default.gc_thresh3", "32768", NEIGHBOURS),
     row(Owner::Direct, "net.ipv4.vs.backup_only", "1", CIRCLE),
+    row(Owner::Via, "net.ipv4.conf.all.accept_local", "1", REPLIES),
+    row(Owner::Via, "net.ipv4.conf.default.accept_local", "1", REPLIES),
+    row(Owner::Via, "net.ipv4.conf.all.rp_filter", "0", REPLIES),
+    row(Owner::Via, "net.ipv4.conf.default.rp_filter", "0", REPLIES),
 ];
 
 /// Sets what the configuration uses, then what it says.
@@ -121,6 +130,12 @@ mod tests {
         assert!(!names(&config).contains(&"net.ipv4.conf.all.arp_ignore"));
         assert!(!names(&Config::default()).contains(&"net.ipv4.ip_forward"));
         assert!(names(&Config::default()).contains(&"kernel.panic"));
+        assert!(!names(&config).contains(&"net.ipv4.conf.all.accept_local"));
+        let through = service
+            .replace("real_server", "lb_kind DR\nvia_vip\nreal_server")
+            .replace("80 {\n}", "80 {\nTCP_CHECK {\n}\n}");
+        let config = crate::config::load(&through, "f").config.unwrap();
+        assert!(names(&config).contains(&"net.ipv4.conf.all.accept_local"), "{through}");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Pace {
     pub warmup: Option<Given<Duration>>,
     /// `alpha`
     pub alpha: Option<Given<bool>>,
+    /// `via_vip`
+    pub via: Option<Given<bool>>,
 }
 
 impl Pace {
@@ -47,6 +49,7 @@ impl Pace {
             delay_before_retry: self.delay_before_retry.or(outer.delay_before_retry),
             warmup: self.warmup.or(outer.warmup),
             alpha: self.alpha.or(outer.alpha),
+            via: self.via.or(outer.via),
         }
     }
 }
@@ -152,7 +155,7 @@ pub const fn refused<B>() -> [Keyword<B>; 4] {
 }
 
 /// Times and retries as keywords of a checker, a real server or a service.
-pub const fn paces<B: Paced>() -> [Keyword<B>; 7] {
+pub const fn paces<B: Paced>() -> [Keyword<B>; 8] {
     const fn timer<B>(
         word: &'static str,
         min: Duration,
@@ -188,6 +191,10 @@ pub const fn paces<B: Paced>() -> [Keyword<B>; 7] {
         Keyword {
             text: "alpha|off|down until the first check succeeds",
             kind: Kind::Bool(|b, given| b.pace().alpha = Some(given)),
+        },
+        Keyword {
+            text: "via_vip|off|DR, TUN: connect to the virtual address on this server",
+            kind: Kind::Bool(|b, given| b.pace().via = Some(given)),
         },
     ]
 }

@@ -15,6 +15,7 @@ use super::model::{
     TrackedRoute, Tracker, Variable, VirtualAddress,
 };
 use super::routing::{Route, RoutePlace, Rule};
+use super::via::Vias;
 use crate::check::Checker;
 use crate::limits;
 use crate::syntax::{Context, Position};
@@ -91,6 +92,7 @@ pub(super) struct Tables {
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
     pub(super) probe_uses: Vec<ProbeId>,
+    pub(super) vias: Vias,
     pub(super) names: HashSet<String>,
     pub(super) vrids: HashMap<(LinkId, u32, bool), String>,
     pub(super) placed: HashSet<(LinkId, IpAddr)>,
@@ -139,6 +141,7 @@ impl Default for Tables {
             destinations: Vec::new(),
             probes: Vec::new(),
             probe_uses: Vec::new(),
+            vias: Vias::default(),
             names: HashSet::new(),
             vrids: HashMap::new(),
             placed: HashSet::new(),
@@ -240,6 +243,7 @@ impl Tables {
             &self.entry_count,
             &self.link_count,
             &self.probe_count,
+            self.vias.count(),
         ] {
             count.report(cx);
         }
@@ -275,6 +279,7 @@ impl Tables {
     pub(super) fn finish(mut self, root: RootDraft) -> Config {
         let global = &root.global;
         let router_id = self.texts.intern(&global.router_id);
+        let hidden = core::mem::take(&mut self.vias).finish(&mut self);
         Config {
             global: Global {
                 router_id,
@@ -299,6 +304,7 @@ impl Tables {
             tracked_routes: self.tracked_routes.into(),
             services: self.services.into(),
             destinations: self.destinations.into(),
+            hidden,
             probes: self.probes.into(),
             probe_uses: self.probe_uses.into(),
             appliance: root.appliance.finish(),

@@ -105,8 +105,8 @@ fn counts(config: &Config) -> [usize; 5] {
     [
         config.instances.len(),
         config.addresses.len(),
-        config.services.len(),
-        config.services.iter().map(|service| service.real_servers().len()).sum(),
+        config.written_services().len(),
+        config.written_services().iter().map(|service| service.real_servers().len()).sum(),
         config.probes.len(),
     ]
 }

@@ -66,6 +66,8 @@ pub const SUSPEND: Code = Code(313);
 pub const LOOP: Code = Code(314);
 /// An option of a sorry server without one.
 pub const SORRY: Code = Code(315);
+/// `via_vip` where there is no way through the virtual address.
+pub const VIA: Code = Code(318);
 /// More objects than fit.
 pub const LIMIT: Code = Code(401);
 /// A second block of the same interface, or a VLAN on itself.

@@ -155,6 +155,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "protocols have such bytes",
     },
     Difference {
+        title: "a check can go through the virtual address",
+        keepalived: "checks a real server at an address of its own",
+        lvsbox: "with `via_vip` (DR, TUN) connects to the virtual address on that real server, on the BACKUP, too",
+        reason: "one that has lost the virtual address answers at its own, and its clients wait in vain",
+    },
+    Difference {
         title: "a route or a rule stands once",
         keepalived: "takes the same route or rule a second time",
         lvsbox: "names the second one as an error and leaves it out",

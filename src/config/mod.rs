@@ -40,6 +40,7 @@ mod service_lints;
 mod service_spec;
 mod static_build;
 mod track;
+pub mod via;
 
 #[cfg(test)]
 mod tests;

@@ -20,8 +20,10 @@ use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
 pub use behaviour::{LinkRules, Manners, Peer, Ttls};
 
+mod bind;
 mod tracked;
 
+pub use bind::{Bind, Via};
 pub use tracked::{Group, PingGroup, TrackTarget, TrackedRoute, Tracker, Variable};
 
 /// A whole configuration.
@@ -58,10 +60,13 @@ pub struct Config {
     pub variables: Box<[Variable]>,
     /// Routes that are tracked, each once.
     pub tracked_routes: Box<[TrackedRoute]>,
-    /// `virtual_server` blocks in order of the file.
+    /// `virtual_server` blocks in order of the file, and behind them the hidden ones ([`Self::hidden`]).
     pub services: Box<[Service]>,
     /// Destinations, contiguous per service: its real servers, then its sorry servers.
     pub destinations: Box<[Destination]>,
+    /// How many services at the end of `services`, each with one destination at the end of `destinations`, nobody wrote:
+    /// they lead checks through virtual addresses (`via_vip`) and are not shown.
+    pub hidden: u32,
     /// Distinct probes.
     pub probes: Box<[Probe]>,
     /// Which probes a destination needs or a ping group has, contiguous for each (indexed by `Destination::probes` and
@@ -362,17 +367,6 @@ pub struct Probe {
     pub assumption: Assumption,
     /// What is checked.
     pub checker: Checker,
-}
-
-/// Where the packets of a probe come from, and their mark.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Bind {
-    /// `bindto` and `bind_port`: unspecified address or port 0 for any. Of the target's family.
-    pub source: Option<SocketAddr>,
-    /// `bind_if`: packets leave and arrive through this interface.
-    pub link: Option<LinkName>,
-    /// `fwmark` (`SO_MARK`), 0 for none.
-    pub mark: u32,
 }
 
 /// `alpha`.

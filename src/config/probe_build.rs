@@ -1,4 +1,5 @@
 //! Checkers as written to [`Probe`]s: target, times, and whatever is inherited from the real server and the service.
+//! What a check needs to go through the virtual address is added in `via.rs`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -12,13 +13,13 @@ use crate::check::keywords::{Draft, Pace};
 use crate::check::{Checker, Transport};
 use crate::syntax::Context;
 use crate::time::Duration;
-use crate::wire::genl_ipvs::DestinationKey;
+use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod};
 
 impl ServiceBuild {
     pub(super) fn add_probes(
         &self,
         server: &ServerDraft,
-        key: DestinationKey,
+        (key, method): (DestinationKey, ForwardingMethod),
         cx: &mut Context<'_>,
         tables: &mut Tables,
     ) {
@@ -30,9 +31,21 @@ impl ServiceBuild {
             // Each `host` of an SMTP_CHECK is one of its own; the server is up while all of them pass.
             let places = if check.hosts.is_empty() { core::slice::from_ref(check) } else { &check.hosts };
             for place in places {
-                let Some(target) = target(place, key, default_port, cx) else { continue };
-                let Some(bind) = bind(place, target, cx) else { continue };
-                let pace = place.pace.or(check.pace).or(server.pace).or(self.draft.pace);
+                let written = place.pace.or(check.pace);
+                let pace = written.or(server.pace).or(self.draft.pace);
+                let through = self.through(place, (written.via, pace.via), (key.address, method), cx);
+                let (address, port) = through.map_or((key.address, default_port), |(vip, port)| {
+                    (vip, if port > 0 { port } else { default_port })
+                });
+                let Some(target) = target(place, address, port, cx) else { continue };
+                let Some(mut bind) = bind(place, target, cx) else { continue };
+                if let Some((vip, _)) = through {
+                    bind.via = tables.vias.admit(vip, (key.address, method), place.at);
+                    if bind.via.is_none() {
+                        continue;
+                    }
+                }
+                let bind = (bind != Bind::default()).then(|| Rc::new(bind));
                 let host = server.host.as_deref().or(self.draft.host.as_deref());
                 let checker = tables.checker((check.checker.form().build)(check, host));
                 if let Some(id) = tables.probe(probe(checker, (target, bind), pace), check.at)
@@ -45,9 +58,9 @@ impl ServiceBuild {
     }
 }
 
-fn target(check: &Draft, key: DestinationKey, default_port: u16, cx: &mut Context<'_>) -> Option<SocketAddr> {
+fn target(check: &Draft, default: IpAddr, default_port: u16, cx: &mut Context<'_>) -> Option<SocketAddr> {
     let form = check.checker.form();
-    let address = check.connect_ip.map_or(key.address, |given| given.value);
+    let address = check.connect_ip.map_or(default, |given| given.value);
     if form.transport == Transport::Echo {
         return Some(SocketAddr::new(address, 0));
     }
@@ -65,8 +78,8 @@ fn target(check: &Draft, key: DestinationKey, default_port: u16, cx: &mut Contex
     Some(SocketAddr::new(address, port))
 }
 
-/// `Some(None)` for a probe that is bound to nothing, `None` for one that cannot be.
-fn bind(check: &Draft, target: SocketAddr, cx: &mut Context<'_>) -> Option<Option<Rc<Bind>>> {
+/// `None` for a probe that cannot be bound so.
+fn bind(check: &Draft, target: SocketAddr, cx: &mut Context<'_>) -> Option<Bind> {
     let port = check.bind_port.and_then(|given| u16::try_from(given.value).ok()).unwrap_or(0);
     let any: IpAddr =
         if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -81,9 +94,7 @@ fn bind(check: &Draft, target: SocketAddr, cx: &mut Context<'_>) -> Option<Optio
         return None;
     }
     let source = (check.bind_ip.is_some() || port > 0).then(|| SocketAddr::new(address, port));
-    let bind = Bind { source, link: check.bind_link, mark: check.mark.unwrap_or(0) };
-    let unbound = source.is_none() && bind.link.is_none() && bind.mark == 0;
-    Some((!unbound).then(|| Rc::new(bind)))
+    Some(Bind { source, link: check.bind_link, mark: check.mark.unwrap_or(0), via: None })
 }
 
 fn probe(checker: Checker, (target, bind): (SocketAddr, Option<Rc<Bind>>), pace: Pace) -> Probe {

@@ -33,6 +33,7 @@ pub(super) struct ServiceBuild {
     first: usize,
     first_probe: usize,
     first_use: usize,
+    first_via: usize,
     pub(super) weights: u64,
     /// The block, the line of the group that is being worked on, and which of its addresses.
     node: NodeId,
@@ -57,6 +58,7 @@ impl ServiceBuild {
             first: tables.destinations.len(),
             first_probe: tables.probes.len(),
             first_use: tables.probe_uses.len(),
+            first_via: tables.vias.len(),
             weights: 0,
             node,
             entry: 0,
@@ -101,6 +103,7 @@ impl ServiceBuild {
         self.id = ServiceId::from_index(tables.services.len());
         (self.first, self.first_probe) = (tables.destinations.len(), tables.probes.len());
         (self.first_use, self.weights, self.foreign) = (tables.probe_uses.len(), 0, 0);
+        self.first_via = tables.vias.len();
         true
     }
 
@@ -315,7 +318,7 @@ impl ServiceBuild {
         let (upper, lower) = thresholds(&server, cx);
         let weight = server.weight.or(self.draft.weight).unwrap_or(1);
         let first = tables.probe_uses.len();
-        self.add_probes(&server, key, cx, tables);
+        self.add_probes(&server, (key, method), cx, tables);
         self.weights += u64::from(weight);
         tables.destinations.push(Destination {
             service: self.id,
@@ -338,6 +341,7 @@ impl ServiceBuild {
             tables.destinations.truncate(self.first);
             tables.probe_uses.truncate(self.first_use);
             tables.truncate_probes(self.first_probe);
+            tables.vias.truncate(self.first_via);
             return;
         };
         let (quorum, hysteresis, spec, sorry) = self.once(cx, |this, cx| {
@@ -431,7 +435,7 @@ impl ServiceBuild {
         self.keys.insert(key);
         let (upper, lower) = thresholds(server, cx);
         let first = tables.probe_uses.len();
-        self.add_probes(server, key, cx, tables);
+        self.add_probes(server, (key, method), cx, tables);
         tables.destinations.push(Destination {
             service: self.id,
             key,
@@ -462,7 +466,7 @@ impl ServiceBuild {
     }
 }
 
-fn family_of(address: IpAddr) -> Family {
+pub(super) fn family_of(address: IpAddr) -> Family {
     if address.is_ipv4() { Family::Inet } else { Family::Inet6 }
 }
 

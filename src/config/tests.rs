@@ -26,6 +26,7 @@ mod own;
 mod pools;
 mod service_groups;
 mod tracked;
+mod via;
 
 /// The configuration and its messages in one line each, without file and column.
 fn loaded(text: &str) -> (Config, Vec<String>) {

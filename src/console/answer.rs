@@ -81,9 +81,11 @@ impl Answer {
         let argument = self.request.argument;
         let view = &View { argument: argument.as_str(), ..*view };
         let row = row_of(self.request.command);
-        let renderer = match self.request.format {
+        let Some(renderer) = row.map(|row| match self.request.format {
             Format::Text => row.text,
             Format::Json => row.json,
+        }) else {
+            return false;
         };
         let epoch = *self.epoch.get_or_insert(view.director.epoch());
         if epoch != view.director.epoch() && self.request.format == Format::Text && self.place.is_some() {

@@ -22,6 +22,8 @@ pub enum Command {
     Vrrp,
     /// The kernel's table: made by the shell with the functions of [`super::ipvs`].
     Ipvs,
+    /// The same with the services that lead checks through virtual addresses.
+    IpvsAll,
     /// Checks of real servers.
     Checks,
     /// What was configured, in canonical form.
@@ -192,12 +194,14 @@ impl Row {
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 30] = [
+pub(super) static TABLE: &[Row] = &[
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
           text: show::vrrp::text, json: show::vrrp::json },
     Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln", command: Command::Ipvs,
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "all"], help: "the same, and what checks with via_vip go through", command: Command::IpvsAll,
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "checks"], help: "real servers: last result, reason, next check", command: Command::Checks,
           text: show::checks::text, json: show::checks::json },
@@ -259,9 +263,8 @@ pub(super) static TABLE: [Row; 30] = [
 const GROUPS: [(&str, &str); 2] = [("show", "tables and states"), ("log", "the log as it grows")];
 
 /// The row of a command.
-pub(super) fn row_of(command: Command) -> &'static Row {
-    let [first, ..] = &TABLE;
-    TABLE.iter().find(|row| row.command == command).unwrap_or(first)
+pub(super) fn row_of(command: Command) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.command == command)
 }
 
 /// Why a line is not a command. Displays as a sentence for the operator, safe for a terminal.
@@ -505,7 +508,7 @@ mod tests {
 
     #[test]
     fn every_row_is_reached_by_its_words_and_json_follows_each() {
-        for row in &TABLE {
+        for row in TABLE {
             let line = row.words.join(" ");
             let own = row.words.iter().filter(|word| is_own(word));
             let argument = own.fold(Argument::NONE, |all, word| all.and(word.as_bytes()).unwrap());

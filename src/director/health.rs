@@ -7,6 +7,7 @@ use super::action::{Action, Epoch, SlotId};
 use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
+use super::ipvs_plan::{IpvsPlan, Way};
 use super::journal::Reason;
 use crate::check::{Failure, Recheck, Verdict};
 use crate::config::Config;
@@ -14,9 +15,12 @@ use crate::config::ids::{Id, ProbeId};
 use crate::config::model::{Assumption, Probe};
 use crate::limits::MAX_SLOTS;
 use crate::time::{Duration, Instant};
+use crate::wire::errno::NO_WAY;
 
 /// After a failure of our own the probe is made again after this time.
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
+/// Time for the kernel's table to be programmed at the start.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// What is believed of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +106,11 @@ impl Health {
         self.table.get(id.index())
     }
 
+    /// What is known of all probes.
+    pub fn states(&self) -> impl Iterator<Item = &ProbeState> {
+        self.table.iter()
+    }
+
     /// True unless the probe says that the target is down, or has to say that it is up and did not yet.
     pub fn is_up(&self, id: ProbeId) -> bool {
         self.get(id).is_some_and(|state| matches!(state.belief, Belief::Unproven | Belief::Up))
@@ -166,12 +175,42 @@ impl Health {
     }
 
     /// The next probe to make, if a slot is free.
-    pub(crate) fn poll(&mut self, bus: &Bus) -> Option<Action> {
-        if self.due.is_empty() {
-            return None;
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        (config, plan): (&Config, &IpvsPlan),
+        bus: &mut Bus,
+    ) -> Option<Action> {
+        let way = |id: ProbeId| {
+            let bind = config.probes.get(id.index()).and_then(|probe| probe.bind.as_ref());
+            bind.and_then(|bind| bind.via).map_or(Way::Clear, |via| plan.way(via.service, config))
+        };
+        while self.has_work() {
+            let id = ProbeId::from_index(self.due.pop()?);
+            match way(id) {
+                Way::Clear => return self.begin_probe(id, bus),
+                way @ (Way::Coming | Way::Blocked) => self.put_off(now, id, way, bus),
+            }
         }
+        None
+    }
+
+    /// The hidden service of a probe through a virtual address is not in the kernel: any server might answer, or the
+    /// box itself. It is told only if that does not pass by itself.
+    fn put_off(&mut self, now: Instant, id: ProbeId, way: Way, bus: &mut Bus) {
+        let Some(state) = self.table.get_mut(id.index()) else { return };
+        let wait = if way == Way::Coming && state.last.is_none() { SETTLE } else { LOCAL_RETRY };
+        if way == Way::Blocked {
+            state.last = Some((now, Verdict::Local { errno: NO_WAY }));
+            if !core::mem::replace(&mut state.hindered, true) {
+                bus.record(now, Reason::ProbeHindered(id, Errno(NO_WAY)));
+            }
+        }
+        bus.set(Timer::Probe(id), now + wait);
+    }
+
+    fn begin_probe(&mut self, id: ProbeId, bus: &Bus) -> Option<Action> {
         let slot = self.free.pop()?;
-        let id = ProbeId::from_index(self.due.pop()?);
         let state = self.table.get_mut(id.index())?;
         state.slot = Some(slot);
         if let Some(work) = self.slots.get_mut(usize::from(slot.0)) {

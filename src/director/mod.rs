@@ -229,7 +229,7 @@ impl Director {
                 net_plan.stop(keep.addresses);
                 nftables_plan.stop();
                 route_plan.stop(keep.addresses);
-                ipvs_plan.stop(keep.services);
+                ipvs_plan.stop(keep.services, config);
             }
         }
         self.fire(now);
@@ -268,7 +268,7 @@ impl Director {
         fill(out, left, || net_plan.poll(config, vrrp, links, bus));
         fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
         fill(out, budget.ipvs, || ipvs_plan.poll(now, config, services, bus));
-        fill(out, budget.probes, || health.poll(bus));
+        fill(out, budget.probes, || health.poll(now, (config, ipvs_plan), bus));
         fill(out, budget.route, || {
             let (action, what) = survey.poll(bus)?;
             match what {

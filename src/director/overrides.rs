@@ -210,7 +210,6 @@ pub fn meant<'a>(
     let services = (0..config.services.len()).map(ServiceId::from_index);
     services.filter(move |id| order.service.is_none_or(|one| one == *id)).filter_map(move |service| {
         let id = plan.find_destination((service, order.server), config)?;
-        let destination = config.destinations.get(id.index())?;
         (!config.is_sorry(id)).then_some(id)
     })
 }

@@ -4,6 +4,7 @@
 //! that states, programs, timers and what is known of the kernel survive; ids do not.
 
 use core::hash::{Hash, Hasher};
+use core::net::SocketAddr;
 
 use super::action::Epoch;
 use super::index::Index;
@@ -98,8 +99,9 @@ impl Reload {
         let old = &running.config().probes;
         for (map, probe) in self.maps.probes.iter_mut().zip(&self.config.probes).skip(from).take(SLICE) {
             let same = |id: u32| {
-                old.get(id as usize)
-                    .is_some_and(|one| one.target == probe.target && one.checker == probe.checker)
+                old.get(id as usize).is_some_and(|one| {
+                    Question(one).what() == Question(probe).what() && one.checker == probe.checker
+                })
             };
             *map = self.probes.find(&Question(probe), same);
         }
@@ -231,9 +233,17 @@ impl Former {
 /// What a probe asks of whom; how often does not matter.
 struct Question<'a>(&'a Probe);
 
+impl Question<'_> {
+    /// The target, and which real server answers for it if it is a virtual address: the mark says how to get there.
+    fn what(&self) -> (SocketAddr, Option<u32>) {
+        let bind = self.0.bind.as_ref().filter(|bind| bind.via.is_some());
+        (self.0.target, bind.map(|bind| bind.mark))
+    }
+}
+
 impl Hash for Question<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.target.hash(state);
+        self.what().hash(state);
         // Parameters are compared, not hashed: targets with several checks of one kind are few.
         core::mem::discriminant(&self.0.checker).hash(state);
     }

@@ -100,7 +100,9 @@ impl Services {
             let Some(pool) = self.pools.get_mut(id.index()) else { continue };
             if pool.weight >= service.quorum.saturating_add(service.hysteresis) {
                 pool.quorum = Quorum::Met;
-                bus.record(now, Reason::QuorumGained(id, pool.weight));
+                if !config.is_hidden(id) {
+                    bus.record(now, Reason::QuorumGained(id, pool.weight));
+                }
             } else {
                 bus.record(now, Reason::QuorumAbsent(id, pool.weight));
             }
@@ -212,13 +214,13 @@ impl Services {
         };
         if next != pool.quorum {
             (pool.quorum, pool.since) = (next, now);
-            bus.record(
-                now,
-                match next {
-                    Quorum::Met => Reason::QuorumGained(id, pool.weight),
-                    Quorum::Lost => Reason::QuorumLost(id, pool.weight),
-                },
-            );
+            let reason = match next {
+                Quorum::Met => Reason::QuorumGained(id, pool.weight),
+                Quorum::Lost => Reason::QuorumLost(id, pool.weight),
+            };
+            if !config.is_hidden(id) {
+                bus.record(now, reason);
+            }
         }
         bus.service_changed(id);
     }

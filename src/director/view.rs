@@ -111,6 +111,11 @@ impl Director {
         instance.manners.promotes.then_some((index, *name))
     }
 
+    /// True for a service in the kernel's table that leads our checks through virtual addresses.
+    pub fn is_hidden(&self, key: &genl_ipvs::ServiceKey) -> bool {
+        self.parts.ipvs_plan.find_service(key, &self.config).is_some_and(|id| self.config.is_hidden(id))
+    }
+
     /// The probe of [`Action::Probe`].
     pub fn probe(&self, id: ProbeId) -> Option<&Probe> {
         self.config.probes.get(id.index())

@@ -26,3 +26,4 @@ pub mod sys;
 pub mod sysctl;
 pub mod tty;
 pub mod unix;
+pub mod via;

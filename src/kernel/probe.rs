@@ -69,6 +69,11 @@ impl ProbeSocket {
             // A raw socket has no ports.
             let port = if kind == Kind::Echo { 0 } else { source.port() };
             sockopt::set_socket_reuseaddr(&socket, port != 0)?;
+            if kind == Kind::Stream && port == 0 {
+                // Chosen at connecting, ports of one target follow each other; chosen now, any free one may come back
+                // while IPVS still remembers where it led. Without the option it is as it was.
+                let _ = more::set_bind_address_no_port(&socket);
+            }
             rustix::net::bind(&socket, &SocketAddr::new(source.ip(), port))?;
         }
         Ok(Self(socket))

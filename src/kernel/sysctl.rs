@@ -19,9 +19,16 @@ pub fn set(name: &str, value: &str) -> Result<(), Error> {
 
 /// True if the setting, named as for [`set`], is there and begins with another digit than 0.
 pub fn is_set(name: &str) -> bool {
+    digit(name).is_some_and(|digit| digit != b'0')
+}
+
+/// The first byte of the setting, named as for [`set`]; nothing if it is not there.
+pub fn digit(name: &str) -> Option<u8> {
     let mut value = [0];
     let file = rustix::fs::open(path(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    file.and_then(|file| rustix::io::read(&file, &mut value)) == Ok(1) && value != *b"0"
+    let read = file.and_then(|file| rustix::io::read(&file, &mut value));
+    let [digit] = value;
+    (read == Ok(1)).then_some(digit)
 }
 
 fn path(name: &str) -> String {

@@ -12,7 +12,7 @@ use super::meter::{CLASSES, Work};
 use super::real;
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
-use super::snapshot::Snapshot;
+use super::snapshot::{Rows, Snapshot};
 use crate::console::table::Argument;
 use crate::console::view::{self, Tally};
 use crate::console::{self, Buf, Command, Format, Request, View};
@@ -252,7 +252,10 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
         (Command::Ipvs, Some(family)) if present => {
-            Kind::Table(Box::new(Snapshot::new(family, request.format)))
+            Kind::Table(Box::new(Snapshot::new(family, request.format, Rows::Shown)))
+        }
+        (Command::IpvsAll, Some(family)) if present => {
+            Kind::Table(Box::new(Snapshot::new(family, request.format, Rows::All)))
         }
         (command, _) => match KernelTables::new(command, request.format) {
             Some(tables) => Kind::Table(Box::new(tables)),

@@ -34,3 +34,4 @@ pub mod shell;
 mod signals;
 mod slots;
 mod snapshot;
+mod via;

@@ -31,6 +31,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) meter: &'a Meter,
     /// Shared by all probes; never held across an `await`.
     pub(super) buffer: &'a RefCell<Box<[u8]>>,
+    /// Where it is to come from.
+    pub(super) source: Option<SocketAddr>,
 }
 
 /// Runs dialogue `step` of `probe`. `timer` is the caller's and is set while this runs.
@@ -68,7 +70,9 @@ pub(super) async fn check(around: Surroundings<'_>, probe: &Probe, step: u16, ti
             .await
         }
     };
-    if matches!((verdict, transport), (Verdict::Pass { .. }, Transport::Stream { reply: false })) {
+    // Through a virtual address, IPVS forgets a connection that was reset in 10 s, one that was closed in 2 minutes.
+    let through = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
+    if through || matches!((verdict, transport), (Verdict::Pass { .. }, Transport::Stream { reply: false })) {
         run.stream.io().reset_on_close();
     }
     verdict
@@ -94,7 +98,7 @@ async fn connect(
             Transport::Echo => Kind::Echo,
         };
         let origin = probe.bind.as_ref().map_or(Origin::default(), |bind| Origin {
-            source: bind.source,
+            source: around.source,
             link: bind.link.as_ref().map(|link| link.as_str()),
             mark: bind.mark,
         });

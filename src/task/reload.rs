@@ -16,7 +16,7 @@ use super::load::{Found, Loading, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::Shell;
-use super::{adverts, apply, claims, journal, load, monitor, slots};
+use super::{adverts, apply, claims, journal, load, monitor, slots, via};
 use crate::config::Config;
 use crate::director::reload::{Former, Reload};
 use crate::kernel::clock;
@@ -223,6 +223,7 @@ fn swap(shell: &Rc<Shell>, reload: Reload) -> Former {
     adverts::follow(shell, &before, shell.director.borrow().config());
     claims::follow(shell);
     slots::grow(shell, probes);
+    via::warn(shell.director.borrow().config());
     former
 }
 

@@ -14,7 +14,7 @@ use super::requests::Requests;
 use super::shell::{Options, Parts, Priority, Role, Shell};
 use super::{
     adverts, answers, apply, birth, claims, console, control, echo, ipvs, journal, load, monitor, reload,
-    route, signals, slots,
+    route, signals, slots, via,
 };
 use crate::config::Config;
 use crate::director::Director;
@@ -107,6 +107,7 @@ fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Res
     adverts::grow(shell, links);
     claims::start(shell);
     slots::grow(shell, probes);
+    via::warn(shell.director.borrow().config());
     Ok(())
 }
 

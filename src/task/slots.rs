@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::probe::{self, Surroundings};
 use super::reactor::{Timer, store};
 use super::shell::{Priority, Shell};
+use super::via;
 use crate::config::ids::ProbeId;
 use crate::director::action::{Epoch, SlotId};
 use crate::director::event::Event;
@@ -83,7 +84,16 @@ async fn run(shell: Rc<Shell>, id: SlotId, timer: Timer) {
         let job = poll_fn(|context| poll_job(&shell, id, context)).await;
         let probe = shell.director.borrow().probe(job.probe).cloned();
         let Some(probe) = probe else { continue };
-        let around = Surroundings { reactor: &shell.reactor, meter: &shell.meter, buffer: &shell.reply };
+        let source = via::source(&probe, shell.director.borrow().config());
+        let source = match source {
+            Ok(source) => source,
+            Err(verdict) => {
+                shell.handle(Event::Probed { slot: id, epoch: job.epoch, verdict });
+                continue;
+            }
+        };
+        let (reactor, meter) = (&shell.reactor, &shell.meter);
+        let around = Surroundings { reactor, meter, buffer: &shell.reply, source };
         // Pinned in place: a combinator would keep a second copy of the dialogue in every slot.
         let mut check = core::pin::pin!(probe::check(around, &probe, job.step, &timer));
         let verdict = poll_fn(|context| match poll_changed(&shell, id, context) {
@@ -93,6 +103,7 @@ async fn run(shell: Rc<Shell>, id: SlotId, timer: Timer) {
         .await;
         timer.cancel();
         if let Some(verdict) = verdict {
+            let verdict = via::judge(&probe, verdict);
             shell.handle(Event::Probed { slot: id, epoch: job.epoch, verdict });
         }
     }

@@ -8,19 +8,30 @@ use super::answer::{STATUS_FAILED, STATUS_OK};
 use super::dump::{Dump, Job};
 use super::shell::Shell;
 use crate::console::{Buf, Format, ipvs};
+use crate::director::Director;
 use crate::kernel::netlink::Protocol;
-use crate::limits::{MAX_REAL_SERVERS, MAX_SERVICES};
+use crate::limits::{MAX_REAL_SERVERS, MAX_SERVICES, MAX_VIA};
 use crate::wire::genl_ipvs::{self, DestinationEntry, Info, Request, ServiceEntry};
 
 /// Bytes of the longest row, with room to spare.
 const ROW: usize = 512;
 /// Services read at most: ours and as many of others.
-const MAX_ROWS: usize = 2 * MAX_SERVICES;
+const MAX_ROWS: usize = 2 * MAX_SERVICES + MAX_VIA;
+
+/// Which services are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Those of the configuration, and of others.
+    Shown,
+    /// With those that lead our checks.
+    All,
+}
 
 /// A table that is being read and printed.
 pub(super) struct Snapshot {
     family: u16,
     format: Format,
+    rows: Rows,
     stage: Stage,
     dump: Option<Dump>,
     services: Vec<ServiceEntry>,
@@ -45,10 +56,11 @@ enum Stage {
 
 impl Snapshot {
     /// Nothing read yet; `family` is the number of IPVS in this kernel.
-    pub(super) fn new(family: u16, format: Format) -> Self {
+    pub(super) fn new(family: u16, format: Format, rows: Rows) -> Self {
         Self {
             family,
             format,
+            rows,
             stage: Stage::Open,
             dump: None,
             services: Vec::new(),
@@ -57,7 +69,7 @@ impl Snapshot {
         }
     }
 
-    fn advance(&mut self, out: &mut Buf) -> Result<Option<Stage>, u16> {
+    fn advance(&mut self, director: &Director, out: &mut Buf) -> Result<Option<Stage>, u16> {
         match self.stage {
             Stage::Open => {
                 self.dump = Some(Dump::open(Protocol::Generic)?);
@@ -69,6 +81,9 @@ impl Snapshot {
                 let mut found = core::mem::take(&mut self.services);
                 let ended = self.read(|payload| found.extend(genl_ipvs::parse_service(payload)))?;
                 self.services = found;
+                if self.rows == Rows::Shown {
+                    self.services.retain(|one| !director.is_hidden(&one.key));
+                }
                 self.services.truncate(MAX_ROWS);
                 if !ended {
                     return Ok(Some(Stage::Services));
@@ -162,8 +177,9 @@ impl Snapshot {
 }
 
 impl Job for Snapshot {
-    fn step(&mut self, _: &Shell, out: &mut Buf) -> Option<u8> {
-        match self.advance(out) {
+    fn step(&mut self, shell: &Shell, out: &mut Buf) -> Option<u8> {
+        let advanced = self.advance(&shell.director.borrow(), out);
+        match advanced {
             Ok(Some(stage)) => {
                 self.stage = stage;
                 None

@@ -8,6 +8,15 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Text(pub u16);
 
+/// None of the kernel's: there is no way for a check through a virtual address.
+pub const NO_WAY: u16 = 5_001;
+/// None of the kernel's: what comes back from the virtual address is dropped while the address is here.
+pub const REPLIES_DROPPED: u16 = 5_002;
+/// None of the kernel's: the only own address on the way is a virtual one.
+pub const ONLY_VIRTUAL: u16 = 5_003;
+/// None of the kernel's: IPVS takes no part in anything while its table is a copy of the MASTER's.
+pub const BACKUP_ONLY: u16 = 5_004;
+
 /// Number and text, in order of the number.
 const TEXTS: &[(u16, &str)] = &[
     (1, "operation not permitted"),
@@ -53,6 +62,10 @@ const TEXTS: &[(u16, &str)] = &[
     (111, "connection refused"),
     (112, "host is down"),
     (113, "no route to host"),
+    (NO_WAY, "not in the IPVS table"),
+    (REPLIES_DROPPED, "set accept_local 1, rp_filter 0"),
+    (ONLY_VIRTUAL, "no address of our own: bindto"),
+    (BACKUP_ONLY, "not with vs.backup_only"),
 ];
 
 impl fmt::Display for Text {

@@ -23,7 +23,7 @@ const MAX_STATUSES: usize = 64;
 /// Some lines of a service. `row` is the service for the head of it, the destination for all else.
 pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
     if place.phase == phase::SERVICE {
-        let Some(service) = config.services.get(place.row) else { return Ok(None) };
+        let Some(service) = config.written_services().get(place.row) else { return Ok(None) };
         head(config, service, page)?;
         return Ok(Some(Place::at(phase::SERVER, service.destinations.rows().start)));
     }
@@ -190,7 +190,10 @@ fn check_head(probe: &Probe, destination: &Destination, page: &mut Page<'_>) -> 
     let form = probe.checker.form();
     page.open(2, form.keyword, &"")?;
     let (ip, port) = (probe.target.ip(), probe.target.port());
-    if ip != destination.key.address {
+    let via = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
+    if via {
+        page.line(3, "via_vip", &"on")?;
+    } else if ip != destination.key.address {
         page.line(3, "connect_ip", &ip)?;
     }
     // A checker without ports has 0.
@@ -207,7 +210,7 @@ fn check_head(probe: &Probe, destination: &Destination, page: &mut Page<'_>) -> 
         if let Some(link) = bind.link {
             page.line(3, "bind_if", &link)?;
         }
-        page.numbers(3, &[("fwmark", bind.mark, 0)])?;
+        page.numbers(3, &[("fwmark", if via { 0 } else { bind.mark }, 0)])?;
     }
     page.switch(3, "alpha", probe.assumption == Assumption::Down)?;
     let second = Duration::from_secs(1);

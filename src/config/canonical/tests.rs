@@ -177,6 +177,21 @@ fn every_checker_is_the_same_again() {
 }
 
 #[test]
+fn a_check_through_the_virtual_address_is_the_same_again_and_its_hidden_service_is_not_written() {
+    let text = round(
+        "virtual_server 192.0.2.1 80 {\nprotocol TCP\nlb_kind DR\nvia_vip\nreal_server 192.0.2.8 80 {\nTCP_CHECK {\n}\n}
+real_server 192.0.2.9 80 {\nTCP_CHECK {\nvia_vip off\n}\nTCP_CHECK {\nconnect_port 8080\nbindto 192.0.2.5\n}\n}\n}\n",
+    );
+    assert_eq!(
+        (text.matches("virtual_server").count(), text.matches("via_vip on").count()),
+        (1, 2),
+        "{text}"
+    );
+    assert!(!text.contains("fwmark 1") && !text.contains("connect_ip"), "{text}");
+    assert!(text.contains("            connect_port 8080\n            bindto 192.0.2.5\n"), "{text}");
+}
+
+#[test]
 fn the_services_of_a_group_are_written_one_by_one() {
     let text = "virtual_server_group G {\n192.0.2.1 80\n192.0.2.2-3\nfwmark 7\n}
 virtual_server group G {\nlb_kind NAT\nprotocol TCP\nsorry_server 192.0.2.8 80
@@ -364,6 +379,7 @@ fn paces() -> Vec<BoxedStrategy<String>> {
         line("retry", 0..9_u32),
         line("delay_before_retry", time(999)),
         line("warmup", time(9)),
+        line("via_vip", of(&["", "off"])),
     ]
 }
 

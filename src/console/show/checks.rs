@@ -57,7 +57,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
 }
 
 pub(super) fn service<'a>(view: &View<'a>, row: usize) -> Option<(ServiceId, &'a Service)> {
-    Some((ServiceId::from_index(row), view.director.config().services.get(row)?))
+    Some((ServiceId::from_index(row), view.director.config().written_services().get(row)?))
 }
 
 fn destination<'a>(
@@ -256,6 +256,7 @@ fn probe_json(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result 
     if let (Some(what), Some(state)) = (view.director.probe(id), view.director.health().get(id)) {
         object.field("check", what.checker.name())?;
         object.field("target", Shown(what.target))?;
+        object.field("via_vip", what.bind.as_ref().is_some_and(|bind| bind.via.is_some()))?;
         object.field("state", Shown(Standing(state, what.retry)))?;
         object.field("since", view.now.since(state.since))?;
         object.field("passed", state.last.map(|(_, verdict)| matches!(verdict, Verdict::Pass { .. })))?;

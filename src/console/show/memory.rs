@@ -13,7 +13,7 @@ use crate::limits;
 type Use = (&'static str, usize, usize);
 
 /// All tables.
-fn uses(view: &View<'_>) -> [Use; 10] {
+fn uses(view: &View<'_>) -> [Use; 11] {
     let config = view.director.config();
     let servers = config.services.iter().map(|service| service.real_servers().len()).sum();
     let (busy, _) = view.director.health().slots();
@@ -23,9 +23,10 @@ fn uses(view: &View<'_>) -> [Use; 10] {
         ("interfaces", config.links.len(), limits::MAX_LINKS),
         ("instances", config.instances.len(), limits::MAX_INSTANCES),
         ("addresses", config.addresses.len(), limits::MAX_ADDRESSES),
-        ("services", config.services.len(), limits::MAX_SERVICES),
+        ("services", config.written_services().len(), limits::MAX_SERVICES),
         ("real servers", servers, limits::MAX_REAL_SERVERS),
         ("probes", config.probes.len(), limits::MAX_PROBES),
+        ("servers via VIP", config.hidden as usize, limits::MAX_VIA),
         ("probes under way", busy, limits::MAX_SLOTS),
         ("records", records, limits::MAX_RECORDS),
         ("log bytes", view.log.held, limits::MAX_LOG_BYTES),

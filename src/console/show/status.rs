@@ -8,6 +8,7 @@ use super::memory::write_memory;
 use super::other::write_reload;
 use super::vrrp::last_refusal;
 use super::{misfits, state_word, weights};
+use crate::check::Verdict;
 use crate::config::ids::{Id, InstanceId, ServiceId};
 use crate::config::model::{Service, TrackTarget};
 use crate::console::answer::{Next, Place};
@@ -16,11 +17,12 @@ use crate::console::lines::why::Why;
 use crate::console::lines::{Names, Routing};
 use crate::console::text::{Ago, Count, Fine, Line, SCREEN_WIDTH, Span, clip, clip_path, kib};
 use crate::console::view::{Outcome, View};
+use crate::director::health::ProbeState;
 use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
 use crate::director::track::Effect;
 use crate::director::vrrp::{State, VirtualRouter};
-use crate::wire::errno::Text;
+use crate::wire::errno::{NO_WAY, Text};
 
 /// Before the name of the configuration.
 const CONFIG: &str = "config  ";
@@ -31,7 +33,7 @@ const MAX_ALARMS: usize = 5;
 
 pub(in crate::console) fn text(view: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
     let (instances, services) =
-        (view.director.config().instances.len(), view.director.config().services.len());
+        (view.director.config().instances.len(), view.director.config().written_services().len());
     let mut alarms = 0;
     each_alarm(view, &mut |_| {
         alarms += 1;
@@ -154,7 +156,7 @@ enum Health {
 
 fn pools<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Service, &'a Pool, Health)> + use<'a> {
     let director = view.director;
-    director.config().services.iter().enumerate().filter_map(move |(id, service)| {
+    director.config().written_services().iter().enumerate().filter_map(move |(id, service)| {
         let pool = director.services().pool(ServiceId::from_index(id))?;
         let whole = usize::try_from(pool.alive) == Ok(service.real_servers().len());
         let health = match pool.quorum {
@@ -167,7 +169,7 @@ fn pools<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Service, &'a Pool, He
 }
 
 fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Result {
-    let all = view.director.config().services.len();
+    let all = view.director.config().written_services().len();
     let mut counts = [0_usize; 2];
     let (mut servers, mut alive) = (0, 0);
     for (service, pool, health) in pools(view) {
@@ -287,6 +289,11 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
         let error = plan.error(object, config).map_or(0, |errno| errno.0);
         say(format_args!("{count} routes or rules refused by the kernel: {it}: {}", Text(error)))?;
     }
+    let blocked = |one: &ProbeState| matches!(one.last, Some((_, Verdict::Local { errno: NO_WAY.. })));
+    match view.director.health().states().filter(|one| blocked(one)).count() {
+        0 => {}
+        count => say(format_args!("{} with via_vip not made (show checks)", Count(count, "check")))?,
+    }
     match route.troubled() {
         0 => {}
         count => say(format_args!("{count} addresses refused by the kernel (show vrrp)"))?,
@@ -403,7 +410,7 @@ fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
             "available",
             !matches!(view.director.ipvs_plan().availability(), Availability::Absent(_)),
         )?;
-        counts.field("services", view.director.config().services.len())?;
+        counts.field("services", view.director.config().written_services().len())?;
         counts.field("quorum_lost", count(Health::Lost))?;
         counts.field("incomplete", count(Health::Lame))?;
         counts.field(

@@ -4,7 +4,7 @@
 use core::fmt::{self, Write};
 
 use super::{checks, labelled, line, state_word, vrrp, weights};
-use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, RouteId, RuleId, ServiceId};
+use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, ProbeId, RouteId, RuleId, ServiceId};
 use crate::config::model::Destination;
 use crate::console::answer::{Next, Place};
 use crate::console::endpoint::{Endpoint, names_service};
@@ -170,7 +170,7 @@ const MOST: usize = 16;
 
 fn server(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {
     let config = view.director.config();
-    let Some(destination) = config.destinations.get(row) else { return Ok(None) };
+    let Some(destination) = config.written_destinations().get(row) else { return Ok(None) };
     let id = DestinationId::from_index(row);
     let found = is_called(view, format_args!("{}", Names(config).server(id)))
         || Endpoint::parse(view.argument).is_some_and(|one| one.server() == destination.key);
@@ -198,13 +198,25 @@ fn failures(view: &View<'_>, destination: &Destination, out: &mut dyn Write) -> 
     Ok(())
 }
 
+/// How a check gets to the real server through the virtual address.
+fn through(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result {
+    let Some(probe) = view.director.probe(id) else { return Ok(()) };
+    match probe.bind.as_ref().filter(|bind| bind.via.is_some()) {
+        None => Ok(()),
+        Some(bind) => line(out, format_args!("    through VIP {}, by mark {}", probe.target, bind.mark)),
+    }
+}
+
 fn server_lines(view: &View<'_>, id: DestinationId, out: &mut dyn Write) -> fmt::Result {
     let config = view.director.config();
     let Some(destination) = config.destinations.get(id.index()) else { return Ok(()) };
     let probes = config.probes_of(destination);
-    checks::destination_line(view, id, probes.first().copied(), out)?;
-    for probe in probes.iter().skip(1).take(MOST) {
+    if probes.is_empty() {
+        checks::destination_line(view, id, None, out)?;
+    }
+    for probe in probes.iter().take(MOST) {
         checks::destination_line(view, id, Some(*probe), out)?;
+        through(view, *probe, out)?;
     }
     if let Some(errno) = view.director.ipvs_plan().destination_error(id) {
         line(out, format_args!("    the kernel refused it: {}", Text(errno.0)))?;

@@ -3,13 +3,14 @@
 use super::{Availability, FIND_INTERVAL, IpvsPlan, Next, Setup};
 use crate::config::Config;
 use crate::config::ids::{DestinationId, Id, ServiceId};
+use crate::config::via::is_reserved;
 use crate::director::action::{Action, Change, DestinationRef, Dump, Epoch, ServiceRef};
 use crate::director::bus::{Bus, Timer};
 use crate::director::event::Errno;
 use crate::director::journal::Reason;
 use crate::director::ledger::{Gravity, Settled, rung_delay};
 use crate::time::Instant;
-use crate::wire::genl_ipvs::{DestinationSpec, ServiceSpec};
+use crate::wire::genl_ipvs::{DestinationSpec, ServiceKey, ServiceSpec};
 
 /// No destination has this weight: one that is there with an unknown spec differs from every wish.
 pub(super) const UNKNOWN_WEIGHT: u32 = u32::MAX;
@@ -152,7 +153,10 @@ impl IpvsPlan {
         if let (Err((errno, _)), Some(id)) = (outcome, id) {
             bus.record(now, Reason::ServiceFailed(id, change, errno));
         }
-        if id.is_none() && settled == Settled::Done && mirror.is_none() {
+        let retired = row.checked_sub(config.services.len()).and_then(|row| self.retired.get(row));
+        let is_told =
+            |key: &ServiceKey| !matches!(key, ServiceKey::Mark { mark, .. } if is_reserved(mark.get()));
+        if retired.is_some_and(is_told) && settled == Settled::Done && mirror.is_none() {
             bus.record(now, Reason::ServiceRetired);
         }
         climb_later(now, settled, bus);

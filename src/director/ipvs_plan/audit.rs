@@ -1,5 +1,6 @@
 //! The comparison with the kernel's table: all services, then the destinations of each service, one dump at a time.
 
+use super::hidden::is_about_hidden;
 use super::{Availability, IpvsPlan, Setup, Stranger};
 use crate::config::Config;
 use crate::config::ids::{DestinationId, Id, ServiceId};
@@ -158,7 +159,7 @@ impl IpvsPlan {
         let before = known.replace(entry.spec);
         if self.audit.passed && row < config.services.len() && before.is_some() {
             let id = ServiceId::from_index(row);
-            self.drift(now, Reason::ServiceDiffers(id), bus);
+            self.drift(now, Reason::ServiceDiffers(id), config, bus);
         }
         if before.is_none() && row < config.services.len() {
             // Somebody else added it: its destinations have waited for it.
@@ -178,7 +179,7 @@ impl IpvsPlan {
         let Some((_, Dump::Destinations(service))) = self.audit.asked else { return };
         let Some(row) = self.find_destination((service, entry.key), config).map(Id::index) else {
             if !self.drain.see(service, entry) {
-                self.handle_stranger(now, service, entry, bus);
+                self.handle_stranger(now, (service, entry), config, bus);
             }
             return;
         };
@@ -192,12 +193,18 @@ impl IpvsPlan {
         let before = known.replace(entry.spec);
         if self.audit.passed && before.is_some() {
             let id = DestinationId::from_index(row);
-            self.drift(now, Reason::DestinationDiffers(id, entry.spec.weight), bus);
+            self.drift(now, Reason::DestinationDiffers(id, entry.spec.weight), config, bus);
         }
         self.allow(row, Some(()));
     }
 
-    fn handle_stranger(&mut self, now: Instant, service: ServiceId, entry: &DestinationEntry, bus: &mut Bus) {
+    fn handle_stranger(
+        &mut self,
+        now: Instant,
+        (service, entry): (ServiceId, &DestinationEntry),
+        config: &Config,
+        bus: &mut Bus,
+    ) {
         let stranger = Stranger { service, key: entry.key };
         let known = |one: &Stranger| (one.service, one.key) == (stranger.service, stranger.key);
         if self.stopping
@@ -206,14 +213,14 @@ impl IpvsPlan {
         {
             return;
         }
-        self.drift(now, Reason::DestinationStrange(service, entry.key), bus);
+        self.drift(now, Reason::DestinationStrange(service, entry.key), config, bus);
         if self.audit.permit == Some(Permit::Granted) {
             self.strangers.push(stranger);
         }
     }
 
     /// Drift: recorded, counted, and repaired if repairs are allowed. A whole pass counts as one repair.
-    fn drift(&mut self, now: Instant, reason: Reason, bus: &mut Bus) {
+    fn drift(&mut self, now: Instant, reason: Reason, config: &Config, bus: &mut Bus) {
         if self.audit.permit.is_none() {
             self.repairs_total += 1;
             self.lapse(now);
@@ -223,7 +230,9 @@ impl IpvsPlan {
             }
             self.audit.permit = Some(permit);
         }
-        bus.record(now, reason);
+        if !is_about_hidden(reason, config) {
+            bus.record(now, reason);
+        }
     }
 
     /// Marks a row for comparison if repairs are allowed in this pass; `destination` tells which table.
@@ -285,7 +294,7 @@ impl IpvsPlan {
                 if row < config.services.len() {
                     let id = ServiceId::from_index(row);
                     if self.audit.passed {
-                        self.drift(now, Reason::ServiceMissing(id), bus);
+                        self.drift(now, Reason::ServiceMissing(id), config, bus);
                     }
                     self.service_settled(id, (Change::Remove, false), config);
                 }
@@ -310,7 +319,7 @@ impl IpvsPlan {
                     *mirror = None;
                 }
                 if self.audit.passed {
-                    self.drift(now, Reason::DestinationMissing(DestinationId::from_index(row)), bus);
+                    self.drift(now, Reason::DestinationMissing(DestinationId::from_index(row)), config, bus);
                 }
                 self.allow(row, Some(()));
             }

@@ -8,6 +8,7 @@ mod adopt;
 mod answer;
 mod audit;
 mod drain;
+mod hidden;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ServiceKey, Servic
 use audit::Audit;
 use drain::Drain;
 pub use drain::Draining;
+pub(crate) use hidden::Way;
 
 /// Whether there is an IPVS to speak to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,7 +252,9 @@ impl IpvsPlan {
 
     /// A service's wish: its spec, or absence.
     fn service_wish(&self, row: usize, config: &Config) -> Option<ServiceSpec> {
-        if self.stopping { None } else { config.services.get(row).map(|service| service.spec) }
+        let hidden = config.is_hidden(ServiceId::from_index(row));
+        let ends = self.stopping && (!self.keep || hidden);
+        if ends { None } else { config.services.get(row).map(|service| service.spec) }
     }
 
     fn destination_wish(&self, row: usize, config: &Config, services: &Services) -> Option<DestinationSpec> {
@@ -295,7 +299,7 @@ impl IpvsPlan {
                 Some(Action::FindIpvs { epoch: bus.epoch })
             }
             Availability::Present(setup) if setup != Setup::Done => self.poll_setup(setup, bus),
-            Availability::Present(_) if self.keep => None,
+            Availability::Present(_) if self.keep => self.poll_removal(config, services, bus),
             Availability::Present(_) if self.audit.first_pass_pending() => self.poll_audit(now, config, bus),
             Availability::Present(_) => self
                 .poll_service(config, bus)
@@ -422,7 +426,7 @@ impl IpvsPlan {
             Availability::Unknown => true,
             Availability::Present(Setup::Asked(..)) => false,
             Availability::Present(setup) if setup != Setup::Done => true,
-            Availability::Present(_) if self.keep => false,
+            Availability::Present(_) if self.keep => !self.services.removals.is_empty(),
             Availability::Present(_) => self.has_changes() || self.audit.wants_dump(),
             Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => false,
         }
@@ -442,19 +446,15 @@ impl IpvsPlan {
     pub(crate) fn is_done(&self) -> bool {
         let idle = self.services.is_answered() && self.destinations.is_answered();
         match self.availability {
-            Availability::Present(_) => self.keep || (idle && !self.has_changes()),
+            Availability::Present(_) if self.keep => {
+                self.services.removals.is_empty() && self.services.is_answered()
+            }
+            Availability::Present(_) => idle && !self.has_changes(),
             Availability::Unneeded
             | Availability::Unknown
             | Availability::Asking(_)
             | Availability::Absent(_) => true,
         }
-    }
-
-    /// The box stops; `keep` leaves the table as it is.
-    pub(crate) fn stop(&mut self, keep: bool) {
-        (self.stopping, self.keep) = (true, keep);
-        self.audit.stop();
-        self.services.mark_all();
     }
 }
 

@@ -33,6 +33,14 @@ pub fn set_mark(socket: impl AsFd, mark: u32) -> Result<(), Errno> {
     set_bytes(socket, libc::SOL_SOCKET, libc::SO_MARK, &mark.to_ne_bytes())
 }
 
+/// The port of a bound address is chosen when it connects (`IP_BIND_ADDRESS_NO_PORT`, ip(7)); for IPv6 as well.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_bind_address_no_port(socket: impl AsFd) -> Result<(), Errno> {
+    set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
 /// We write the IPv4 header ourselves (`IP_HDRINCL`, raw(7)).
 ///
 /// # Errors

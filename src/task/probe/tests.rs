@@ -39,7 +39,8 @@ fn run(listener: &TcpListener, probe: &Probe, mut server: impl FnMut(&mut Std)) 
     let reactor = Reactor::new(4, 2).unwrap();
     let (timer, beat) = (reactor.timer().unwrap(), reactor.timer().unwrap());
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
-    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer };
+    let source = probe.bind.as_ref().and_then(|bind| bind.source);
+    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer, source };
     let executor = LocalExecutor::new();
     let start = clock::now();
     let check = executor.spawn(check(around, probe, 0, &timer));
@@ -186,7 +187,8 @@ fn a_server_that_resets_during_the_dialogue_is_broken_and_not_silent() {
 #[test]
 fn a_source_address_that_is_not_ours_is_our_fault() {
     let (listener, address) = listener();
-    let bind = Some(Rc::new(Bind { source: Some("192.0.2.77:0".parse().unwrap()), link: None, mark: 0 }));
+    let bind =
+        Some(Rc::new(Bind { source: Some("192.0.2.77:0".parse().unwrap()), link: None, mark: 0, via: None }));
     let (verdict, _) = run(&listener, &Probe { bind, ..probe(address, Checker::Tcp(TcpCheck)) }, |_| {});
     assert_eq!(verdict, Verdict::Local { errno: 99 });
 }
@@ -198,7 +200,7 @@ fn run_udp(checker: Checker, answer: impl Fn(&[u8]) -> Option<Vec<u8>>) -> (Verd
     let reactor = Reactor::new(4, 2).unwrap();
     let (timer, beat) = (reactor.timer().unwrap(), reactor.timer().unwrap());
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
-    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer };
+    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer, source: None };
     let probe = probe(server.local_addr().unwrap(), checker);
     let executor = LocalExecutor::new();
     let start = clock::now();

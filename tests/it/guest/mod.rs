@@ -71,6 +71,11 @@ fn operate() {
     run("operate", Guest::new(), 2, secs(300));
 }
 
+#[test]
+fn via() {
+    run("via", Guest::new(), 2, secs(400));
+}
+
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
 #[test]
 fn buffers() {

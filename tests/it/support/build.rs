@@ -176,6 +176,7 @@ impl Builder {
             variables: Box::default(),
             services: rows.services.into(),
             destinations: rows.destinations.into(),
+            hidden: 0,
             probes: rows.probes.into(),
             probe_uses: rows.probe_uses.into(),
             appliance: lvsbox::config::model::Appliance::default(),

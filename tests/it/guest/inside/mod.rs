@@ -10,6 +10,7 @@ mod proofs;
 mod quorum;
 mod tables;
 mod traffic;
+mod via;
 
 use std::time::Duration;
 
