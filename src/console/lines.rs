@@ -8,6 +8,7 @@ mod filter;
 mod names;
 mod refusals;
 mod routing;
+mod tracked;
 mod weights;
 pub mod why;
 
@@ -17,7 +18,6 @@ use core::net::IpAddr;
 use crate::check::Failure;
 use crate::config::ids::{AddressId, DestinationId, GroupId, Id, InstanceId, LinkId, ProbeId, ServiceId};
 use crate::config::model::OnFailure;
-use crate::config::model::TrackTarget;
 use crate::director::Director;
 use crate::director::action::Change;
 use crate::director::event::{DumpError, Errno};
@@ -105,7 +105,6 @@ impl<'a> Teller<'a> {
             Reason::EqualAdvert(id, rival) => self.equal(id, rival),
             Reason::LowerDiscarded(id, Rival { from, theirs, .. }) => self.about(Info, id, format_args!("received lower priority ({theirs}) advert from {from} - discarding")),
             Reason::LowerAnswered(id, rival) => self.lower(id, rival),
-            Reason::VariableSet(id, value) => self.say(Info, format_args!("track_file {} set to {value} by the operator", names.variable(id))),
             Reason::PriorityChanged(id, from, to) => self.about(Info, id, format_args!("Changing effective priority from {from} to {to}")),
             Reason::Rejected(id, reject, from, seen) => refusals::tell(self, id, (reject, seen), from),
             Reason::PeerMended(id, from) => self.about(Info, id, format_args!("adverts from {from} agree with our configuration again")),
@@ -151,9 +150,7 @@ impl<'a> Teller<'a> {
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
-            Reason::WokeLate(id, late) => self.about(Warning, id, format_args!("the next advert is {late} s late: another router may be MASTER")),
-            Reason::AlarmsCleared(count) => self.say(Info, format_args!("{count} alarms cleared by the operator")),
-            Reason::RouteTracked(id, there) => self.say(if there { Info } else { Warning }, format_args!("{} is {}", names.tracked(TrackTarget::Route(id)), if there { "there" } else { "missing" })),
+            Reason::VariableSet(..) | Reason::WokeLate(..) | Reason::AlarmsCleared(_) | Reason::RouteTracked(..) => tracked::tell(self, reason),
             Reason::ReliefChanged(id, there) => self.relief_changed(id, there),
             Reason::ChecksSuspended(id) => self.checks_moved("Suspending", id),
             Reason::ChecksResumed(id) => self.checks_moved("Activating", id),

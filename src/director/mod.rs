@@ -24,6 +24,7 @@ pub mod health;
 mod index;
 pub mod ipvs_plan;
 pub mod journal;
+mod large;
 pub mod ledger;
 pub mod links;
 pub mod net_plan;
@@ -51,6 +52,7 @@ use groups::Groups;
 use health::Health;
 use ipvs_plan::IpvsPlan;
 use journal::Reason;
+use large::Large;
 use links::Links;
 use net_plan::NetPlan;
 use nftables_plan::NftablesPlan;
@@ -93,42 +95,8 @@ pub(crate) struct Parts {
     presence: Presence,
 }
 
-/// The tables with a row for each real server or probe: milliseconds of work together, so a reload makes them one by one.
-#[derive(Debug, Default)]
-pub(crate) struct Large {
-    bus: Option<Bus>,
-    health: Option<Health>,
-    services: Option<Services>,
-    ipvs_plan: Option<IpvsPlan>,
-}
-
-impl Large {
-    /// Makes the next one; false if there is none.
-    fn step(&mut self, config: &Config, now: Instant) -> bool {
-        if self.bus.is_none() {
-            self.bus = Some(Bus::new(config, Epoch::default()));
-        } else if self.health.is_none() {
-            self.health = Some(Health::new(config, now));
-        } else if self.services.is_none() {
-            self.services = Some(Services::new(config, now));
-        } else if self.ipvs_plan.is_none() {
-            self.ipvs_plan = Some(IpvsPlan::new(config));
-        } else {
-            return false;
-        }
-        true
-    }
-}
-
 impl Parts {
-    /// Empty tables for `config`, but for the keys of its services ([`IpvsPlan::enter`]).
-    fn new(config: &Config, now: Instant) -> Self {
-        let mut large = Large::default();
-        while large.step(config, now) {}
-        Self::of(large, config, now)
-    }
-
-    /// The same around tables that were made one by one.
+    /// Empty tables for `config` around those that were made one by one.
     fn of(large: Large, config: &Config, now: Instant) -> Self {
         Self {
             bus: large.bus.unwrap_or_else(|| Bus::new(config, Epoch::default())),

@@ -258,7 +258,10 @@ impl<'a> Judge<'a> {
     /// has told of its interface.
     fn priority(&self, world: &World, id: usize) -> u8 {
         let router = world.nodes[id].as_ref().and_then(|node| node.director.vrrp().get(InstanceId(0)));
-        router.map_or(self.settings[id].priority, |router| router.priority)
+        match self.settings[id] {
+            Settings { priority, weight: 0, .. } if priority != 255 => priority,
+            own => router.map_or(own.priority, |router| router.priority),
+        }
     }
 
     /// What is wrong now, be it for a moment or for long.
@@ -290,7 +293,7 @@ impl<'a> Judge<'a> {
                 let wished = own.effective(up);
                 let router = node.director.vrrp().get(InstanceId(0));
                 // Of two owners one is demoted.
-                wished != 255 && router.is_some_and(|router| router.priority != wished)
+                own.weight != 0 && wished != 255 && router.is_some_and(|router| router.priority != wished)
             };
             mark(&mut self.misjudged[id], runs.is_some_and(wrong), now);
             let apart = |node: &Node| {
