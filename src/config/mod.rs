@@ -28,6 +28,7 @@ mod iproute;
 mod link_rules;
 mod manner;
 mod own;
+mod pool;
 mod probe_build;
 mod refused;
 mod route;

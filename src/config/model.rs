@@ -449,38 +449,13 @@ impl Instance {
     }
 }
 
-impl Service {
-    /// The real servers.
-    pub fn real_servers(&self) -> Range<DestinationId> {
-        let rows = self.destinations.rows();
-        Range::new(rows.start, rows.end.saturating_sub(self.sorry.len()))
-    }
-
-    /// True for one of its sorry servers.
-    pub fn is_sorry(&self, id: DestinationId) -> bool {
-        self.sorry.contains(id)
-    }
-}
-
 impl Config {
-    /// True for a sorry server.
-    pub fn is_sorry(&self, id: DestinationId) -> bool {
-        let service =
-            self.destinations.get(id.index()).and_then(|one| self.services.get(one.service.index()));
-        service.is_some_and(|service| service.is_sorry(id))
-    }
-
     /// The instance's unicast peers; empty for multicast.
     pub fn peers_of(&self, instance: &Instance) -> &[Peer] {
         match &instance.transport {
             Transport::Multicast(_) => &[],
             Transport::Unicast { peers } => rows(&self.peers, peers),
         }
-    }
-
-    /// True if a real server gets packets as they came (DR, TUN).
-    pub fn forwards_unchanged(&self) -> bool {
-        self.destinations.iter().any(|one| one.method != ForwardingMethod::Masquerade)
     }
 
     /// What is configured for an interface.

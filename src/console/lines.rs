@@ -6,6 +6,7 @@
 
 mod filter;
 mod names;
+mod pools;
 mod refusals;
 mod routing;
 mod tracked;
@@ -66,9 +67,6 @@ pub fn tell(director: &Director, record: &Record, say: &mut dyn FnMut(Severity, 
     let first = record.at == director.services().began();
     Teller { director, names: Names(director.config()), first, say }.tell(record.reason);
 }
-
-/// Real servers that are named when the checks of a whole service rest.
-const MAX_CHECK_LINES: usize = 32;
 
 struct Teller<'a> {
     director: &'a Director,
@@ -134,8 +132,7 @@ impl<'a> Teller<'a> {
             Reason::ServiceMissing(id) => self.say(Warning, format_args!("VS {} was removed by somebody: adding it again", names.service(id))),
             Reason::ServiceDiffers(id) => self.say(Warning, format_args!("VS {} was changed by somebody: setting it back", names.service(id))),
             Reason::ServiceFailed(id, change, errno) => self.service_failed(id, change, errno),
-            Reason::DestinationMissing(id) => self.drift(id, format_args!("was removed by somebody: adding it again")),
-            Reason::DestinationDiffers(id, weight) => self.drift(id, format_args!("was changed by somebody (weight {weight}): setting it back")),
+            Reason::DestinationMissing(id) | Reason::DestinationDiffers(id, _) => self.drift(id, reason),
             Reason::DestinationStrange(service, key) => self.stranger(service, key),
             Reason::DestinationFailed(id, change, errno) => self.destination_failed(id, change, errno),
             Reason::DumpFailed(family, error) => self.dump_failed(family, error),
@@ -151,10 +148,8 @@ impl<'a> Teller<'a> {
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
             Reason::VariableSet(..) | Reason::WokeLate(..) | Reason::AlarmsCleared(_) | Reason::RouteTracked(..) => tracked::tell(self, reason),
-            Reason::ReliefChanged(id, there) => self.relief_changed(id, there),
-            Reason::ChecksSuspended(id) => self.checks_moved("Suspending", id),
-            Reason::ChecksResumed(id) => self.checks_moved("Activating", id),
             Reason::Overridden(..) | Reason::RiseStarted(_) | Reason::DrainStarted(..) | Reason::DrainEnded(..) => weights::tell(self, reason),
+            Reason::ReliefChanged(..) | Reason::ChecksSuspended(_) | Reason::ChecksResumed(_) => pools::tell(self, reason),
         }
     }
 
@@ -294,9 +289,14 @@ impl<'a> Teller<'a> {
         self.say(Error, format_args!("{} VS {}: {cause}; {next}", verb(change), names.service(id)));
     }
 
-    fn drift(&mut self, id: DestinationId, what: fmt::Arguments<'_>) {
+    fn drift(&mut self, id: DestinationId, reason: Reason) {
         let (server, service) = (self.names.server(id), self.names.service_of(id));
-        self.say(Warning, format_args!("Service {server} of VS {service} {what}"));
+        let head = format_args!("Service {server} of VS {service} was");
+        if let Reason::DestinationDiffers(_, weight) = reason {
+            self.say(Warning, format_args!("{head} changed by somebody (weight {weight}): setting it back"));
+        } else {
+            self.say(Warning, format_args!("{head} removed by somebody: adding it again"));
+        }
     }
 
     fn stranger(&mut self, service: ServiceId, key: DestinationKey) {
@@ -359,38 +359,6 @@ impl<'a> Teller<'a> {
         let (server, service) = (self.names.server(id), self.names.service_of(id));
         let kind = if self.names.0.is_sorry(id) { "sorry server" } else { "service" };
         self.say(Info, format_args!("{word} {kind} {server} {link} VS {service}"));
-    }
-
-    fn has_relief(&self, id: ServiceId) -> bool {
-        self.director.services().pool(id).is_some_and(|pool| pool.relief)
-    }
-
-    fn relief_changed(&mut self, id: ServiceId, there: bool) {
-        let vs = self.names.service(id);
-        if there {
-            self.say(Info, format_args!("Removing alive servers from the pool for VS {vs}"));
-        } else {
-            let line = format_args!("No sorry server of VS {vs} is alive: its alive servers go on");
-            self.say(Warning, line);
-            self.say(Info, format_args!("Adding alive servers to the pool for VS {vs}"));
-        }
-    }
-
-    /// A line for each server that is checked, as operators look for it; the first ones of many.
-    fn checks_moved(&mut self, word: &str, id: ServiceId) {
-        let (names, vs) = (self.names, self.names.service(id));
-        let Some(service) = names.0.services.get(id.index()) else { return };
-        let checked = |id: &DestinationId| {
-            names.0.destinations.get(id.index()).is_some_and(|one| !one.probes.is_empty())
-        };
-        for id in service.destinations.iter().filter(checked).take(MAX_CHECK_LINES) {
-            let server = names.server(id);
-            self.say(Info, format_args!("{word} healthchecker for service {server} for VS {vs}"));
-        }
-        let rest = service.destinations.iter().filter(checked).count().saturating_sub(MAX_CHECK_LINES);
-        if rest > 0 {
-            self.say(Info, format_args!("{word} healthchecker for {rest} more services for VS {vs}"));
-        }
     }
 
     fn quorum_gained(&mut self, id: ServiceId, weight: u32) {

@@ -20,7 +20,8 @@ fn run(group: &str, guest: Guest, threads: u32, within: Duration) {
     let guest = guest.env("LVSBOX_BIN", binary.to_str().unwrap()).env("RUST_BACKTRACE", "0");
     // For work on one of them: `LAB_INSIDE=nat cargo test --test it guest::traffic`.
     let filter = std::env::var("LAB_INSIDE").map_or(filter.clone(), |name| format!("{filter}{name}"));
-    let outcome = guest.run(&[program.to_str().unwrap(), "--ignored", &filter, &threads], within);
+    let outcome =
+        guest.run(&[program.to_str().unwrap(), "--ignored", "--show-output", &filter, &threads], within);
     for line in outcome.output.lines() {
         println!("{group}: {line}");
     }
