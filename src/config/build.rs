@@ -11,8 +11,8 @@ use super::codes::LIMIT;
 use super::ids::{Id, InstanceId, LinkId, ProbeId};
 use super::keywords::RootDraft;
 use super::model::{
-    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
-    Tracker, Variable, VirtualAddress,
+    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, SyncDaemon,
+    TextsBuilder, Tracker, Variable, VirtualAddress,
 };
 use super::routing::{Route, RoutePlace, Rule};
 use crate::check::Checker;
@@ -107,6 +107,7 @@ pub(super) struct Tables {
     pub(super) repeat_count: Count,
     /// Lines of groups.
     pub(super) entry_count: Count,
+    pub(super) sync_daemon: Option<SyncDaemon>,
     link_count: Count,
     probe_count: Count,
     links: Vec<LinkName>,
@@ -120,6 +121,7 @@ impl Default for Tables {
     fn default() -> Self {
         Self {
             texts: TextsBuilder::default(),
+            sync_daemon: None,
             instances: Vec::new(),
             groups: Vec::new(),
             members: Vec::new(),
@@ -251,6 +253,8 @@ impl Tables {
                 flush_at_start: global.flush,
                 startup_delay: global.behaviour.startup_delay,
                 delay_after_boot: global.behaviour.delay_after_boot,
+                flush_on_stop: global.flush_on_stop,
+                sync_daemon: self.sync_daemon,
             },
             texts: self.texts.finish(),
             links: self.links.into(),

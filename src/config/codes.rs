@@ -60,6 +60,8 @@ pub const FLAG: Code = Code(309);
 pub const THRESHOLD: Code = Code(310);
 /// A check without a port.
 pub const NO_PORT: Code = Code(311);
+/// A sync daemon that is one too many, or follows an instance that is not there.
+pub const SYNC_DAEMON: Code = Code(312);
 /// More objects than fit.
 pub const LIMIT: Code = Code(401);
 /// A second block of the same interface, or a VLAN on itself.

@@ -37,6 +37,7 @@ mod service_build;
 mod service_group;
 mod service_spec;
 mod static_build;
+mod sync_daemon;
 mod track;
 
 #[cfg(test)]

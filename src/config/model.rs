@@ -15,7 +15,7 @@ use super::ids::{
 use super::routing::{Route, Rule};
 use crate::check::Checker;
 use crate::time::Duration;
-use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
+use crate::wire::genl_ipvs::{DaemonSpec, DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
 use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
 pub use behaviour::{LinkRules, Manners, Peer, Ttls};
@@ -121,6 +121,21 @@ pub struct Global {
     pub startup_delay: Duration,
     /// `vrrp_delay_after_boot`: no VRRP for so long after the boot of the machine.
     pub delay_after_boot: Duration,
+    /// `lvs_flush_on_stop`: empty the kernel's table at the stop, services of others included.
+    pub flush_on_stop: bool,
+    /// `lvs_sync_daemon`: the kernel tells connections to the other director.
+    pub sync_daemon: Option<SyncDaemon>,
+}
+
+/// `lvs_sync_daemon`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncDaemon {
+    /// The interface.
+    pub link: LinkId,
+    /// Sends while this one is MASTER and takes over otherwise; without one both at once.
+    pub instance: Option<InstanceId>,
+    /// How it is run.
+    pub spec: DaemonSpec,
 }
 
 /// IPVS connection timeouts in seconds (1 to 2,678,400); `None` leaves the kernel's value.

@@ -264,7 +264,7 @@ impl Bench {
                         };
                         self.director.handle(now, Event::Address { entry: &entry, source: Source::Dump });
                     }
-                    Dump::Routes | Dump::Rules | Dump::Services | Dump::Destinations(_) => {}
+                    Dump::Routes | Dump::Rules | Dump::Services | Dump::Destinations(_) | Dump::Daemons => {}
                 }
                 self.director.handle(now, Event::Dumped { action, result: Ok(()) });
             }
@@ -289,6 +289,8 @@ impl Bench {
             | Action::FlushIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::Service { .. }
+            | Action::Daemon { .. }
+            | Action::ReadTimeouts { .. }
             | Action::Destination { .. } => {
                 self.director.handle(now, Event::Applied { action, result: ok });
             }

@@ -4,6 +4,7 @@
 //! A record may give several lines; each is handed to a callback as `fmt::Arguments`, so that nothing is allocated.
 //! Ids belong to the configuration in force: read the journal before a reload swaps it.
 
+mod daemon;
 mod filter;
 mod names;
 mod refusals;
@@ -141,6 +142,7 @@ impl<'a> Teller<'a> {
             Reason::QuorumAbsent(id, weight) => self.quorum_absent(id, weight),
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
+            Reason::DaemonChanged(..) | Reason::DaemonFailed(..) | Reason::DaemonMissing(_) | Reason::DaemonDiffers(_) => daemon::tell(self, &reason),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
         }
     }

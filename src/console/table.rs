@@ -4,6 +4,7 @@
 use core::fmt;
 
 use super::answer::Renderer;
+use super::ipvs::View;
 use super::show;
 use super::text::Clean;
 use crate::limits::MAX_COMMAND_BYTES;
@@ -61,6 +62,12 @@ pub enum Command {
     Why,
     /// Name and version.
     Version,
+    /// A view of IPVS: made by the shell. The argument says of which services, and whether in full digits.
+    IpvsOf(View),
+    /// Set the counters of services to zero: by the shell.
+    ZeroIpvs,
+    /// Another command, again and again: by the shell. The argument is that command, perhaps behind seconds.
+    Watch,
 }
 
 /// How the answer shall look.
@@ -141,10 +148,12 @@ const ADDRESS: &str = "ADDRESS";
 const WORD: &str = "WORD";
 /// The same for a number.
 const VALUE: &str = "VALUE";
+/// The same for a command of several words.
+const COMMAND: &str = "COMMAND";
 
 /// True if a row's word stands for one of the operator's.
 fn is_own(word: &str) -> bool {
-    [NAME, ADDRESS, WORD, VALUE].contains(&word)
+    [NAME, ADDRESS, WORD, VALUE, COMMAND].contains(&word)
 }
 
 /// Behind every other command.
@@ -154,16 +163,46 @@ impl Row {
     fn takes_argument(&self) -> bool {
         self.words.iter().any(|word| is_own(word))
     }
+
+    /// True for a word of the operator's that may stand behind those of the row.
+    fn takes_behind(&self, word: &[u8]) -> bool {
+        match self.command {
+            Command::Watch => true,
+            Command::Ipvs | Command::IpvsOf(_) | Command::ZeroIpvs => {
+                [b"exact".as_slice(), b"fwmark"].contains(&word)
+                    || word.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[')
+            }
+            _ => false,
+        }
+    }
 }
 
 /// All commands, in the order of `help`.
 #[rustfmt::skip]
-pub(super) static TABLE: [Row; 25] = [
+pub(super) static TABLE: [Row; 36] = [
     Row { words: &["status"], help: "everything on one screen", command: Command::Status,
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
           text: show::vrrp::text, json: show::vrrp::json },
-    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln", command: Command::Ipvs,
+    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln; a SERVICE of it", command: Command::Ipvs,
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "stats"], help: "counters, as --stats; SERVICE, exact", command: Command::IpvsOf(View::Stats),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "rate"], help: "the same by second, as --rate; SERVICE, exact", command: Command::IpvsOf(View::Rate),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "connections"], help: "as ipvsadm -Lnc; SERVICE: 192.0.2.1:80 or fwmark 7", command: Command::IpvsOf(View::Connections),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "thresholds"], help: "as --thresholds; SERVICE", command: Command::IpvsOf(View::Thresholds),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "persistent"], help: "templates, as --persistent-conn; SERVICE", command: Command::IpvsOf(View::Persistent),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "tun-info"], help: "encapsulation, as --tun-info; SERVICE", command: Command::IpvsOf(View::Tunnels),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "timeouts"], help: "of idle connections, as --timeout", command: Command::IpvsOf(View::Timeouts),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "daemon"], help: "the sync daemons, as --daemon", command: Command::IpvsOf(View::Daemon),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "save"], help: "as ipvsadm -Sn, with thresholds; SERVICE", command: Command::IpvsOf(View::Save),
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "checks"], help: "real servers: last result, reason, next check", command: Command::Checks,
           text: show::checks::text, json: show::checks::json },
@@ -194,6 +233,10 @@ pub(super) static TABLE: [Row; 25] = [
     Row { words: &["arping", ADDRESS], help: "3 ARP requests: who has it, twice if two have; a key ends it", command: Command::Arping,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["set", "track", NAME, VALUE], help: "a track_file's number, kept across a reload", command: Command::SetTrack,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["zero", "ipvs"], help: "counters to 0, of a SERVICE or all", command: Command::ZeroIpvs,
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["watch", COMMAND], help: "`watch 5 show ipvs rate`: again and again, until a key", command: Command::Watch,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
@@ -251,14 +294,14 @@ pub enum Mistake<'a> {
 /// A set of rows that agree in their first words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
-    bits: u32,
+    bits: u64,
     /// Which of their words is asked for.
     depth: usize,
 }
 
 impl Rows {
     fn all() -> Self {
-        Self { bits: u32::MAX, depth: 0 }.keep(|_| true)
+        Self { bits: u64::MAX, depth: 0 }.keep(|_| true)
     }
 
     fn iter(self) -> impl Iterator<Item = &'static Row> {
@@ -281,6 +324,11 @@ impl Rows {
             .filter(|(_, row)| wanted(row))
             .fold(0, |bits, (place, _)| bits | 1 << place);
         Self { bits: self.bits & bits, ..self }
+    }
+
+    /// The command that ends here.
+    fn ending(self) -> Option<&'static Row> {
+        self.iter().find(|row| row.words.len() == self.depth)
     }
 
     fn is_empty(self) -> bool {
@@ -382,6 +430,10 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
                 format = Format::Json;
                 continue;
             }
+            if rows.ending().is_some_and(|row| row.takes_behind(word)) {
+                argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+                continue;
+            }
             let known = rows.words().chain((complete && format == Format::Text).then_some(JSON));
             return Err(Mistake::Unknown { word, nearest: nearest(word, known) });
         }
@@ -396,7 +448,7 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     if rows.depth == 0 {
         return Err(Mistake::Empty);
     }
-    match rows.iter().find(|row| row.words.len() == rows.depth) {
+    match rows.ending() {
         Some(row) => Ok(Request { command: row.command, format, argument }),
         None => Err(Mistake::Incomplete { rows }),
     }
@@ -496,7 +548,7 @@ mod tests {
         assert_eq!(understood("sho che").command, Command::Checks);
         let argument = Argument::NONE;
         assert_eq!(understood("st j"), Request { command: Command::Status, format: Format::Json, argument });
-        assert_eq!(understood("w VI_1").argument.as_str(), "VI_1");
+        assert_eq!(understood("wh VI_1").argument.as_str(), "VI_1");
         assert_eq!(understood("h").command, Command::Help);
     }
 

@@ -4,7 +4,7 @@ use super::action::{Action, Epoch, SlotId};
 use super::duplicate::Claim;
 use crate::check::Verdict;
 use crate::config::ids::{LinkId, VariableId};
-use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
+use crate::wire::genl_ipvs::{DaemonEntry, DestinationEntry, ServiceEntry, TimeoutValues};
 use crate::wire::nftables::Census;
 use crate::wire::rtnetlink::route::RouteEntry;
 use crate::wire::rtnetlink::rule::RuleSpec;
@@ -107,6 +107,10 @@ pub enum Event<'a> {
         /// Its new value.
         value: i16,
     },
+    /// A dump shows a sync daemon.
+    Daemon(&'a DaemonEntry),
+    /// The kernel's timeouts.
+    Timeouts(TimeoutValues),
     /// The monitoring socket overran: what the kernel holds is unknown until it is dumped.
     Overrun,
     /// Take down what is installed; the shell waits until [`super::Director::is_stopped`].

@@ -22,6 +22,8 @@ enum Progress {
     /// No pass is running.
     #[default]
     Idle,
+    /// The sync daemons are to be dumped, if they concern us.
+    Daemons,
     /// The services are to be dumped.
     Services,
     /// The destinations of this service, or the next one that is there, are to be dumped.
@@ -50,7 +52,7 @@ impl Audit {
     /// Starts a pass unless one is running.
     pub(super) fn begin(&mut self) {
         if self.progress == Progress::Idle && !self.stopped {
-            (self.progress, self.permit) = (Progress::Services, None);
+            (self.progress, self.permit) = (Progress::Daemons, None);
         }
     }
 
@@ -89,7 +91,12 @@ impl IpvsPlan {
         }
         let what = match self.audit.progress {
             Progress::Idle => return None,
-            Progress::Services => {
+            Progress::Daemons if self.daemons.concern_us() => {
+                self.daemons.ledger.begin_dump(0..self.daemons.ledger.len());
+                Dump::Daemons
+            }
+            Progress::Daemons | Progress::Services => {
+                self.audit.progress = Progress::Services;
                 self.services.begin_dump(0..self.services.len());
                 Dump::Services
             }
@@ -116,6 +123,7 @@ impl IpvsPlan {
         if !core::mem::replace(&mut self.audit.passed, true) {
             (0..self.services.len()).for_each(|row| self.services.mark(row));
             (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
+            (0..self.daemons.ledger.len()).for_each(|row| self.daemons.ledger.mark(row));
         }
     }
 
@@ -195,7 +203,7 @@ impl IpvsPlan {
     }
 
     /// Drift: recorded, counted, and repaired if repairs are allowed. A whole pass counts as one repair.
-    fn drift(&mut self, now: Instant, reason: Reason, bus: &mut Bus) {
+    pub(super) fn drift(&mut self, now: Instant, reason: Reason, bus: &mut Bus) {
         if self.audit.permit.is_none() {
             self.repairs_total += 1;
             self.lapse(now);
@@ -215,6 +223,13 @@ impl IpvsPlan {
                 None => self.services.mark(row),
                 Some(()) => self.destinations.mark(row),
             }
+        }
+    }
+
+    /// The same for a sync daemon.
+    pub(super) fn allow_daemon(&mut self, row: usize) {
+        if matches!(self.audit.permit, None | Some(Permit::Granted)) {
+            self.daemons.ledger.mark(row);
         }
     }
 
@@ -251,6 +266,10 @@ impl IpvsPlan {
             return;
         }
         match what {
+            Dump::Daemons => {
+                self.end_daemons(now, bus);
+                self.audit.progress = Progress::Services;
+            }
             Dump::Services => self.end_services(now, config, bus),
             Dump::Destinations(service) => self.end_destinations(now, service, config, bus),
             Dump::Links | Dump::Addresses | Dump::Routes | Dump::Rules => {}

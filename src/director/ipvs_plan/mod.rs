@@ -7,6 +7,7 @@
 mod adopt;
 mod answer;
 mod audit;
+mod daemon;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,10 @@ use crate::config::ids::{DestinationId, Id, ServiceId};
 use crate::config::model::Timeouts;
 use crate::limits::MAX_STRANGERS;
 use crate::time::{Duration, Instant};
-use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
+use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ServiceKey, ServiceSpec, TimeoutValues};
 use audit::Audit;
+use daemon::Daemons;
+pub(crate) use daemon::Views;
 
 /// Whether there is an IPVS to speak to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +48,10 @@ pub enum Availability {
 pub enum Setup {
     /// The table is to be emptied.
     Flush,
-    /// The timeouts are to be set.
+    /// The timeouts are to be read, if any are to be set: what they were is put back at the stop.
     Timeouts,
+    /// The timeouts are to be set.
+    SetTimeouts,
     /// A request is under way; what comes after it.
     Asked(Epoch, Next),
     /// All done.
@@ -56,8 +61,10 @@ pub enum Setup {
 /// What follows a setup request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The timeouts.
+    /// Reading the timeouts.
     Timeouts,
+    /// Setting them.
+    SetTimeouts,
     /// Nothing.
     Done,
 }
@@ -81,7 +88,13 @@ const FIND_INTERVAL: Duration = Duration::from_secs(5);
 pub struct IpvsPlan {
     availability: Availability,
     timeouts: Timeouts,
+    /// What the timeouts were before any was set.
+    originals: Option<TimeoutValues>,
     flush: bool,
+    flush_on_stop: bool,
+    /// What is left to be done at the stop.
+    parting: Option<Setup>,
+    daemons: Daemons,
     services: Ledger,
     service_mirror: Box<[Option<ServiceSpec>]>,
     retired: Box<[ServiceKey]>,
@@ -105,13 +118,20 @@ pub struct IpvsPlan {
 impl IpvsPlan {
     /// A plan for `config`; its rows are still to be entered by [`Self::enter`].
     pub(crate) fn new(config: &Config) -> Self {
-        let rows = config.services.len();
-        let needed =
-            rows > 0 || config.global.timeouts != Timeouts::default() || config.global.flush_at_start;
+        let (rows, global) = (config.services.len(), &config.global);
+        let needed = rows > 0
+            || config.global.timeouts != Timeouts::default()
+            || global.flush_at_start
+            || global.flush_on_stop
+            || global.sync_daemon.is_some();
         Self {
             availability: if needed { Availability::Unknown } else { Availability::Unneeded },
             timeouts: config.global.timeouts,
+            originals: None,
             flush: config.global.flush_at_start,
+            flush_on_stop: config.global.flush_on_stop,
+            parting: None,
+            daemons: Daemons::new(config),
             services: Ledger::new(rows),
             service_mirror: vec![None; rows].into_boxed_slice(),
             retired: Box::default(),
@@ -198,7 +218,7 @@ impl IpvsPlan {
 
     /// How many services and destinations are held back by an error.
     pub fn troubled(&self) -> usize {
-        self.services.troubled() + self.destinations.troubled()
+        self.services.troubled() + self.destinations.troubled() + self.daemons.ledger.troubled()
     }
 
     /// How often the table was found changed by someone else.
@@ -228,6 +248,7 @@ impl IpvsPlan {
         if self.limit.lapse(now) {
             (0..self.services.len()).for_each(|row| self.services.mark(row));
             (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
+            (0..self.daemons.ledger.len()).for_each(|row| self.daemons.ledger.mark(row));
         }
     }
 
@@ -265,12 +286,12 @@ impl IpvsPlan {
         &mut self,
         now: Instant,
         config: &Config,
-        services: &Services,
+        (services, views): (&Services, Views<'_>),
         bus: &mut Bus,
     ) -> Option<Action> {
         // What needs no request, the end of a pass for one, makes room for what comes after it.
         while self.has_work() {
-            if let Some(action) = self.poll_once(now, config, services, bus) {
+            if let Some(action) = self.poll_once(now, config, (services, views), bus) {
                 return Some(action);
             }
         }
@@ -281,7 +302,7 @@ impl IpvsPlan {
         &mut self,
         now: Instant,
         config: &Config,
-        services: &Services,
+        (services, views): (&Services, Views<'_>),
         bus: &mut Bus,
     ) -> Option<Action> {
         match self.availability {
@@ -290,10 +311,15 @@ impl IpvsPlan {
                 Some(Action::FindIpvs { epoch: bus.epoch })
             }
             Availability::Present(setup) if setup != Setup::Done => self.poll_setup(setup, bus),
+            Availability::Present(_) if self.parting.is_some() => {
+                self.availability = Availability::Present(self.parting.take().unwrap_or(Setup::Done));
+                None
+            }
             Availability::Present(_) if self.keep => None,
             Availability::Present(_) if self.audit.first_pass_pending() => self.poll_audit(now, config, bus),
             Availability::Present(_) => self
-                .poll_service(config, bus)
+                .poll_daemon(views, bus)
+                .or_else(|| self.poll_service(config, bus))
                 .or_else(|| self.poll_destination(config, services, bus))
                 .or_else(|| self.poll_removal(config, services, bus))
                 .or_else(|| self.poll_audit(now, config, bus)),
@@ -305,9 +331,11 @@ impl IpvsPlan {
         let epoch = bus.epoch;
         let (action, next) = match setup {
             Setup::Flush => (Action::FlushIpvs { epoch }, Next::Timeouts),
-            Setup::Timeouts if self.timeouts != Timeouts::default() => {
-                (Action::SetTimeouts { epoch }, Next::Done)
-            }
+            Setup::Timeouts if self.timeouts_wish() != Timeouts::default() => match self.originals {
+                None => (Action::ReadTimeouts { epoch }, Next::SetTimeouts),
+                Some(_) => (Action::SetTimeouts { epoch }, Next::Done),
+            },
+            Setup::SetTimeouts => (Action::SetTimeouts { epoch }, Next::Done),
             Setup::Timeouts => {
                 self.availability = Availability::Present(Setup::Done);
                 self.audit.begin();
@@ -317,6 +345,18 @@ impl IpvsPlan {
         };
         self.availability = Availability::Present(Setup::Asked(epoch, next));
         Some(action)
+    }
+
+    /// What the timeouts shall be; what is not configured, any more or at the stop, goes back to what it was.
+    fn timeouts_wish(&self) -> Timeouts {
+        let [tcp, tcp_fin, udp] = self.originals.map_or([None; 3], |values| values.map(Some));
+        let wish = if self.stopping { Timeouts::default() } else { self.timeouts };
+        Timeouts { tcp: wish.tcp.or(tcp), tcp_fin: wish.tcp_fin.or(tcp_fin), udp: wish.udp.or(udp) }
+    }
+
+    /// The kernel told its timeouts.
+    pub(crate) fn handle_timeouts(&mut self, values: TimeoutValues) {
+        self.originals = self.originals.or(Some(values));
     }
 
     fn poll_service(&mut self, config: &Config, bus: &Bus) -> Option<Action> {
@@ -417,6 +457,7 @@ impl IpvsPlan {
             Availability::Present(Setup::Asked(..)) => false,
             Availability::Present(setup) if setup != Setup::Done => true,
             Availability::Present(_) if self.keep => false,
+            Availability::Present(_) if self.parting.is_some() => true,
             Availability::Present(_) => self.has_changes() || self.audit.wants_dump(),
             Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => false,
         }
@@ -425,6 +466,7 @@ impl IpvsPlan {
     fn has_changes(&self) -> bool {
         !(self.audit.first_pass_pending()
             || self.services.dirty.is_empty()
+                && !self.daemons.has_work()
                 && self.services.removals.is_empty()
                 && self.destinations.dirty.is_empty()
                 && self.destinations.removals.is_empty()
@@ -433,9 +475,14 @@ impl IpvsPlan {
 
     /// True if everything is as wished or cannot be for now.
     pub(crate) fn is_done(&self) -> bool {
-        let idle = self.services.is_answered() && self.destinations.is_answered();
+        let idle = self.services.is_answered()
+            && self.destinations.is_answered()
+            && self.daemons.ledger.is_answered()
+            && self.parting.is_none();
         match self.availability {
-            Availability::Present(_) => self.keep || (idle && !self.has_changes()),
+            Availability::Present(setup) => {
+                self.keep || (idle && setup == Setup::Done && !self.has_changes())
+            }
             Availability::Unneeded
             | Availability::Unknown
             | Availability::Asking(_)
@@ -448,6 +495,11 @@ impl IpvsPlan {
         (self.stopping, self.keep) = (true, keep);
         self.audit.stop();
         self.services.mark_all();
+        self.daemons.ledger.mark_all();
+        if !keep {
+            let restore = self.originals.map(|_| Setup::Timeouts);
+            self.parting = if self.flush_on_stop { Some(Setup::Flush) } else { restore };
+        }
     }
 }
 

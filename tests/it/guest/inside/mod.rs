@@ -6,6 +6,7 @@ mod checks;
 mod daemon;
 mod tables;
 mod traffic;
+mod views;
 
 use std::time::Duration;
 
