@@ -315,14 +315,15 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
 ];
 
 const IPVS: &[Keyword<GlobalDraft>] = &[
-    words("lvs_flush_on_stop|off|empty the IPVS table at the stop", "VS or nothing", |b, line| {
-        // The own services go at every stop, whatever is said.
-        match line.word() {
+    Keyword {
+        text: "lvs_flush_on_stop|off|empty the IPVS table at the stop; VS: the own services only",
+        // These go at every stop, whatever is said.
+        kind: Kind::Free(|b, line| match line.word() {
             None => b.flush_on_stop = true,
             Some(word) if word.text == "VS" => {}
             Some(word) => line.invalid(&word, "VS"),
-        }
-    }),
+        }),
+    },
     old("lvs_flush_onstop", "lvs_flush_on_stop"),
     sync_daemon::ROW,
 ];

@@ -24,6 +24,7 @@ mod groups;
 mod help;
 mod own;
 mod service_groups;
+mod sync_daemon;
 mod tracked;
 
 /// The configuration and its messages in one line each, without file and column.

@@ -279,7 +279,7 @@ impl<'a> Teller<'a> {
     fn service_failed(&mut self, id: ServiceId, change: Change, errno: Errno) {
         let next = next_try(self.director.ipvs_plan().is_service_parked(id));
         let names = self.names;
-        let cause = Cause { errno, scheduler: names.scheduler(id) };
+        let cause = Cause { errno, spec: names.spec(id) };
         self.say(Error, format_args!("{} VS {}: {cause}; {next}", verb(change), names.service(id)));
     }
 

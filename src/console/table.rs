@@ -3,6 +3,10 @@
 
 use core::fmt;
 
+mod argument;
+
+pub use argument::Argument;
+
 use super::answer::Renderer;
 use super::ipvs::View;
 use super::show;
@@ -88,46 +92,6 @@ pub struct Request {
     pub format: Format,
     /// The operator's own word, of a command that takes one.
     pub argument: Argument,
-}
-
-/// A word of the operator's: printable ASCII.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Argument {
-    bytes: [u8; MAX_ARGUMENT],
-    len: usize,
-}
-
-/// Bytes of an argument; the longest key of a real server has 57.
-const MAX_ARGUMENT: usize = 64;
-
-impl Argument {
-    /// No word.
-    pub const NONE: Self = Self { bytes: [0; MAX_ARGUMENT], len: 0 };
-
-    fn new(word: &[u8]) -> Option<Self> {
-        let mut bytes = [0; MAX_ARGUMENT];
-        let fine = word.iter().all(u8::is_ascii_graphic);
-        bytes.get_mut(..word.len()).filter(|_| fine)?.copy_from_slice(word);
-        Some(Self { bytes, len: word.len() })
-    }
-
-    /// This one and another behind a blank.
-    fn and(&self, word: &[u8]) -> Option<Self> {
-        if self.len == 0 {
-            return Self::new(word);
-        }
-        let (next, mut both) = (Self::new(word)?, *self);
-        let rest = both.bytes.get_mut(self.len..)?;
-        *rest.first_mut()? = b' ';
-        rest.get_mut(1..=next.len)?.copy_from_slice(next.bytes.get(..next.len)?);
-        both.len += 1 + next.len;
-        Some(both)
-    }
-
-    /// The word; of a command that takes several, these with a blank between them.
-    pub fn as_str(&self) -> &str {
-        self.bytes.get(..self.len).and_then(|word| core::str::from_utf8(word).ok()).unwrap_or("")
-    }
 }
 
 /// A row of the table.

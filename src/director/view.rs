@@ -100,6 +100,11 @@ impl Director {
         self.parts.ipvs_plan.request(action, &self.config, &self.parts.services)
     }
 
+    /// What shall run in a role of the sync daemon now.
+    pub fn daemon_wish(&self, role: genl_ipvs::DaemonRole) -> Option<genl_ipvs::DaemonSpec> {
+        self.parts.ipvs_plan.daemon_wish(role, (&self.parts.vrrp, &self.parts.links))
+    }
+
     /// The probe of [`Action::Probe`].
     pub fn probe(&self, id: ProbeId) -> Option<&Probe> {
         self.config.probes.get(id.index())

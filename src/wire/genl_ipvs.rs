@@ -13,7 +13,7 @@ mod emit;
 mod parse;
 mod stats;
 
-pub use daemon::{DaemonEntry, DaemonRole, DaemonSpec, parse_daemon};
+pub use daemon::{DaemonEntry, DaemonRole, DaemonSpec, SYNC_GROUP, parse_daemon};
 pub use stats::{Stats, TimeoutValues, parse_stats, parse_timeouts};
 
 pub use parse::{parse_destination, parse_info, parse_service};

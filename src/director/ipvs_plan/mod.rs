@@ -9,6 +9,7 @@ mod answer;
 mod audit;
 mod daemon;
 mod request;
+mod setup;
 #[cfg(test)]
 mod tests;
 
@@ -218,7 +219,7 @@ impl IpvsPlan {
 
     /// How many services and destinations are held back by an error.
     pub fn troubled(&self) -> usize {
-        self.services.troubled() + self.destinations.troubled() + self.daemons.ledger.troubled()
+        self.services.troubled() + self.destinations.troubled()
     }
 
     /// How often the table was found changed by someone else.
@@ -325,38 +326,6 @@ impl IpvsPlan {
                 .or_else(|| self.poll_audit(now, config, bus)),
             Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
         }
-    }
-
-    fn poll_setup(&mut self, setup: Setup, bus: &Bus) -> Option<Action> {
-        let epoch = bus.epoch;
-        let (action, next) = match setup {
-            Setup::Flush => (Action::FlushIpvs { epoch }, Next::Timeouts),
-            Setup::Timeouts if self.timeouts_wish() != Timeouts::default() => match self.originals {
-                None => (Action::ReadTimeouts { epoch }, Next::SetTimeouts),
-                Some(_) => (Action::SetTimeouts { epoch }, Next::Done),
-            },
-            Setup::SetTimeouts => (Action::SetTimeouts { epoch }, Next::Done),
-            Setup::Timeouts => {
-                self.availability = Availability::Present(Setup::Done);
-                self.audit.begin();
-                return None;
-            }
-            Setup::Asked(..) | Setup::Done => return None,
-        };
-        self.availability = Availability::Present(Setup::Asked(epoch, next));
-        Some(action)
-    }
-
-    /// What the timeouts shall be; what is not configured, any more or at the stop, goes back to what it was.
-    fn timeouts_wish(&self) -> Timeouts {
-        let [tcp, tcp_fin, udp] = self.originals.map_or([None; 3], |values| values.map(Some));
-        let wish = if self.stopping { Timeouts::default() } else { self.timeouts };
-        Timeouts { tcp: wish.tcp.or(tcp), tcp_fin: wish.tcp_fin.or(tcp_fin), udp: wish.udp.or(udp) }
-    }
-
-    /// The kernel told its timeouts.
-    pub(crate) fn handle_timeouts(&mut self, values: TimeoutValues) {
-        self.originals = self.originals.or(Some(values));
     }
 
     fn poll_service(&mut self, config: &Config, bus: &Bus) -> Option<Action> {
@@ -487,18 +456,6 @@ impl IpvsPlan {
             | Availability::Unknown
             | Availability::Asking(_)
             | Availability::Absent(_) => true,
-        }
-    }
-
-    /// The box stops; `keep` leaves the table as it is.
-    pub(crate) fn stop(&mut self, keep: bool) {
-        (self.stopping, self.keep) = (true, keep);
-        self.audit.stop();
-        self.services.mark_all();
-        self.daemons.ledger.mark_all();
-        if !keep {
-            let restore = self.originals.map(|_| Setup::Timeouts);
-            self.parting = if self.flush_on_stop { Some(Setup::Flush) } else { restore };
         }
     }
 }

@@ -10,7 +10,7 @@ use super::super::netlink::{Malformed, Writer};
 use super::code;
 
 /// `IP_VS_SYNC_GROUP`.
-const SYNC_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
+pub const SYNC_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
 /// `IP_VS_SYNC_PORT`.
 const SYNC_PORT: u16 = 8848;
 /// A backup takes datagrams of so many bytes at least, whatever is asked for (`start_sync_thread`).

@@ -60,6 +60,14 @@ fn look_at_everything(machine: &Machine) -> Vec<Asked> {
         at("show ipvs")
             .has("TCP  10.0.1.100:80 rr")
             .has("  -> 10.0.1.22:80                 Masq    2      0          0"),
+        at("show ipvs stats").begins("TCP  10.0.1.100:80  "),
+        at("show ipvs rate").begins("  -> 10.0.1.22:80  "),
+        at("show ipvs connections").begins("IPVS connection entries"),
+        at("show ipvs thresholds").has("Uthreshold Lthreshold"),
+        at("show ipvs persistent").has("PersistConn"),
+        at("show ipvs timeouts").begins("Timeout (tcp tcpfin udp): "),
+        at("show ipvs daemon").is(""),
+        at("show ipvs save").begins("-a -t 10.0.1.100:80 -r 10.0.1.22:80 -m -w 2"),
         at("show checks").begins("VS [10.0.1.100]:tcp:80 rr: up for "),
         at("show config").has("vrrp_instance VI_1 {").has("    lb_algo rr"),
         at("show interfaces")
@@ -74,7 +82,8 @@ fn look_at_everything(machine: &Machine) -> Vec<Asked> {
         at("why VI_1").begins("VI_1  MASTER on eth0").has("  why           owner: priority 255"),
         at("version").is("lvsbox 0.1.0\n"),
         at("help").begins("arping ADDRESS   "),
-        at("help show").begins("show boot   "),
+        at("help show").begins("show boot   ").begins("show ipvs ...    stats "),
+        at("help ipvs").begins("show ipvs rate   "),
     ]
 }
 
@@ -89,10 +98,11 @@ fn do_everything(machine: &Machine) -> Vec<Asked> {
             .begins("10.0.1.21        eth0             -  "),
         at("arping 10.0.1.100").begins("10.0.1.100 is ours, at ").has("3 sent, 0 answered"),
         at("set track drain 1").begins("there is no track_file drain in the configuration"),
+        at("zero ipvs").is(""),
         at("reload").begins("/etc/lvsbox.conf: in force"),
         at("reload force").begins("/etc/lvsbox.conf: in force"),
     ];
-    for command in ["log follow", "log changes"] {
+    for command in ["log follow", "log changes", "watch status"] {
         let serial = machine.serial();
         serial.send(&format!("{command}\r"));
         serial.expect(&format!("{command}\n"), secs(20));

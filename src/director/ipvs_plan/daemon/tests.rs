@@ -129,7 +129,7 @@ fn a_daemon_that_the_kernel_refuses_is_tried_again_and_told_once() {
     node.run_until(at(3_500));
     let failed = |one: &&Reason| matches!(one, Reason::DaemonFailed(..));
     assert_eq!(node.take_records().iter().filter(failed).count(), 1);
-    assert_eq!(node.director.ipvs_plan().troubled(), 1);
+    assert_eq!(node.director.ipvs_plan().daemon_error(DaemonRole::Backup), Some(Errno::EINVAL));
     node.fault = Box::new(|_| None);
     node.run_until(at(12_000));
     assert_eq!(running(&node), "m51");

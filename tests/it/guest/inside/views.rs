@@ -17,11 +17,22 @@ use crate::rig::{Instance, Make, Service, configuration, ctl, lvsbox_run};
 fn agree(namespace: &Namespace, ours: &str, theirs: &str) -> String {
     let mut last = (String::new(), String::new());
     let agreed = wait::maybe(secs(20), || {
-        last = (ctl(namespace, ours), namespace.run(theirs));
+        last = (timeless(&ctl(namespace, ours)), timeless(&namespace.run(theirs)));
         (last.0 == last.1).then_some(())
     });
     assert!(agreed.is_some(), "lvsbox, {ours}:\n{}\n{theirs}:\n{}", last.0, last.1);
     last.0
+}
+
+/// Without the time that a connection has left: it passes between two questions.
+fn timeless(text: &str) -> String {
+    let passing = |line: &str| match (line.split_at_checked(4), line.split_at_checked(9)) {
+        (Some((protocol, time)), Some((_, rest))) if time.as_bytes().get(2) == Some(&b':') => {
+            format!("{protocol}--:--{rest}")
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(passing).collect()
 }
 
 #[test]
@@ -100,10 +111,12 @@ fn ten_thousand_connections_are_shown_and_cost_no_memory() {
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap().to_owned();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     };
+    // The same work without a row.
+    assert_eq!(ctl(&site.director, "show ipvs connections 10.0.1.101:53").lines().count(), 2);
     let before = resident();
     let rows = ctl(&site.director, "show ipvs connections").lines().count();
     assert!(rows > 3_000, "{rows}");
-    assert!(resident() < before + 128, "{before} -> {}", resident());
+    assert!(resident() < before + 32, "{before} -> {}", resident());
 }
 
 #[test]
