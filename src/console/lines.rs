@@ -4,8 +4,8 @@
 //! A record may give several lines; each is handed to a callback as `fmt::Arguments`, so that nothing is allocated.
 //! Ids belong to the configuration in force: read the journal before a reload swaps it.
 
-mod daemon;
 mod filter;
+mod ipvs;
 mod names;
 mod refusals;
 mod routing;
@@ -121,9 +121,6 @@ impl<'a> Teller<'a> {
             Reason::RoutingUnwanted(object) => routing::unwanted(self, object),
             Reason::RoutingFailed(object, change, errno) => routing::failed(self, object, change, errno),
             Reason::RepairsHeld(family) => self.say(Error, format_args!("Somebody keeps changing {}: repairs wait up to 10 s each", family_name(family))),
-            Reason::IpvsAbsent(errno) => self.ipvs_absent(errno),
-            Reason::IpvsFound => self.say(Info, format_args!("IPVS is there: comparing its table with the configuration")),
-            Reason::IpvsSetupFailed(errno) => self.say(Error, format_args!("IPVS timeouts or flush: {}; going on without", Text(errno.0))),
             Reason::ServiceMissing(id) => self.say(Warning, format_args!("VS {} was removed by somebody: adding it again", names.service(id))),
             Reason::ServiceDiffers(id) => self.say(Warning, format_args!("VS {} was changed by somebody: setting it back", names.service(id))),
             Reason::ServiceFailed(id, change, errno) => self.service_failed(id, change, errno),
@@ -142,7 +139,7 @@ impl<'a> Teller<'a> {
             Reason::QuorumAbsent(id, weight) => self.quorum_absent(id, weight),
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
-            Reason::DaemonChanged(..) | Reason::DaemonFailed(..) | Reason::DaemonMissing(_) | Reason::DaemonDiffers(_) => daemon::tell(self, &reason),
+            Reason::IpvsAbsent(_) | Reason::IpvsFound | Reason::IpvsSetupFailed(_) | Reason::DaemonChanged(..) | Reason::DaemonFailed(..) | Reason::DaemonMissing(_) | Reason::DaemonDiffers(_) => ipvs::tell(self, &reason),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
         }
     }
@@ -265,15 +262,6 @@ impl<'a> Teller<'a> {
         let what = verb(change);
         let object = format_args!("{what} address {}/{prefix} on {link}", address.address);
         self.of(Error, address.instance, format_args!("{object}: {}; {next}", Text(errno.0)));
-    }
-
-    fn ipvs_absent(&mut self, errno: Errno) {
-        let line = format_args!("IPVS is not available: {} (is the module ip_vs loaded?)", Text(errno.0));
-        self.say(Error, line);
-        self.say(
-            Error,
-            format_args!("No virtual server is installed until it is; VRRP goes on, next look in 5 s"),
-        );
     }
 
     fn service_failed(&mut self, id: ServiceId, change: Change, errno: Errno) {

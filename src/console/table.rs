@@ -130,14 +130,10 @@ impl Row {
 
     /// True for a word of the operator's that may stand behind those of the row.
     fn takes_behind(&self, word: &[u8]) -> bool {
-        match self.command {
-            Command::Watch => true,
-            Command::Ipvs | Command::IpvsOf(_) | Command::ZeroIpvs => {
-                [b"exact".as_slice(), b"fwmark"].contains(&word)
-                    || word.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[')
-            }
-            _ => false,
-        }
+        let of_ipvs = matches!(self.command, Command::Ipvs | Command::IpvsOf(_) | Command::ZeroIpvs);
+        let selects = [b"exact".as_slice(), b"fwmark"].contains(&word)
+            || word.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[');
+        self.command == Command::Watch || (of_ipvs && selects)
     }
 }
 

@@ -35,7 +35,13 @@ pub(super) fn show(
         View::Connections => Box::new(Connections::new(selection, format)),
         View::Timeouts => Box::new(Question::new(family, Request::GetTimeouts, format)),
         View::Daemon => Box::new(Question::new(family, Request::DumpDaemons, format)),
-        _ => Box::new(Snapshot::new(family, (view, selection), format)),
+        View::Plain
+        | View::Stats
+        | View::Rate
+        | View::Thresholds
+        | View::Persistent
+        | View::Tunnels
+        | View::Save => Box::new(Snapshot::new(family, (view, selection), format)),
     })
 }
 

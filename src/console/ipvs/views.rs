@@ -155,7 +155,13 @@ pub fn service(
         View::Stats => &stats.totals,
         View::Rate => &stats.rates,
         View::Save => return save_service(out, entry),
-        _ => return service_line(out, entry),
+        View::Plain
+        | View::Thresholds
+        | View::Persistent
+        | View::Tunnels
+        | View::Connections
+        | View::Timeouts
+        | View::Daemon => return service_line(out, entry),
     };
     let mut name: heapless::String<64> = heapless::String::new();
     match entry.key {
@@ -217,10 +223,12 @@ pub fn destination(
 
 /// Counters of a view as members of an open JSON object.
 pub(super) fn json_counters(object: &mut Object<'_>, view: View, stats: &Stats) -> fmt::Result {
-    let (name, row) = match view {
-        View::Stats => ("stats", &stats.totals),
-        View::Rate => ("rate", &stats.rates),
-        _ => return Ok(()),
+    let (name, row) = if view == View::Stats {
+        ("stats", &stats.totals)
+    } else if view == View::Rate {
+        ("rate", &stats.rates)
+    } else {
+        return Ok(());
     };
     object.object(name, |object| {
         let names = ["connections", "packets_in", "packets_out", "bytes_in", "bytes_out"];

@@ -171,14 +171,14 @@ fn a_terminal_of_the_daemon_watches_too() {
     let mut command = lvsbox_run(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
     command.args(["--console", terminal.path()]);
     let director = Process::spawn(command, "lvsbox with a terminal", &scratch.join("log"));
-    terminal.wait_for(&*PROMPT, secs(8));
+    terminal.wait_for(&PROMPT, secs(8));
     terminal.clear();
     terminal.send(b"watch show memory\r");
     let pages = || terminal.shown().matches("\x1b[H\x1b[2J").count();
     wait::until("three pages", secs(8), || (pages() >= 3).then_some(()));
     terminal.clear();
     terminal.send(b"x");
-    terminal.wait_for(&*PROMPT, secs(5));
+    terminal.wait_for(&PROMPT, secs(5));
     assert_eq!(director.status("Threads"), 1);
 }
 

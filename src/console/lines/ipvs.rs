@@ -1,4 +1,4 @@
-//! Lines about the kernel's sync daemons. keepalived has none.
+//! Lines about IPVS as a whole, and about the kernel's sync daemons, for which keepalived has none.
 
 use super::{Reason, Severity, Teller, Text};
 use crate::director::action::Change;
@@ -9,9 +9,19 @@ use crate::wire::genl_ipvs::DaemonRole;
 /// (`ip_vs_genl_new_daemon`).
 const MIXED: Errno = Errno::EINVAL;
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "`tell` of the whole sends only these here")]
 pub(super) fn tell(teller: &mut Teller<'_>, reason: &Reason) {
     let config = teller.names.0.global.sync_daemon;
     match *reason {
+        Reason::IpvsAbsent(errno) => absent(teller, errno),
+        Reason::IpvsFound => {
+            let line = format_args!("IPVS is there: comparing its table with the configuration");
+            teller.say(Severity::Info, line);
+        }
+        Reason::IpvsSetupFailed(errno) => {
+            let line = format_args!("IPVS timeouts or flush: {}; going on without", Text(errno.0));
+            teller.say(Severity::Error, line);
+        }
         Reason::DaemonChanged(role, Change::Remove) => {
             teller.say(Severity::Info, format_args!("IPVS sync daemon: {} stopped", role.name()));
         }
@@ -31,6 +41,15 @@ pub(super) fn tell(teller: &mut Teller<'_>, reason: &Reason) {
         }
         _ => {}
     }
+}
+
+fn absent(teller: &mut Teller<'_>, errno: Errno) {
+    let line = format_args!("IPVS is not available: {} (is the module ip_vs loaded?)", Text(errno.0));
+    teller.say(Severity::Error, line);
+    teller.say(
+        Severity::Error,
+        format_args!("No virtual server is installed until it is; VRRP goes on, next look in 5 s"),
+    );
 }
 
 fn failed(teller: &mut Teller<'_>, role: DaemonRole, change: Change, errno: Errno) {
