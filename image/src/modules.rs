@@ -37,6 +37,7 @@ pub const GUEST: &[&str] = &[
     "ip_vs_fo",
     "ip_vs_ovf",
     "ip_vs_mh",
+    "ip_vs_pe_sip",
 ];
 
 /// What the world of the demonstration gets: the host's root over 9p, a LAN, and a card on the switch.

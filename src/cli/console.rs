@@ -17,7 +17,7 @@ use crate::kernel::process;
 use crate::kernel::signals::{Audience, Signals};
 use crate::kernel::tty::{self, Tty};
 use crate::kernel::unix::{Connection, Mode};
-use crate::task::control::{END, MAX_MESSAGE, OUTPUT};
+use crate::task::control::{END, MAX_MESSAGE, OUTPUT, PAGE};
 use crate::wire::errno;
 
 /// Bytes read from the terminal at once.
@@ -27,6 +27,7 @@ const TYPED: usize = 256;
 enum Heard<'a> {
     Nothing,
     Text(&'a [u8]),
+    Page,
     Status,
     Gone(Errno),
 }
@@ -134,7 +135,7 @@ impl Client<'_> {
     fn listen(&mut self) {
         if let Some(changes) = &self.changes {
             match hear(changes, &mut *self.message) {
-                Heard::Nothing => {}
+                Heard::Nothing | Heard::Page => {}
                 Heard::Text(text) => {
                     String::from_utf8_lossy(text).lines().for_each(|line| self.session.event(line));
                 }
@@ -153,6 +154,7 @@ impl Client<'_> {
         match hear(command, &mut *self.message) {
             Heard::Nothing => return,
             Heard::Text(text) => return self.session.write(text),
+            Heard::Page => return self.session.begin_page(),
             Heard::Status => {}
             Heard::Gone(why) => {
                 let why = errno::Text(number(why));
@@ -201,6 +203,7 @@ fn hear<'a>(connection: &Connection, message: &'a mut [u8]) -> Heard<'a> {
         Err(errno) => Heard::Gone(errno),
         Ok(length) => match message.get(..length) {
             Some([OUTPUT, text @ ..]) => Heard::Text(text),
+            Some([PAGE]) => Heard::Page,
             Some([END, _]) => Heard::Status,
             Some(_) | None => Heard::Gone(Errno::CONNRESET),
         },

@@ -9,7 +9,7 @@ use super::FAILED;
 use super::output::Output;
 use crate::kernel::error::{Error, number};
 use crate::kernel::unix::{Connection, Mode};
-use crate::task::control::{END, MAX_MESSAGE, OUTPUT};
+use crate::task::control::{END, MAX_MESSAGE, OUTPUT, PAGE};
 use crate::wire::errno;
 
 /// Sends the words and prints what comes back. The daemon's status is the exit status.
@@ -62,13 +62,18 @@ fn converse(control: &str, words: &str) -> Result<u8, Trouble> {
     let fail = |errno| Trouble::Kernel(Error::new("write to", "control socket", errno));
     connection.send(words.as_bytes()).map_err(fail)?;
     let mut output = Output::new();
-    let mut message = [0; MAX_MESSAGE];
+    let (mut message, mut pages) = ([0; MAX_MESSAGE], 0_u64);
     loop {
         let length =
             connection.receive(&mut message).map_err(|errno| Trouble::Broken(errno::Text(number(errno))))?;
         match message.get(..length) {
             Some([END, status]) => return Ok((*status).max(output.status())),
             Some([OUTPUT, text @ ..]) => output.write(text),
+            // A blank line between two pages.
+            Some([PAGE]) => {
+                output.write(if pages > 0 { b"\n" } else { b"" });
+                pages += 1;
+            }
             // ECONNRESET: the daemon went away, or refused us.
             Some(_) | None => return Err(Trouble::Broken(errno::Text(104))),
         }

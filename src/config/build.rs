@@ -11,8 +11,8 @@ use super::codes::LIMIT;
 use super::ids::{Id, InstanceId, LinkId, ProbeId, ServiceId};
 use super::keywords::RootDraft;
 use super::model::{
-    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, TextsBuilder,
-    TrackedRoute, Tracker, Variable, VirtualAddress,
+    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, SyncDaemon,
+    TextsBuilder, TrackedRoute, Tracker, Variable, VirtualAddress,
 };
 use super::routing::{Route, RoutePlace, Rule};
 use super::via::Vias;
@@ -112,6 +112,7 @@ pub(super) struct Tables {
     pub(super) repeat_count: Count,
     /// Lines of groups.
     pub(super) entry_count: Count,
+    pub(super) sync_daemon: Option<SyncDaemon>,
     link_count: Count,
     probe_count: Count,
     links: Vec<LinkName>,
@@ -125,6 +126,7 @@ impl Default for Tables {
     fn default() -> Self {
         Self {
             texts: TextsBuilder::default(),
+            sync_daemon: None,
             instances: Vec::new(),
             groups: Vec::new(),
             members: Vec::new(),
@@ -287,6 +289,8 @@ impl Tables {
                 flush_at_start: global.flush,
                 startup_delay: global.behaviour.startup_delay,
                 delay_after_boot: global.behaviour.delay_after_boot,
+                flush_on_stop: global.flush_on_stop,
+                sync_daemon: self.sync_daemon,
             },
             texts: self.texts.finish(),
             links: self.links.into(),

@@ -60,6 +60,8 @@ pub const FLAG: Code = Code(309);
 pub const THRESHOLD: Code = Code(310);
 /// A check without a port.
 pub const NO_PORT: Code = Code(311);
+/// A sync daemon that is one too many, or follows an instance that is not there.
+pub const SYNC_DAEMON: Code = Code(312);
 /// `ha_suspend` where it cannot work.
 pub const SUSPEND: Code = Code(313);
 /// A director that would forward to itself.

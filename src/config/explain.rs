@@ -77,6 +77,7 @@ pub const CODES: &[(u16, &str)] = &[
     (309, "a flag that its scheduler or protocol does not have"),
     (310, "thresholds that contradict each other"),
     (311, "a check without a port"),
+    (312, "a second sync daemon, or one of an instance that is not there"),
     (313, "`ha_suspend` that cannot work"),
     (314, "a director that may balance to itself in a circle"),
     (315, "an option of a sorry server stands before it"),

@@ -10,6 +10,7 @@ use super::rows::{
     Announcing, COUNT, GarpDraft, POSITIVE, SCRIPTS, SIGNED, boolean, flag, garp_rows, idle, ignored, link,
     old, unsupported, words,
 };
+use super::sync_daemon::{self, SyncDraft};
 use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::{Given, Keyword, Kind, Line, Table};
 use crate::time::Duration;
@@ -22,6 +23,8 @@ pub(super) struct GlobalDraft {
     pub(super) router_id: String,
     pub(super) timeouts: Timeouts,
     pub(super) flush: bool,
+    pub(super) flush_on_stop: bool,
+    pub(super) sync_daemon: Option<SyncDraft>,
     pub(super) garp: GarpDraft,
     pub(super) min_garp: bool,
     pub(super) check_source: bool,
@@ -312,16 +315,17 @@ const VRRP: &[Keyword<GlobalDraft>] = &[
 ];
 
 const IPVS: &[Keyword<GlobalDraft>] = &[
-    idle(
-        "lvs_flush_on_stop|off|empty the IPVS table at the stop",
-        Value::OneOf(&["VS"]),
-        "at the stop the own services are removed, others are left alone",
-    ),
+    Keyword {
+        text: "lvs_flush_on_stop|off|empty the IPVS table at the stop; VS: the own services only",
+        // These go at every stop, whatever is said.
+        kind: Kind::Free(|b, line| match line.word() {
+            None => b.flush_on_stop = true,
+            Some(word) if word.text == "VS" => {}
+            Some(word) => line.invalid(&word, "VS"),
+        }),
+    },
     old("lvs_flush_onstop", "lvs_flush_on_stop"),
-    unsupported(
-        "lvs_sync_daemon|none|the kernel tells connections to the other director",
-        "connections are not passed on to the other director at a takeover",
-    ),
+    sync_daemon::ROW,
 ];
 
 fn timeouts(draft: &mut GlobalDraft, line: &mut Line<'_, '_>) {

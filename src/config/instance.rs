@@ -15,7 +15,7 @@ use super::rows::{
 use super::rule::{RuleDraft, rule};
 use super::track::{self, TrackerDraft};
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::keyword::{INVALID, UNKNOWN, Value};
+use crate::syntax::keyword::{INVALID, OLD_NAME, UNKNOWN, Value};
 use crate::syntax::nearest::nearest;
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
@@ -55,6 +55,7 @@ pub(super) struct InstanceDraft {
     pub(super) left_out: bool,
     pub(super) state: Option<Given<State>>,
     pub(super) link: Option<Given<LinkName>>,
+    pub(super) sync_interface: Option<Given<LinkName>>,
     pub(super) vrid: Option<Given<u32>>,
     pub(super) priority: Option<Given<u32>>,
     pub(super) advert_int: Option<Given<Duration>>,
@@ -237,9 +238,19 @@ const UNSUPPORTED_ROWS: &[Keyword<InstanceDraft>] = &[
     unsupported("use_vmac_addr|off|VMACs on the interfaces of addresses", NO_VMAC),
     unsupported("use_ipvlan|off|addresses on an ipvlan interface", NO_VMAC),
     unsupported("vrf|none|virtual routing domain of the interface", "the interface is used as it is"),
-    unsupported(
+    words(
         "lvs_sync_daemon_interface|none|old form of `lvs_sync_daemon` in `global_defs`",
-        "write `lvs_sync_daemon` in `global_defs`, which this version does not support either",
+        "the name of an interface",
+        |b, line| {
+            let keyword = line.keyword().at;
+            b.sync_interface = link(line).or(b.sync_interface);
+            line.cx.warn(
+                OLD_NAME,
+                keyword,
+                format_args!("lvs_sync_daemon_interface is the old form of `lvs_sync_daemon`"),
+                format_args!("write `lvs_sync_daemon INTERFACE INSTANCE` in `global_defs`"),
+            );
+        },
     ),
 ];
 

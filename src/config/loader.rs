@@ -14,6 +14,7 @@ use super::model::Config;
 use super::service::waits;
 use super::service_build::ServiceBuild;
 use super::static_build;
+use super::sync_daemon;
 use super::track;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
@@ -166,6 +167,7 @@ impl Loader {
                         let interface = self.root.global.static_interface();
                         static_build::finish(&self.root.fixed, interface, &mut self.tables, &mut cx);
                         let groups = &self.root.service_groups;
+                        self.tables.sync_daemon = sync_daemon::finish(&self.root, &mut self.tables, &mut cx);
                         self.tables.entry_count.admit_all(groups.lines, groups.over.unwrap_or_default());
                         self.tables.link_rules = link_rules::finish(&self.root, &self.tables, &mut cx);
                         group::finish(&self.root.groups, &mut self.tables, &mut cx);
@@ -218,6 +220,7 @@ impl Loader {
                 group::prepare(&mut self.root.groups, &mut cx);
                 track::prepare(&self.root.appliance, &mut self.tables, &mut cx);
                 let drafts = core::mem::take(&mut self.root.instances);
+                sync_daemon::prepare(&mut self.root, &drafts);
                 return Stage::Instances(drafts.into_iter());
             }
             // Far more than fit: they are counted, and what they say is not kept.

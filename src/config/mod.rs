@@ -40,6 +40,7 @@ mod service_group;
 mod service_lints;
 mod service_spec;
 mod static_build;
+mod sync_daemon;
 mod track;
 pub mod via;
 

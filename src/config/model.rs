@@ -4,6 +4,7 @@
 //! arena. A value that exists here is valid: ranges are within their tables, names are known, numbers in range.
 
 mod behaviour;
+mod global;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZeroU8;
@@ -18,6 +19,8 @@ use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
 use crate::wire::link::LinkName;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
+pub use global::{Global, SyncDaemon, Timeouts};
+
 pub use behaviour::{LinkRules, Manners, Peer, Ttls};
 
 mod bind;
@@ -113,32 +116,6 @@ pub struct Vlan {
     pub id: u16,
     /// The interface that carries it.
     pub parent: LinkName,
-}
-
-/// `global_defs`: what is not part of an instance or a service.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Global {
-    /// `router_id` (or the old `lvs_id`), empty if absent.
-    pub router_id: Text,
-    /// `lvs_timeouts`: seconds for tcp, tcpfin, udp; `None` leaves the kernel's value.
-    pub timeouts: Timeouts,
-    /// `lvs_flush`: empty the kernel's table at start.
-    pub flush_at_start: bool,
-    /// `vrrp_startup_delay`: no VRRP for so long after the start.
-    pub startup_delay: Duration,
-    /// `vrrp_delay_after_boot`: no VRRP for so long after the boot of the machine.
-    pub delay_after_boot: Duration,
-}
-
-/// IPVS connection timeouts in seconds (1 to 2,678,400); `None` leaves the kernel's value.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// An established TCP connection.
-    pub tcp: Option<u32>,
-    /// TCP after FIN.
-    pub tcp_fin: Option<u32>,
-    /// UDP.
-    pub udp: Option<u32>,
 }
 
 /// A VRRP instance.

@@ -25,6 +25,7 @@ mod help;
 mod own;
 mod pools;
 mod service_groups;
+mod sync_daemon;
 mod tracked;
 mod via;
 

@@ -276,7 +276,7 @@ impl Bench {
                             self.director.handle(now, Event::Destination(entry));
                         }
                     }
-                    Dump::Routes | Dump::Rules | Dump::Services => {}
+                    Dump::Routes | Dump::Rules | Dump::Services | Dump::Daemons => {}
                 }
                 self.director.handle(now, Event::Dumped { action, result: Ok(()) });
             }
@@ -301,6 +301,8 @@ impl Bench {
             | Action::FlushIpvs { .. }
             | Action::SetTimeouts { .. }
             | Action::Service { .. }
+            | Action::Daemon { .. }
+            | Action::ReadTimeouts { .. }
             | Action::Destination { .. } => {
                 self.director.handle(now, Event::Applied { action, result: ok });
             }

@@ -10,11 +10,16 @@ use core::cmp::Ordering;
 use core::fmt::{self, Write};
 use core::net::{IpAddr, Ipv4Addr};
 
+pub mod connections;
+pub mod views;
+
+pub use views::{Selection, View};
+
 use super::json::{Object, Shown};
 use crate::wire::errno;
 use crate::wire::genl_ipvs::{
     DestinationEntry, DestinationKey, Family, ForwardingMethod, Info, PersistenceEngine, Protocol,
-    ServiceEntry, ServiceKey, ServiceSpec,
+    ServiceEntry, ServiceKey, ServiceSpec, Stats,
 };
 
 /// `IP_VS_SVC_F_PERSISTENT` and its neighbours (`linux/ip_vs.h`).
@@ -22,12 +27,16 @@ const PERSISTENT: u32 = 0x1;
 const ONE_PACKET: u32 = 0x4;
 const SCHEDULER_FLAGS: [u32; 3] = [0x8, 0x10, 0x20];
 
-/// The three lines of the head.
-pub fn header(out: &mut dyn Write, info: &Info) -> fmt::Result {
-    writeln!(out, "IP Virtual Server version {} (size={})", info.version, info.table_size)?;
-    out.write_str("Prot LocalAddress:Port Scheduler Flags\n")?;
-    out.write_str("  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n")
+/// The first line of the head.
+pub fn version(out: &mut dyn Write, info: &Info) -> fmt::Result {
+    writeln!(out, "IP Virtual Server version {} (size={})", info.version, info.table_size)
 }
+
+/// What stands above the services.
+const HEAD: &str = concat!(
+    "Prot LocalAddress:Port Scheduler Flags\n",
+    "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n"
+);
 
 /// A service.
 pub fn service_line(out: &mut dyn Write, entry: &ServiceEntry) -> fmt::Result {
@@ -90,7 +99,12 @@ pub fn json_begin(out: &mut dyn Write, info: &Info) -> fmt::Result {
 }
 
 /// Opens a service: its destinations follow, then [`json_service_end`].
-pub fn json_service(out: &mut dyn Write, entry: &ServiceEntry, place: usize) -> fmt::Result {
+pub fn json_service(
+    out: &mut dyn Write,
+    (entry, stats): (&ServiceEntry, &Stats),
+    view: View,
+    place: usize,
+) -> fmt::Result {
     out.write_str(if place == 0 { "\n" } else { ",\n" })?;
     let spec = &entry.spec;
     let mut object = Object::begin(out)?;
@@ -107,12 +121,18 @@ pub fn json_service(out: &mut dyn Write, entry: &ServiceEntry, place: usize) -> 
     object.field("flags", spec.flags)?;
     object.field("persistent", (spec.flags & PERSISTENT != 0).then_some(spec.timeout))?;
     object.field("netmask", spec.netmask)?;
+    views::json_counters(&mut object, view, stats)?;
     object.open("destinations")?;
     out.write_char('[')
 }
 
 /// A destination of the service that is open.
-pub fn json_destination(out: &mut dyn Write, entry: &DestinationEntry, place: usize) -> fmt::Result {
+pub fn json_destination(
+    out: &mut dyn Write,
+    (entry, stats): (&DestinationEntry, &Stats),
+    view: View,
+    place: usize,
+) -> fmt::Result {
     out.write_str(if place == 0 { "\n  " } else { ",\n  " })?;
     let mut object = Object::begin(out)?;
     object.field("address", Shown(entry.key.address))?;
@@ -124,6 +144,10 @@ pub fn json_destination(out: &mut dyn Write, entry: &DestinationEntry, place: us
     object.field("active", entry.active)?;
     object.field("inactive", entry.inactive)?;
     object.field("persistent", entry.persistent)?;
+    if view == View::Tunnels {
+        object.field("tunnel", Shown(views::TunnelInfo(entry.spec.method)))?;
+    }
+    views::json_counters(&mut object, view, stats)?;
     object.end()
 }
 
@@ -189,19 +213,23 @@ impl fmt::Display for Endpoint {
 }
 
 fn scheduler_flags(out: &mut dyn Write, spec: &ServiceSpec) -> fmt::Result {
+    let mut before = " (";
+    for name in flag_names(spec) {
+        write!(out, "{before}{name}")?;
+        before = ",";
+    }
+    if before == "," { out.write_char(')') } else { Ok(()) }
+}
+
+/// The flags that are set, as the scheduler calls them.
+fn flag_names(spec: &ServiceSpec) -> impl Iterator<Item = &'static str> {
     let names = match spec.scheduler.as_str() {
         "sh" => ["sh-fallback", "sh-port", "flag-3"],
         "mh" => ["mh-fallback", "mh-port", "flag-3"],
         _ => ["flag-1", "flag-2", "flag-3"],
     };
-    let mut before = " (";
-    for (flag, name) in SCHEDULER_FLAGS.iter().zip(names) {
-        if spec.flags & flag != 0 {
-            write!(out, "{before}{name}")?;
-            before = ",";
-        }
-    }
-    if before == "," { out.write_char(')') } else { Ok(()) }
+    let flags = spec.flags;
+    SCHEDULER_FLAGS.into_iter().zip(names).filter(move |(flag, _)| flags & flag != 0).map(|(_, name)| name)
 }
 
 fn word(protocol: Protocol) -> &'static str {

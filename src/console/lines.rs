@@ -5,6 +5,7 @@
 //! Ids belong to the configuration in force: read the journal before a reload swaps it.
 
 mod filter;
+mod ipvs;
 mod names;
 mod pools;
 mod refusals;
@@ -126,9 +127,6 @@ impl<'a> Teller<'a> {
             Reason::RoutingUnwanted(object) => routing::unwanted(self, object),
             Reason::RoutingFailed(object, change, errno) => routing::failed(self, object, change, errno),
             Reason::RepairsHeld(family) => self.say(Error, format_args!("Somebody keeps changing {}: repairs wait up to 10 s each", family_name(family))),
-            Reason::IpvsAbsent(errno) => self.ipvs_absent(errno),
-            Reason::IpvsFound => self.say(Info, format_args!("IPVS is there: comparing its table with the configuration")),
-            Reason::IpvsSetupFailed(errno) => self.say(Error, format_args!("IPVS timeouts or flush: {}; going on without", Text(errno.0))),
             Reason::ServiceMissing(id) => self.say(Warning, format_args!("VS {} was removed by somebody: adding it again", names.service(id))),
             Reason::ServiceDiffers(id) => self.say(Warning, format_args!("VS {} was changed by somebody: setting it back", names.service(id))),
             Reason::ServiceFailed(id, change, errno) => self.service_failed(id, change, errno),
@@ -146,6 +144,7 @@ impl<'a> Teller<'a> {
             Reason::QuorumAbsent(id, weight) => self.quorum_absent(id, weight),
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
+            Reason::IpvsAbsent(_) | Reason::IpvsFound | Reason::IpvsSetupFailed(_) | Reason::DaemonChanged(..) | Reason::DaemonFailed(..) | Reason::DaemonMissing(_) | Reason::DaemonDiffers(_) => ipvs::tell(self, &reason),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
             Reason::VariableSet(..) | Reason::WokeLate(..) | Reason::AlarmsCleared(_) | Reason::RouteTracked(..) => tracked::tell(self, reason),
             Reason::Overridden(..) | Reason::RiseStarted(_) | Reason::DrainStarted(..) | Reason::DrainEnded(..) => weights::tell(self, reason),
@@ -273,19 +272,10 @@ impl<'a> Teller<'a> {
         self.of(Error, address.instance, format_args!("{object}: {}; {next}", Text(errno.0)));
     }
 
-    fn ipvs_absent(&mut self, errno: Errno) {
-        let line = format_args!("IPVS is not available: {} (is the module ip_vs loaded?)", Text(errno.0));
-        self.say(Error, line);
-        self.say(
-            Error,
-            format_args!("No virtual server is installed until it is; VRRP goes on, next look in 5 s"),
-        );
-    }
-
     fn service_failed(&mut self, id: ServiceId, change: Change, errno: Errno) {
         let next = next_try(self.director.ipvs_plan().is_service_parked(id));
         let names = self.names;
-        let cause = Cause { errno, scheduler: names.scheduler(id) };
+        let cause = Cause { errno, spec: names.spec(id) };
         self.say(Error, format_args!("{} VS {}: {cause}; {next}", verb(change), names.service(id)));
     }
 

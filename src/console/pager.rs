@@ -44,6 +44,14 @@ impl Pager {
         self.rows = rows;
     }
 
+    pub(super) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) const fn columns(&self) -> usize {
+        self.columns
+    }
+
     pub(super) fn set_columns(&mut self, columns: usize) {
         self.columns = if columns == 0 { 80 } else { columns };
     }

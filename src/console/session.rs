@@ -19,6 +19,9 @@ const AHEAD: usize = 512;
 /// Room that a piece of output needs: every byte of it may be a line's end, which takes two.
 const PIECE: usize = 2 * 4_096;
 
+/// Bytes of a page of `watch` that may wait for a slow terminal before more is asked for.
+const LATEST: usize = 2_048;
+
 /// Stands below a page.
 const MORE: &str = "-- more: space, Enter for a line, q --";
 
@@ -45,6 +48,8 @@ pub struct Session {
     ended: bool,
     /// The command ends with any key.
     any_key: bool,
+    /// The command is `watch`: what may still be shown of its page.
+    page: Option<PageRoom>,
     /// The last byte typed was a CR: an LF or NUL behind it is part of the same key (RFC 854).
     after_return: bool,
     /// Nothing is read any more.
@@ -175,16 +180,45 @@ impl Session {
         }
     }
 
+    /// A new page of `watch`: the terminal is cleared.
+    pub fn begin_page(&mut self) {
+        let rows = match self.pager.rows() {
+            0 => usize::MAX,
+            rows => rows.saturating_sub(1),
+        };
+        self.page = Some(PageRoom { rows, column: 0 });
+        self.change(|_, out, _| {
+            out.write_str("\x1b[H\x1b[2J")?;
+            out.at_start = true;
+            Ok(())
+        });
+    }
+
+    /// True if nothing more of a page of `watch` would be shown.
+    pub fn is_page_full(&self) -> bool {
+        self.page.is_some_and(|page| page.rows == 0)
+    }
+
     /// True if a piece of at most 4,096 bytes of the command's output would be taken.
     pub fn wants_output(&self) -> bool {
-        self.running && !self.ended && self.pager.is_empty() && self.out.room() >= PIECE
+        // Of pages that follow each other a slow terminal is to show the newest.
+        let room = if self.page.is_some() { MAX_CONSOLE_OUTPUT - LATEST } else { PIECE };
+        self.running && !self.ended && self.pager.is_empty() && self.out.room() >= room
     }
 
     /// Takes output of the command.
     pub fn write(&mut self, text: &[u8]) {
-        match &mut self.asking {
-            Some((_, offer)) => offer.take(text),
-            None => self.page(text),
+        let columns = self.pager.columns();
+        match (&mut self.asking, &mut self.page) {
+            (Some((_, offer)), _) => offer.take(text),
+            (None, None) => self.page(text),
+            (None, Some(page)) => {
+                for line in text.split_inclusive(|byte| *byte == b'\n') {
+                    let (part, ends) = page.take(line, columns);
+                    self.out.show(part);
+                    self.out.show(if ends { b"\n" } else { b"" });
+                }
+            }
         }
     }
 
@@ -218,7 +252,7 @@ impl Session {
     }
 
     fn prompt(&mut self) {
-        (self.running, self.any_key) = (false, false);
+        (self.running, self.any_key, self.page) = (false, false, None);
         let closed = self.closed;
         self.change(|editor, out, _| {
             out.fresh_row()?;
@@ -295,8 +329,8 @@ impl Session {
                 Some(Outcome::Line) => {
                     let request = table::parse(self.command().as_bytes());
                     let (endless, json) = request.map_or((false, false), |request| {
-                        use Command::{Arping, LogChanges, LogFollow, Ping};
-                        let endless = [LogFollow, LogChanges, Ping, Arping].contains(&request.command);
+                        use Command::{Arping, LogChanges, LogFollow, Ping, Watch};
+                        let endless = [LogFollow, LogChanges, Ping, Arping, Watch].contains(&request.command);
                         (endless, request.format == Format::Json)
                     });
                     self.any_key = endless;
@@ -316,6 +350,33 @@ impl Session {
             self.out.back_to(mark);
             self.lost_total += 1;
         }
+    }
+}
+
+/// What may still be shown of a page of `watch`.
+#[derive(Debug, Clone, Copy)]
+struct PageRoom {
+    rows: usize,
+    column: usize,
+}
+
+impl PageRoom {
+    /// What is shown of a line, or of a part of one, and whether it ends: rows are cut at the edge, since a wrapped
+    /// one takes two.
+    fn take<'a>(&mut self, line: &'a [u8], columns: usize) -> (&'a [u8], bool) {
+        if self.rows == 0 {
+            return (&[], false);
+        }
+        let (text, ends) = match line.split_last() {
+            Some((b'\n', text)) => (text, true),
+            _ => (line, false),
+        };
+        let room = columns.saturating_sub(self.column).min(text.len());
+        self.column += room;
+        if ends {
+            (self.rows, self.column) = (self.rows - 1, 0);
+        }
+        (text.get(..room).unwrap_or(&[]), ends)
     }
 }
 

@@ -3,7 +3,12 @@
 
 use core::fmt;
 
+mod argument;
+
+pub use argument::Argument;
+
 use super::answer::Renderer;
+use super::ipvs::View;
 use super::nearest::nearest;
 use super::show;
 use super::text::Clean;
@@ -74,6 +79,12 @@ pub enum Command {
     Weight,
     /// Names for a word that is being typed; a terminal asks for them.
     Complete,
+    /// A view of IPVS: made by the shell. The argument says of which services, and whether in full digits.
+    IpvsOf(View),
+    /// Set the counters of services to zero: by the shell.
+    ZeroIpvs,
+    /// Another command, again and again: by the shell. The argument is that command, perhaps behind seconds.
+    Watch,
 }
 
 /// How the answer shall look.
@@ -94,46 +105,6 @@ pub struct Request {
     pub format: Format,
     /// The operator's own word, of a command that takes one.
     pub argument: Argument,
-}
-
-/// A word of the operator's: printable ASCII.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Argument {
-    bytes: [u8; MAX_ARGUMENT],
-    len: usize,
-}
-
-/// Bytes of an argument; the longest key of a real server or a service has 57, and there may be one of each.
-const MAX_ARGUMENT: usize = 128;
-
-impl Argument {
-    /// No word.
-    pub const NONE: Self = Self { bytes: [0; MAX_ARGUMENT], len: 0 };
-
-    fn new(word: &[u8]) -> Option<Self> {
-        let mut bytes = [0; MAX_ARGUMENT];
-        let fine = word.iter().all(u8::is_ascii_graphic);
-        bytes.get_mut(..word.len()).filter(|_| fine)?.copy_from_slice(word);
-        Some(Self { bytes, len: word.len() })
-    }
-
-    /// This one and another behind a blank.
-    fn and(&self, word: &[u8]) -> Option<Self> {
-        if self.len == 0 {
-            return Self::new(word);
-        }
-        let (next, mut both) = (Self::new(word)?, *self);
-        let rest = both.bytes.get_mut(self.len..)?;
-        *rest.first_mut()? = b' ';
-        rest.get_mut(1..=next.len)?.copy_from_slice(next.bytes.get(..next.len)?);
-        both.len += 1 + next.len;
-        Some(both)
-    }
-
-    /// The word; of a command that takes several, these with a blank between them.
-    pub fn as_str(&self) -> &str {
-        self.bytes.get(..self.len).and_then(|word| core::str::from_utf8(word).ok()).unwrap_or("")
-    }
 }
 
 /// A row of the table.
@@ -160,9 +131,12 @@ const VALUE: &str = "VALUE";
 /// The same for a service; it may be left out and may have several words.
 const SERVICE: &str = "[SERVICE]";
 
+/// The same for a command of several words.
+const COMMAND: &str = "COMMAND";
+
 /// True if a row's word stands for one of the operator's.
 fn is_own(word: &str) -> bool {
-    [NAME, SERVER, ADDRESS, WORD, VALUE, SERVICE].contains(&word)
+    [NAME, SERVER, ADDRESS, WORD, VALUE, COMMAND, SERVICE].contains(&word)
 }
 
 /// Behind every other command.
@@ -190,6 +164,14 @@ impl Row {
     pub(super) fn is_hidden(&self) -> bool {
         self.help.is_empty()
     }
+
+    /// True for a word of the operator's that may stand behind those of the row.
+    fn takes_behind(&self, word: &[u8]) -> bool {
+        let of_ipvs = matches!(self.command, Command::Ipvs | Command::IpvsOf(_) | Command::ZeroIpvs);
+        let selects = [b"exact".as_slice(), b"fwmark"].contains(&word)
+            || word.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'[');
+        self.command == Command::Watch || (of_ipvs && selects)
+    }
 }
 
 /// All commands, in the order of `help`.
@@ -199,7 +181,25 @@ pub(super) static TABLE: &[Row] = &[
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
           text: show::vrrp::text, json: show::vrrp::json },
-    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln", command: Command::Ipvs,
+    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln; a SERVICE of it", command: Command::Ipvs,
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "stats"], help: "counters, as --stats; SERVICE, exact", command: Command::IpvsOf(View::Stats),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "rate"], help: "the same by second, as --rate; SERVICE, exact", command: Command::IpvsOf(View::Rate),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "connections"], help: "as ipvsadm -Lnc; SERVICE: 192.0.2.1:80 or fwmark 7", command: Command::IpvsOf(View::Connections),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "thresholds"], help: "as --thresholds; SERVICE", command: Command::IpvsOf(View::Thresholds),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "persistent"], help: "templates, as --persistent-conn; SERVICE", command: Command::IpvsOf(View::Persistent),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "tun-info"], help: "encapsulation, as --tun-info; SERVICE", command: Command::IpvsOf(View::Tunnels),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "timeouts"], help: "of idle connections, as --timeout", command: Command::IpvsOf(View::Timeouts),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "daemon"], help: "the sync daemons, as --daemon", command: Command::IpvsOf(View::Daemon),
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["show", "ipvs", "save"], help: "as ipvsadm -Sn, with thresholds; SERVICE", command: Command::IpvsOf(View::Save),
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "ipvs", "all"], help: "the same, and what checks with via_vip go through", command: Command::IpvsAll,
           text: show::other::ipvs, json: show::other::ipvs_json },
@@ -243,6 +243,10 @@ pub(super) static TABLE: &[Row] = &[
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["complete", NAME], help: "", command: Command::Complete,
           text: show::complete::text, json: show::other::nothing },
+    Row { words: &["zero", "ipvs"], help: "counters to 0, of a SERVICE or all", command: Command::ZeroIpvs,
+          text: show::other::ipvs, json: show::other::ipvs_json },
+    Row { words: &["watch", COMMAND], help: "`watch 5 show ipvs rate`: again and again, until a key", command: Command::Watch,
+          text: show::other::nothing, json: show::other::nothing },
     Row { words: &["reload"], help: "read the configuration again; one with an error changes nothing", command: Command::Reload,
           text: show::other::reload, json: show::other::reload_json },
     Row { words: &["reload", "force"], help: "the same, leaving out what an error concerns", command: Command::ReloadForce,
@@ -328,6 +332,11 @@ impl Rows {
             .filter(|(_, row)| wanted(row))
             .fold(0, |bits, (place, _)| bits | 1_u64 << place);
         Self { bits: self.bits & bits, ..self }
+    }
+
+    /// The command that ends here.
+    fn ending(self) -> Option<&'static Row> {
+        self.iter().find(|row| row.ends_at(self.depth))
     }
 
     fn is_empty(self) -> bool {
@@ -439,6 +448,10 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
                 format = Format::Json;
                 continue;
             }
+            if rows.ending().is_some_and(|row| row.takes_behind(word)) {
+                argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+                continue;
+            }
             let known = rows.words().chain((complete && format == Format::Text).then_some(JSON));
             return Err(Mistake::Unknown { word, nearest: nearest(word, known) });
         }
@@ -453,7 +466,7 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     if rows.depth == 0 {
         return Err(Mistake::Empty);
     }
-    match rows.iter().find(|row| row.ends_at(rows.depth)) {
+    match rows.ending() {
         Some(row) => Ok(Request { command: row.command, format, argument }),
         None => Err(Mistake::Incomplete { rows }),
     }
@@ -526,7 +539,7 @@ mod tests {
         assert_eq!(understood("sho che").command, Command::Checks);
         let argument = Argument::NONE;
         assert_eq!(understood("st j"), Request { command: Command::Status, format: Format::Json, argument });
-        assert_eq!(understood("w VI_1").argument.as_str(), "VI_1");
+        assert_eq!(understood("wh VI_1").argument.as_str(), "VI_1");
         assert_eq!(understood("h").command, Command::Help);
     }
 

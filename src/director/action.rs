@@ -4,6 +4,7 @@ use heapless::Vec;
 
 use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, RouteId, RuleId, ServiceId};
 use crate::limits::MAX_BATCH;
+use crate::wire::genl_ipvs::DaemonRole;
 use crate::wire::vrrp::Channel;
 
 /// The actions of one poll.
@@ -138,6 +139,20 @@ pub enum Action {
         /// The slot.
         slot: SlotId,
     },
+    /// Start or stop one of the kernel's sync daemons.
+    Daemon {
+        /// When it was asked.
+        epoch: Epoch,
+        /// Which of the two.
+        role: DaemonRole,
+        /// `Add` or `Remove`.
+        change: Change,
+    },
+    /// Read the timeouts of IPVS; [`super::event::Event::Timeouts`] comes before the answer.
+    ReadTimeouts {
+        /// When it was asked.
+        epoch: Epoch,
+    },
 }
 
 /// What to do with our nf_tables table.
@@ -190,6 +205,8 @@ pub enum Dump {
     Services,
     /// Destinations of one service.
     Destinations(ServiceId),
+    /// Sync daemons.
+    Daemons,
 }
 
 /// A virtual address of the configuration, or one that a reload left behind.

@@ -60,6 +60,8 @@ impl Director {
             Action::FindIpvs { .. }
             | Action::FlushIpvs { .. }
             | Action::SetTimeouts { .. }
+            | Action::ReadTimeouts { .. }
+            | Action::Daemon { .. }
             | Action::Service { .. }
             | Action::Destination { .. } => ipvs_plan.answered(now, action, result, config, bus),
             Action::Filter { epoch, step } => nftables_plan.answered(now, (epoch, step), result, bus),
@@ -115,7 +117,7 @@ impl Director {
                     route_plan.end_dump(now, (config, vrrp, links), bus);
                 }
             }
-            Dump::Services | Dump::Destinations(_) => {
+            Dump::Services | Dump::Destinations(_) | Dump::Daemons => {
                 ipvs_plan.handle_dumped(now, (epoch, what), result, config, bus);
             }
         }

@@ -5,7 +5,7 @@ use super::duplicate::Claim;
 use super::overrides::Order;
 use crate::check::Verdict;
 use crate::config::ids::{LinkId, VariableId};
-use crate::wire::genl_ipvs::{DestinationEntry, ServiceEntry};
+use crate::wire::genl_ipvs::{DaemonEntry, DestinationEntry, ServiceEntry, TimeoutValues};
 use crate::wire::nftables::Census;
 use crate::wire::rtnetlink::route::RouteEntry;
 use crate::wire::rtnetlink::rule::RuleSpec;
@@ -112,6 +112,10 @@ pub enum Event<'a> {
     ClearAlarms,
     /// The operator sets the weight of a real server, or gives it back to the configuration.
     Override(Order),
+    /// A dump shows a sync daemon.
+    Daemon(&'a DaemonEntry),
+    /// The kernel's timeouts.
+    Timeouts(TimeoutValues),
     /// The monitoring socket overran: what the kernel holds is unknown until it is dumped.
     Overrun,
     /// Take down what is installed; the shell waits until [`super::Director::is_stopped`].

@@ -13,7 +13,7 @@ use crate::config::ids::{
 };
 use crate::limits::MAX_RECORDS;
 use crate::time::{Duration, Instant};
-use crate::wire::genl_ipvs::DestinationKey;
+use crate::wire::genl_ipvs::{DaemonRole, DestinationKey};
 use crate::wire::link::MacAddress;
 use crate::wire::nftables::Presence;
 
@@ -167,6 +167,14 @@ pub enum Reason {
     Reloaded,
     /// A service that is no longer configured leaves the kernel.
     ServiceRetired,
+    /// A sync daemon was started or stopped.
+    DaemonChanged(DaemonRole, Change),
+    /// The kernel refused to start or to stop a sync daemon.
+    DaemonFailed(DaemonRole, Change, Errno),
+    /// Somebody stopped a sync daemon of ours.
+    DaemonMissing(DaemonRole),
+    /// A sync daemon runs otherwise than configured, or where none shall.
+    DaemonDiffers(DaemonRole),
     /// The director is going down.
     Stopping,
     /// A route that is tracked is there, or missing.

@@ -170,6 +170,8 @@ impl Director {
             }
             Event::Service(entry) => ipvs_plan.handle_service(now, entry, config, bus),
             Event::Destination(entry) => ipvs_plan.handle_destination(now, entry, config, bus),
+            Event::Daemon(entry) => ipvs_plan.handle_daemon(now, entry, config, bus),
+            Event::Timeouts(values) => ipvs_plan.handle_timeouts(values),
             Event::Dumped { action, result } => self.handle_dumped(now, action, result),
             Event::Applied { action, result } => self.handle_applied(now, action, result),
             Event::SendFailed { action: Action::SendAdvert { instance, .. }, errno } => {
@@ -235,7 +237,7 @@ impl Director {
         let left = budget.route.saturating_sub(out.len() - before);
         fill(out, left, || net_plan.poll(config, vrrp, links, bus));
         fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
-        fill(out, budget.ipvs, || ipvs_plan.poll(now, config, services, bus));
+        fill(out, budget.ipvs, || ipvs_plan.poll(now, config, (services, (vrrp, links)), bus));
         fill(out, budget.probes, || health.poll(now, (config, ipvs_plan), bus));
         fill(out, budget.route, || {
             let (action, what) = survey.poll(bus)?;
@@ -246,7 +248,7 @@ impl Director {
                     tracks.begin_route_dump();
                 }
                 Dump::Rules => {}
-                Dump::Addresses | Dump::Services | Dump::Destinations(_) => {
+                Dump::Addresses | Dump::Services | Dump::Destinations(_) | Dump::Daemons => {
                     links.begin_address_dump();
                     presence.begin_dump();
                     net_plan.begin_dump();

@@ -295,6 +295,8 @@ impl NetPlan {
             | Action::Dump { .. }
             | Action::Probe { .. }
             | Action::AbortProbe { .. }
+            | Action::Daemon { .. }
+            | Action::ReadTimeouts { .. }
             | Action::Filter { .. } => None,
         }
     }

@@ -89,6 +89,7 @@ impl Director {
                 net_plan.link_changed(link, config, links);
                 nftables_plan.touch();
                 route_plan.link_changed(link, config, links);
+                ipvs_plan.link_changed(link);
             }
             while let Some(id) = bus.tracks.pop().map(InstanceId::from_index) {
                 vrrp.evaluate(now, id, Surroundings { config, links, tracks, groups, net_plan }, bus);
@@ -103,6 +104,7 @@ impl Director {
                 net_plan.instance_changed(id, config, vrrp);
                 nftables_plan.instance_changed(now, id, (config, vrrp), bus);
                 route_plan.instance_changed(id, config, vrrp);
+                ipvs_plan.instance_changed(id);
                 garp.instance_changed(now, id, config, vrrp, bus);
                 duplicates.instance_changed(id, config, vrrp);
             }

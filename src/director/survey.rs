@@ -96,7 +96,7 @@ impl Survey {
             let family = match what {
                 Dump::Links => Family::Links,
                 Dump::Routes | Dump::Rules => Family::Routes,
-                Dump::Addresses | Dump::Services | Dump::Destinations(_) => Family::Addresses,
+                Dump::Addresses | Dump::Services | Dump::Destinations(_) | Dump::Daemons => Family::Addresses,
             };
             if !core::mem::replace(&mut self.failed, true) {
                 bus.record(now, Reason::DumpFailed(family, error));
@@ -110,7 +110,9 @@ impl Survey {
             Dump::Links => Progress::Wanted(Dump::Addresses),
             Dump::Addresses if self.routing => Progress::Wanted(Dump::Routes),
             Dump::Routes => Progress::Wanted(Dump::Rules),
-            Dump::Addresses | Dump::Rules | Dump::Services | Dump::Destinations(_) => Progress::Idle,
+            Dump::Addresses | Dump::Rules | Dump::Services | Dump::Destinations(_) | Dump::Daemons => {
+                Progress::Idle
+            }
         };
         self.interrupted &= self.progress != Progress::Idle;
         self.whole |= self.progress == Progress::Idle;

@@ -116,6 +116,11 @@ impl Director {
         self.parts.ipvs_plan.find_service(key, &self.config).is_some_and(|id| self.config.is_hidden(id))
     }
 
+    /// What shall run in a role of the sync daemon now.
+    pub fn daemon_wish(&self, role: genl_ipvs::DaemonRole) -> Option<genl_ipvs::DaemonSpec> {
+        self.parts.ipvs_plan.daemon_wish(role, (&self.parts.vrrp, &self.parts.links))
+    }
+
     /// The probe of [`Action::Probe`].
     pub fn probe(&self, id: ProbeId) -> Option<&Probe> {
         self.config.probes.get(id.index())

@@ -84,6 +84,33 @@ impl TextFile {
     }
 }
 
+/// A file of the kernel's that is read as it is needed: its length is not known before.
+#[derive(Debug)]
+pub struct Stream {
+    fd: OwnedFd,
+    name: Box<Path>,
+}
+
+impl Stream {
+    /// Opens `path`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| Error::new("read", path.display(), errno))?;
+        Ok(Self { fd, name: path.into() })
+    }
+
+    /// Reads what fits; 0 at the end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read(&mut self, piece: &mut [u8]) -> Result<usize, Error> {
+        rustix::io::read(&self.fd, piece).map_err(|errno| Error::new("read", self.name.display(), errno))
+    }
+}
+
 /// The names in a folder, without `.` and `..`; those that are not UTF-8 are passed over.
 ///
 /// # Errors

@@ -7,12 +7,14 @@ use core::fmt::Write;
 
 use super::dump::Job;
 use super::echo::{self, Asker, Told};
+use super::ipvs_views;
 use super::kernel_tables::KernelTables;
 use super::meter::{CLASSES, Work};
 use super::real;
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
-use super::snapshot::{Rows, Snapshot};
+use super::watch::{self, Watch};
+use crate::console::ipvs::View as IpvsView;
 use crate::console::table::Argument;
 use crate::console::view::{self, Tally};
 use crate::console::{self, Buf, Command, Format, Request, View};
@@ -24,7 +26,7 @@ use crate::observe::log::Topic;
 use crate::observe::ring::Cursor;
 use crate::observe::{heap, log};
 use crate::task::load::Found;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// Status of a command that did what it should.
 pub const STATUS_OK: u8 = 0;
@@ -60,6 +62,8 @@ enum Kind {
     Follow(Topic, Cursor, Format),
     /// What a ping brings, to its end.
     Echo(Asker),
+    /// Another command, again and again.
+    Watch(Watch),
     /// The end of the machine, once it was told.
     End(End),
     /// Over.
@@ -98,6 +102,10 @@ pub enum Step {
     Follow,
     /// The same, but it ends by itself soon.
     Soon,
+    /// Nothing until then; the asker may lose interest.
+    Pause(Instant),
+    /// A new page begins.
+    Page,
     /// This many bytes of the buffer, and there is more; none if only work was done.
     More(usize),
     /// Nothing more.
@@ -163,6 +171,11 @@ impl Answer {
                 self.kind = Kind::Follow(topic, cursor, format);
                 return if new { Step::More(self.give(out).unwrap_or(0)) } else { Step::Follow };
             }
+            Kind::Watch(mut watch) => {
+                let step = watch.step(shell, out);
+                self.kind = Kind::Watch(watch);
+                return step;
+            }
             Kind::Echo(mut asker) => match asker.read(&mut self.piece) {
                 Told::Lines => Kind::Echo(asker),
                 Told::End(status) => Kind::Over(status),
@@ -177,6 +190,13 @@ impl Answer {
             },
         };
         Step::More(self.give(out).unwrap_or(0))
+    }
+
+    /// The page is full: what is left of it is not wanted.
+    pub fn skip_page(&mut self) {
+        if let Kind::Watch(watch) = &mut self.kind {
+            watch.skip();
+        }
     }
 
     /// Copies what is left of the piece.
@@ -244,6 +264,9 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (command @ (Command::Drain | Command::Enable | Command::Weight), _) => {
             Kind::Over(real::run(shell, command, request.argument.as_str(), piece))
         }
+        (Command::Watch, _) => {
+            watch::start(request.argument.as_str(), piece).map_or_else(Kind::Over, Kind::Watch)
+        }
         (Command::SetTrack, _) => Kind::Over(set_track(shell, request.argument.as_str(), piece)),
         (Command::AlarmClear, _) => {
             shell.handle(Event::ClearAlarms);
@@ -252,16 +275,26 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
         (Command::Ipvs, Some(family)) if present => {
-            Kind::Table(Box::new(Snapshot::new(family, request.format, Rows::Shown)))
+            table(ipvs_views::show((IpvsView::Plain, family), &request.argument, request.format, piece))
         }
         (Command::IpvsAll, Some(family)) if present => {
-            Kind::Table(Box::new(Snapshot::new(family, request.format, Rows::All)))
+            table(ipvs_views::all(family, &request.argument, request.format, piece))
+        }
+        (Command::IpvsOf(view), Some(family)) if present => {
+            table(ipvs_views::show((view, family), &request.argument, request.format, piece))
+        }
+        (Command::ZeroIpvs, Some(family)) if present => {
+            table(ipvs_views::zero(family, &request.argument, piece))
         }
         (command, _) => match KernelTables::new(command, request.format) {
             Some(tables) => Kind::Table(Box::new(tables)),
             None => Kind::Rendered(console::Answer::new(request)),
         },
     }
+}
+
+fn table(started: Result<Box<dyn Job>, u8>) -> Kind {
+    started.map_or_else(Kind::Over, Kind::Table)
 }
 
 /// The next lines of the log.

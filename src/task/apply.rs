@@ -77,6 +77,8 @@ const fn kind(action: Action) -> Kind {
         Action::FindIpvs { .. }
         | Action::SetTimeouts { .. }
         | Action::FlushIpvs { .. }
+        | Action::ReadTimeouts { .. }
+        | Action::Daemon { .. }
         | Action::Service { .. }
         | Action::Destination { .. } => Kind::Ipvs,
         Action::OpenSocket { .. }
@@ -118,7 +120,7 @@ fn start(shell: &Rc<Shell>, action: Action) {
         Action::Dump { what: Dump::Links | Dump::Addresses | Dump::Routes | Dump::Rules, .. } => {
             answers::dump(shell, &route::CHANNEL, action)
         }
-        Action::Dump { what: Dump::Services | Dump::Destinations(_), .. } => {
+        Action::Dump { what: Dump::Services | Dump::Destinations(_) | Dump::Daemons, .. } => {
             answers::dump(shell, &ipvs::CHANNEL, action);
         }
         Action::Probe { epoch, slot, probe, step } => {

@@ -57,6 +57,7 @@ async fn run(shell: Rc<Shell>, path: Box<str>, row: usize, timer: Timer) {
         holds,
         session: Session::default(),
         answer: None,
+        timer,
         topic: Topic::Changes,
         read: Cursor::default(),
     };
@@ -73,7 +74,7 @@ async fn run(shell: Rc<Shell>, path: Box<str>, row: usize, timer: Timer) {
             }
             Err(_) => {}
         }
-        timer.until(clock::now() + RETRY).await;
+        station.timer.until(clock::now() + RETRY).await;
     }
 }
 
@@ -86,6 +87,8 @@ struct Station {
     holds: bool,
     session: Session,
     answer: Option<Answer>,
+    /// When a terminal that is gone is looked for, and when the next page of `watch` is due.
+    timer: Timer,
     /// What is shown unasked.
     topic: Topic,
     /// How far it was shown.
@@ -171,11 +174,19 @@ impl Station {
         let Some(answer) = self.answer.as_mut().filter(|_| self.session.wants_output()) else {
             return want.is_some();
         };
+        if self.session.is_page_full() {
+            answer.skip_page();
+        }
         let mut text = [0; MAX_MESSAGE];
         match answer.step(&self.shell, &mut text) {
             Step::Wait(ticket) => self.shell.desk.poll_done(ticket, self.row, context).is_ready(),
             // The news that wakes this task for the changes wakes it for the log, too.
             Step::Follow | Step::Soon => want.is_some(),
+            Step::Pause(at) => self.timer.poll_until(context, at).is_ready() || want.is_some(),
+            Step::Page => {
+                self.session.begin_page();
+                true
+            }
             Step::More(count) => {
                 self.session.write(text.get(..count).unwrap_or(&[]));
                 true

@@ -24,6 +24,8 @@ use crate::time::{Duration, Instant};
 
 /// First byte of a message with output.
 pub const OUTPUT: u8 = b'+';
+/// A message of its own: what follows is a new page, in the place of the one before.
+pub const PAGE: u8 = b'~';
 /// First byte of the last message; the second is the status.
 pub const END: u8 = b'.';
 /// Bytes of one message, the first byte included.
@@ -233,7 +235,12 @@ async fn converse(
                 following.set(true);
                 news(shell, connection, row).await?;
             }
-            Step::Follow => {
+            Step::Pause(at) if following.get() || shell.feed.enter() => {
+                following.set(true);
+                pause(connection, timer, at).await?;
+            }
+            Step::Page => send(connection, timer, FOREVER, &[PAGE]).await?,
+            Step::Follow | Step::Pause(_) => {
                 let full = b"+no place: four clients follow already\n";
                 send(connection, timer, PATIENCE, full).await?;
                 return send(connection, timer, PATIENCE, &[END, STATUS_FAILED]).await;
@@ -271,6 +278,15 @@ async fn news(shell: &Shell, connection: &Source<Connection>, row: usize) -> Res
         }
         shell.feed.wait(row, context);
         Poll::Pending
+    })
+    .await
+}
+
+/// Ready at `at`; fails when the client says anything more, or goes.
+async fn pause(connection: &Source<Connection>, timer: &Timer, at: Instant) -> Result<(), Code> {
+    poll_fn(|context| match connection.poll_read(context, |connection| connection.receive(&mut [0; 1])) {
+        Poll::Ready(_) => Poll::Ready(Err(Code::CONNRESET)),
+        Poll::Pending => timer.poll_until(context, at).map(Ok),
     })
     .await
 }

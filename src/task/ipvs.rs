@@ -29,6 +29,7 @@ fn render(shell: &Shell, action: Action, writer: &mut Writer<'_>, seq: u32) -> R
                 let service = director.config().services.get(service.index());
                 service.map(|service| Request::DumpDestinations(service.key))
             }
+            Dump::Daemons => Some(Request::DumpDaemons),
             Dump::Services | Dump::Links | Dump::Addresses | Dump::Routes | Dump::Rules => {
                 Some(Request::DumpServices)
             }
@@ -47,6 +48,10 @@ fn show(shell: &Shell, message: &Message<'_>, payload: &[u8]) -> Result<(), Malf
         shell.ipvs_family.set(Some(genetlink::parse_family(payload)?));
         return Ok(());
     }
+    if let Some(values) = genl_ipvs::parse_timeouts(payload) {
+        shell.handle(Event::Timeouts(values));
+        return Ok(());
+    }
     let dumped = shell.ipvs.borrow_mut().outstanding.dump(message.seq).map(|dump| dump.action);
     match dumped {
         Some(Action::Dump { what: Dump::Services, .. }) => {
@@ -57,6 +62,9 @@ fn show(shell: &Shell, message: &Message<'_>, payload: &[u8]) -> Result<(), Malf
                 shell.director.borrow().config().services.get(service.index()).map(|one| one.key.family());
             let entry = genl_ipvs::parse_destination(payload, family.ok_or(Malformed::Unknown)?)?;
             shell.handle(Event::Destination(&entry));
+        }
+        Some(Action::Dump { what: Dump::Daemons, .. }) => {
+            shell.handle(Event::Daemon(&genl_ipvs::parse_daemon(payload)?));
         }
         // The rest of a dump that was given up.
         _ => {}

@@ -1,4 +1,4 @@
-//! `show ipvs`: the kernel's own table, read for the occasion and printed as `ipvsadm -Ln` prints it.
+//! `show ipvs` and its views: the kernel's own table, read for the occasion and printed as ipvsadm prints it.
 //!
 //! What the director believes is not asked: an operator wants to see what the kernel does, services of others
 //! included. One datagram is read a step ([`super::dump`]); one list of services and one of destinations are held, and
@@ -7,14 +7,15 @@
 use super::answer::{STATUS_FAILED, STATUS_OK};
 use super::dump::{Dump, Job};
 use super::shell::Shell;
+use crate::console::ipvs::{Selection, View, views};
 use crate::console::{Buf, Format, ipvs};
 use crate::director::Director;
 use crate::kernel::netlink::Protocol;
 use crate::limits::{MAX_REAL_SERVERS, MAX_SERVICES, MAX_VIA};
-use crate::wire::genl_ipvs::{self, DestinationEntry, Info, Request, ServiceEntry};
+use crate::wire::genl_ipvs::{self, DestinationEntry, Info, Request, ServiceEntry, Stats};
 
 /// Bytes of the longest row, with room to spare.
-const ROW: usize = 512;
+const ROW: usize = 640;
 /// Services read at most: ours and as many of others.
 const MAX_ROWS: usize = 2 * MAX_SERVICES + MAX_VIA;
 
@@ -27,16 +28,21 @@ pub(super) enum Rows {
     All,
 }
 
+/// A service or a destination with its counters.
+type Counted<T> = (T, Stats);
+
 /// A table that is being read and printed.
 pub(super) struct Snapshot {
     family: u16,
     format: Format,
     rows: Rows,
+    view: View,
+    selection: Selection,
     stage: Stage,
     dump: Option<Dump>,
-    services: Vec<ServiceEntry>,
-    destinations: Vec<DestinationEntry>,
-    scratch: Vec<DestinationEntry>,
+    services: Vec<Counted<ServiceEntry>>,
+    destinations: Vec<Counted<DestinationEntry>>,
+    scratch: Vec<Counted<DestinationEntry>>,
 }
 
 /// What the next step does.
@@ -56,10 +62,12 @@ enum Stage {
 
 impl Snapshot {
     /// Nothing read yet; `family` is the number of IPVS in this kernel.
-    pub(super) fn new(family: u16, format: Format, rows: Rows) -> Self {
+    pub(super) fn new(family: u16, (view, selection, rows): (View, Selection, Rows), format: Format) -> Self {
         Self {
             family,
             format,
+            view,
+            selection,
             rows,
             stage: Stage::Open,
             dump: None,
@@ -69,97 +77,126 @@ impl Snapshot {
         }
     }
 
-    fn advance(&mut self, director: &Director, out: &mut Buf) -> Result<Option<Stage>, u16> {
+    fn advance(&mut self, director: &Director, out: &mut Buf) -> Result<Stage, u16> {
         match self.stage {
             Stage::Open => {
                 self.dump = Some(Dump::open(Protocol::Generic)?);
                 self.ask(Request::GetInfo)?;
-                Ok(Some(Stage::Info))
+                Ok(Stage::Info)
             }
             Stage::Info => self.read_info(out),
-            Stage::Services => {
-                let mut found = core::mem::take(&mut self.services);
-                let ended = self.read(|payload| found.extend(genl_ipvs::parse_service(payload)))?;
-                self.services = found;
-                if self.rows == Rows::Shown {
-                    self.services.retain(|one| !director.is_hidden(&one.key));
-                }
-                self.services.truncate(MAX_ROWS);
-                if !ended {
-                    return Ok(Some(Stage::Services));
-                }
-                let mut scratch = Vec::with_capacity(self.services.len());
-                ipvs::sort(&mut self.services, &mut scratch, &|a, b| ipvs::compare_services(&a.key, &b.key));
-                Ok(Some(Stage::Ask(0)))
-            }
+            Stage::Services => self.read_services(director),
             Stage::Ask(row) => {
-                let Some(service) = self.services.get(row).copied() else { return Ok(Some(Stage::Close)) };
+                let Some((service, _)) = self.services.get(row).copied() else { return Ok(Stage::Close) };
                 self.destinations.clear();
                 self.ask(Request::DumpDestinations(service.key))?;
-                Ok(Some(Stage::Destinations(row)))
+                Ok(Stage::Destinations(row))
             }
             Stage::Destinations(row) => self.read_destinations(row, out),
-            Stage::Print(row, from) => Ok(Some(self.print(row, from, out))),
-            Stage::Close => {
-                if self.format == Format::Json {
-                    let _ = ipvs::json_end(out);
-                }
-                Ok(None)
-            }
+            Stage::Print(row, from) => Ok(self.print(row, from, out)),
+            Stage::Close => Ok(Stage::Close),
         }
     }
 
-    fn read_info(&mut self, out: &mut Buf) -> Result<Option<Stage>, u16> {
+    fn read_info(&mut self, out: &mut Buf) -> Result<Stage, u16> {
         let mut info = None;
         let ended = self.read(|payload| info = info.or(genl_ipvs::parse_info(payload).ok()))?;
-        let Some(info) = info else { return Ok((!ended).then_some(Stage::Info)) };
+        let Some(info) = info else { return Ok(if ended { Stage::Close } else { Stage::Info }) };
         self.begin(&info, out);
         self.ask(Request::DumpServices)?;
-        Ok(Some(Stage::Services))
+        Ok(Stage::Services)
     }
 
+    /// ipvsadm has no version above the one service that was asked for, and nothing above commands.
     fn begin(&self, info: &Info, out: &mut Buf) {
+        let versioned = self.selection.wanted.is_none() && self.view != View::Save;
+        // What is written always fits.
         let _ = match self.format {
-            Format::Text => ipvs::header(out, info),
+            Format::Text if versioned => ipvs::version(out, info).and_then(|()| views::title(out, self.view)),
+            Format::Text => views::title(out, self.view),
             Format::Json => ipvs::json_begin(out, info),
         };
     }
 
-    fn read_destinations(&mut self, row: usize, out: &mut Buf) -> Result<Option<Stage>, u16> {
-        let Some(service) = self.services.get(row).copied() else { return Ok(Some(Stage::Close)) };
+    fn read_services(&mut self, director: &Director) -> Result<Stage, u16> {
+        let (selection, rows) = (self.selection, self.rows);
+        let mut found = core::mem::take(&mut self.services);
+        let ended = self.read(|payload| {
+            if let Ok(entry) = genl_ipvs::parse_service(payload)
+                && selection.takes(&entry.key)
+                && (rows == Rows::All || !director.is_hidden(&entry.key))
+                && found.len() < MAX_ROWS
+            {
+                found.push((entry, genl_ipvs::parse_stats(payload).unwrap_or_default()));
+            }
+        })?;
+        self.services = found;
+        if !ended {
+            return Ok(Stage::Services);
+        }
+        let mut scratch = Vec::with_capacity(self.services.len());
+        ipvs::sort(&mut self.services, &mut scratch, &|(a, _), (b, _)| {
+            ipvs::compare_services(&a.key, &b.key)
+        });
+        Ok(Stage::Ask(0))
+    }
+
+    fn read_destinations(&mut self, row: usize, out: &mut Buf) -> Result<Stage, u16> {
+        let Some((service, stats)) = self.services.get(row).copied() else { return Ok(Stage::Close) };
         let mut found = core::mem::take(&mut self.destinations);
         let family = service.key.family();
-        let ended = self.read(|payload| found.extend(genl_ipvs::parse_destination(payload, family)))?;
+        let ended = self.read(|payload| {
+            if let Ok(entry) = genl_ipvs::parse_destination(payload, family)
+                && found.len() < MAX_REAL_SERVERS
+            {
+                found.push((entry, genl_ipvs::parse_stats(payload).unwrap_or_default()));
+            }
+        })?;
         self.destinations = found;
-        self.destinations.truncate(MAX_REAL_SERVERS);
         if !ended {
-            return Ok(Some(Stage::Destinations(row)));
+            return Ok(Stage::Destinations(row));
         }
-        ipvs::sort(&mut self.destinations, &mut self.scratch, &|a, b| {
+        ipvs::sort(&mut self.destinations, &mut self.scratch, &|(a, _), (b, _)| {
             ipvs::compare_destinations(&a.key, &b.key)
         });
         let _ = match self.format {
-            Format::Text => ipvs::service_line(out, &service),
-            Format::Json => ipvs::json_service(out, &service, row),
+            Format::Text => views::service(out, (self.view, self.selection.exact), &service, &stats),
+            Format::Json => ipvs::json_service(out, (&service, &stats), self.view, row),
         };
-        Ok(Some(self.print(row, 0, out)))
+        Ok(self.print(row, 0, out))
     }
 
     /// Prints destinations while there is room.
     fn print(&self, row: usize, from: usize, out: &mut Buf) -> Stage {
-        for (place, entry) in self.destinations.iter().enumerate().skip(from) {
+        let Some((service, _)) = self.services.get(row) else { return Stage::Close };
+        let how = (self.view, self.selection.exact);
+        for (place, (entry, stats)) in self.destinations.iter().enumerate().skip(from) {
             if out.capacity() - out.len() < ROW {
                 return Stage::Print(row, place);
             }
             let _ = match self.format {
-                Format::Text => ipvs::destination_line(out, entry),
-                Format::Json => ipvs::json_destination(out, entry, place),
+                Format::Text => views::destination(out, how, &service.key, entry, stats),
+                Format::Json => ipvs::json_destination(out, (entry, stats), self.view, place),
             };
         }
         if self.format == Format::Json {
             let _ = ipvs::json_service_end(out);
         }
         Stage::Ask(row + 1)
+    }
+
+    /// A service that was asked for and is not there is a failure, as with ipvsadm.
+    fn close(&self, out: &mut Buf) -> u8 {
+        if self.format == Format::Json {
+            let _ = ipvs::json_end(out);
+        }
+        if self.services.is_empty() && self.selection.wanted.is_some() {
+            if self.format == Format::Text {
+                let _ = out.push_str("No such service\n");
+            }
+            return STATUS_FAILED;
+        }
+        STATUS_OK
     }
 
     fn ask(&mut self, request: Request) -> Result<(), u16> {
@@ -178,13 +215,15 @@ impl Snapshot {
 
 impl Job for Snapshot {
     fn step(&mut self, shell: &Shell, out: &mut Buf) -> Option<u8> {
+        if self.stage == Stage::Close {
+            return Some(self.close(out));
+        }
         let advanced = self.advance(&shell.director.borrow(), out);
         match advanced {
-            Ok(Some(stage)) => {
+            Ok(stage) => {
                 self.stage = stage;
                 None
             }
-            Ok(None) => Some(STATUS_OK),
             Err(errno) => {
                 let _ = match self.format {
                     Format::Text => ipvs::unavailable(out, errno),

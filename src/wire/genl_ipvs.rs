@@ -8,8 +8,13 @@ use core::fmt;
 use core::net::IpAddr;
 use core::num::NonZeroU32;
 
+mod daemon;
 mod emit;
 mod parse;
+mod stats;
+
+pub use daemon::{DaemonEntry, DaemonRole, DaemonSpec, SYNC_GROUP, parse_daemon};
+pub use stats::{Stats, TimeoutValues, parse_stats, parse_timeouts};
 
 pub use parse::{parse_destination, parse_info, parse_service};
 
@@ -209,6 +214,16 @@ pub enum Request {
     },
     /// Empty the whole table.
     Flush,
+    /// Start a sync daemon.
+    NewDaemon(DaemonRole, DaemonSpec),
+    /// Stop a sync daemon.
+    DelDaemon(DaemonRole),
+    /// List the sync daemons.
+    DumpDaemons,
+    /// The timeouts; answered, not only acknowledged.
+    GetTimeouts,
+    /// Set counters to zero: those of a service and its destinations, or all.
+    Zero(Option<ServiceKey>),
 }
 
 impl fmt::Display for Protocol {
@@ -287,12 +302,18 @@ mod code {
     pub(super) const CMD_SET_DEST: u8 = 6;
     pub(super) const CMD_DEL_DEST: u8 = 7;
     pub(super) const CMD_GET_DEST: u8 = 8;
+    pub(super) const CMD_NEW_DAEMON: u8 = 9;
+    pub(super) const CMD_DEL_DAEMON: u8 = 10;
+    pub(super) const CMD_GET_DAEMON: u8 = 11;
     pub(super) const CMD_SET_CONFIG: u8 = 12;
+    pub(super) const CMD_GET_CONFIG: u8 = 13;
     pub(super) const CMD_GET_INFO: u8 = 15;
+    pub(super) const CMD_ZERO: u8 = 16;
     pub(super) const CMD_FLUSH: u8 = 17;
 
     pub(super) const ATTR_SERVICE: u16 = 1;
     pub(super) const ATTR_DEST: u16 = 2;
+    pub(super) const ATTR_DAEMON: u16 = 3;
     pub(super) const ATTR_TIMEOUT_TCP: u16 = 4;
     pub(super) const ATTR_TIMEOUT_TCP_FIN: u16 = 5;
     pub(super) const ATTR_TIMEOUT_UDP: u16 = 6;
@@ -306,7 +327,9 @@ mod code {
     pub(super) const SVC_FLAGS: u16 = 7;
     pub(super) const SVC_TIMEOUT: u16 = 8;
     pub(super) const SVC_NETMASK: u16 = 9;
+    pub(super) const SVC_STATS: u16 = 10;
     pub(super) const SVC_PE_NAME: u16 = 11;
+    pub(super) const SVC_STATS64: u16 = 12;
 
     pub(super) const DEST_ADDR: u16 = 1;
     pub(super) const DEST_PORT: u16 = 2;
@@ -317,10 +340,25 @@ mod code {
     pub(super) const DEST_ACTIVE_CONNS: u16 = 7;
     pub(super) const DEST_INACT_CONNS: u16 = 8;
     pub(super) const DEST_PERSIST_CONNS: u16 = 9;
+    pub(super) const DEST_STATS: u16 = 10;
     pub(super) const DEST_ADDR_FAMILY: u16 = 11;
+    pub(super) const DEST_STATS64: u16 = 12;
     pub(super) const DEST_TUN_TYPE: u16 = 13;
     pub(super) const DEST_TUN_PORT: u16 = 14;
     pub(super) const DEST_TUN_FLAGS: u16 = 15;
+
+    pub(super) const DAEMON_STATE: u16 = 1;
+    pub(super) const DAEMON_LINK: u16 = 2;
+    pub(super) const DAEMON_ID: u16 = 3;
+    pub(super) const DAEMON_MAXLEN: u16 = 4;
+    pub(super) const DAEMON_GROUP: u16 = 5;
+    pub(super) const DAEMON_GROUP6: u16 = 6;
+    /// In host order, unlike every other port.
+    pub(super) const DAEMON_PORT: u16 = 7;
+    pub(super) const DAEMON_TTL: u16 = 8;
+
+    /// Connections; nine more numbers follow.
+    pub(super) const STATS_FIRST: u16 = 1;
 
     pub(super) const INFO_VERSION: u16 = 1;
     pub(super) const INFO_CONN_TAB_SIZE: u16 = 2;

@@ -69,7 +69,9 @@ impl Shell {
                 // An empty table is drift that is repaired; interfaces stay as they are.
                 let result = match what {
                     Dump::Links | Dump::Addresses => Err(DumpError::Interrupted),
-                    Dump::Services | Dump::Destinations(_) | Dump::Routes | Dump::Rules => Ok(()),
+                    Dump::Services | Dump::Destinations(_) | Dump::Routes | Dump::Rules | Dump::Daemons => {
+                        Ok(())
+                    }
                 };
                 self.director.handle(self.now, Event::Dumped { action, result });
             }
@@ -91,6 +93,8 @@ impl Shell {
             | Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }
             | Action::Service { .. }
+            | Action::Daemon { .. }
+            | Action::ReadTimeouts { .. }
             | Action::Destination { .. } => {
                 let result = match self.dice.below(20) {
                     0 => Err(Errno::LOST),

@@ -5,8 +5,9 @@ use core::fmt::{self, Display};
 use super::page::{Page, is_plain};
 use super::{Next, Passwords, Place, phase};
 use crate::config::Config;
-use crate::config::model::{Authentication, Interface, Timeouts};
+use crate::config::model::{Authentication, Interface, SyncDaemon, Timeouts};
 use crate::time::Duration;
+use crate::wire::genl_ipvs::DaemonSpec;
 
 /// What the text is, and `global_defs`.
 pub(super) fn head(config: &Config, page: &mut Page<'_>) -> Next {
@@ -27,11 +28,32 @@ pub(super) fn head(config: &Config, page: &mut Page<'_>) -> Next {
     if global.flush_at_start {
         page.flag(1, "lvs_flush")?;
     }
+    if global.flush_on_stop {
+        page.flag(1, "lvs_flush_on_stop")?;
+    }
+    if let Some(daemon) = &global.sync_daemon {
+        sync_daemon(config, daemon, page)?;
+    }
     let (startup, boot) = (global.startup_delay, global.delay_after_boot);
     page.times(1, &[("vrrp_startup_delay", startup, Duration::ZERO)])?;
     page.times(1, &[("vrrp_delay_after_boot", boot, Duration::ZERO)])?;
     page.close(0)?;
     Ok(Some(Place::at(phase::APPLIANCE, 0)))
+}
+
+/// Effective values, but a length that the kernel chooses.
+fn sync_daemon(config: &Config, daemon: &SyncDaemon, page: &mut Page<'_>) -> fmt::Result {
+    let DaemonSpec { link, id, maxlen, port, ttl, group } = &daemon.spec;
+    let link = page.word(link.as_str());
+    let rest = format_args!("id {id} port {port} ttl {ttl} group {group}");
+    let length = core::fmt::from_fn(|f| if *maxlen > 0 { write!(f, " maxlen {maxlen}") } else { Ok(()) });
+    match daemon.instance {
+        Some(instance) => {
+            let instance = page.word(config.instance_name(instance));
+            page.line(1, "lvs_sync_daemon", &format_args!("{link} inst {instance} {rest}{length}"))
+        }
+        None => page.line(1, "lvs_sync_daemon", &format_args!("{link} {rest}{length}")),
+    }
 }
 
 /// The words behind `lvs_timeouts`.

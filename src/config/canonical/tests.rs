@@ -658,6 +658,17 @@ fn machine() -> BoxedStrategy<String> {
         line("router_id", text(0)),
         line("lvs_timeouts", of(&["tcp 5", "udp 7 tcp 9", "tcpfin 1 udp 0"])),
         flag("lvs_flush"),
+        line("lvs_flush_on_stop", of(&["", "VS"])),
+        line(
+            "lvs_sync_daemon",
+            of(&[
+                "eth0",
+                "eth1 VI_1",
+                "eth7 inst VI_1 id 3",
+                "eth1 ttl 3 port 9000 group 224.0.0.9",
+                "eth0 maxlen 900",
+            ]),
+        ),
         line("vrrp_min_garp", of(&["on", "off"])),
         flag("vrrp_check_unicast_src"),
         flag("vrrp_mcast_group4 224.0.0.99"),

@@ -80,7 +80,7 @@ fn sorted() -> Vec<(ServiceEntry, Vec<DestinationEntry>)> {
 #[test]
 fn the_table_is_ipvsadms_byte_for_byte() {
     let mut out = String::new();
-    header(&mut out, &info()).unwrap();
+    version(&mut out, &info()).and_then(|()| out.write_str(HEAD)).unwrap();
     for (service, destinations) in &sorted() {
         service_line(&mut out, service).unwrap();
         destinations.iter().for_each(|entry| destination_line(&mut out, entry).unwrap());
@@ -147,9 +147,9 @@ fn json_is_one_document() {
     let mut out = String::new();
     json_begin(&mut out, &info()).unwrap();
     for (place, (service, destinations)) in sorted().iter().enumerate() {
-        json_service(&mut out, service, place).unwrap();
+        json_service(&mut out, (service, &Stats::default()), View::Plain, place).unwrap();
         for (place, entry) in destinations.iter().enumerate() {
-            json_destination(&mut out, entry, place).unwrap();
+            json_destination(&mut out, (entry, &Stats::default()), View::Plain, place).unwrap();
         }
         json_service_end(&mut out).unwrap();
     }

@@ -12,7 +12,7 @@ use crate::config::model::{Probe, TrackTarget, VirtualAddress};
 use crate::console::text::clip;
 use crate::director::event::Errno;
 use crate::wire::errno::Text;
-use crate::wire::genl_ipvs::{DestinationKey, Protocol, Scheduler, ServiceKey};
+use crate::wire::genl_ipvs::{DestinationKey, Protocol, ServiceKey, ServiceSpec};
 
 /// Looks names up in the configuration in force.
 #[derive(Clone, Copy)]
@@ -86,8 +86,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(in crate::console) fn scheduler(self, id: ServiceId) -> Option<Scheduler> {
-        self.0.services.get(id.index()).map(|service| service.spec.scheduler)
+    pub(in crate::console) fn spec(self, id: ServiceId) -> Option<ServiceSpec> {
+        self.0.services.get(id.index()).map(|service| service.spec)
     }
 
     /// What a probe looks at, in the words of its only user if it has only one.
@@ -174,13 +174,17 @@ fn trio(f: &mut fmt::Formatter<'_>, address: IpAddr, protocol: Protocol, port: u
 /// An error of a service: the kernel says "no such entry" of a scheduler it does not have.
 pub(in crate::console) struct Cause {
     pub(in crate::console) errno: Errno,
-    pub(in crate::console) scheduler: Option<Scheduler>,
+    /// Of the service: an unknown scheduler or engine has the same number.
+    pub(in crate::console) spec: Option<ServiceSpec>,
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.errno, self.scheduler) {
-            (Errno::ENOENT, Some(scheduler)) => write!(f, "the kernel has no scheduler {scheduler}"),
+        match (self.errno, self.spec) {
+            (Errno::ENOENT, Some(spec)) => {
+                write!(f, "the kernel has no scheduler {}", spec.scheduler)?;
+                f.write_str(if spec.engine.is_some() { " or no persistence engine sip" } else { "" })
+            }
             (errno, _) => write!(f, "{}", Text(errno.0)),
         }
     }

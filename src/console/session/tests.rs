@@ -283,3 +283,32 @@ fn tab_where_a_name_belongs_asks_for_names_and_completes_or_lists_them() {
     session.handle(b"\x15status \t");
     assert_eq!(session.poll_want(), None, "no names there");
 }
+
+#[test]
+fn a_page_of_watch_fills_the_terminal_once_and_any_key_ends_it() {
+    let mut session = greeted();
+    session.set_rows(4);
+    session.set_columns(10);
+    session.handle(b"watch status\r");
+    assert_eq!(session.poll_want(), Some(Want::Run));
+    drain(&mut session);
+    session.begin_page();
+    session.write(b"a row that is wider\ntw");
+    session.write(b"o\nthree\nfour");
+    assert!(session.is_page_full());
+    assert_eq!(drain(&mut session), "\x1b[H\x1b[2Ja row that\r\ntwo\r\nthree\r\n");
+    session.begin_page();
+    assert!(!session.is_page_full());
+    session.write(b"again\n");
+    assert_eq!(drain(&mut session), "\x1b[H\x1b[2Jagain\r\n");
+    session.begin_page();
+    (0..2_048 / 6).for_each(|_| session.write(b"a\nb\nc\n"));
+    assert!(session.output().len() < 2_048 && session.wants_output(), "a page has few rows");
+    session.handle(b"x");
+    assert_eq!(session.poll_want(), Some(Want::Cancel));
+    session.end();
+    assert!(drain(&mut session).ends_with("lvsbox> \x1b[K"));
+    session.handle(b"status\r");
+    session.write(b"1\n");
+    assert!(!session.is_page_full(), "what comes after it is shown as ever");
+}

@@ -102,7 +102,7 @@ pub(super) fn service_line(
     }
     line.end()?;
     if let Some(errno) = view.director.ipvs_plan().service_error(id) {
-        let cause = Cause { errno, scheduler: Some(service.spec.scheduler) };
+        let cause = Cause { errno, spec: Some(service.spec) };
         super::line(out, format_args!("  the kernel refused it: {cause}"))?;
     }
     Ok(())
@@ -225,7 +225,7 @@ fn service_json(view: &View<'_>, id: ServiceId, service: &Service, out: &mut dyn
     object.field("quorum", service.quorum)?;
     object.field("real_servers", service.real_servers().len())?;
     let error = view.director.ipvs_plan().service_error(id);
-    let cause = error.map(|errno| Shown(Cause { errno, scheduler: Some(service.spec.scheduler) }));
+    let cause = error.map(|errno| Shown(Cause { errno, spec: Some(service.spec) }));
     object.field("error", cause)?;
     weights::drains_json(view, id, &mut object)?;
     object.open("destinations")?;

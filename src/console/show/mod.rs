@@ -4,6 +4,7 @@ pub(super) mod boot;
 pub(super) mod checks;
 pub(super) mod complete;
 pub(super) mod config;
+mod daemon;
 mod election;
 pub(super) mod memory;
 mod misfits;

@@ -6,7 +6,7 @@ use super::line;
 use crate::console::answer::{Next, Place};
 use crate::console::ipvs as table;
 use crate::console::json::{Object, Shown};
-use crate::console::table::{Row, TABLE};
+use crate::console::table::{Command, Row, TABLE};
 use crate::console::text::{Ago, Line, SCREEN_WIDTH, clip_path};
 use crate::console::view::{Outcome, Reload, View};
 use crate::director::ipvs_plan::Availability;
@@ -23,7 +23,9 @@ pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> N
         if crowd().count() < CROWD {
             help_line(row, out)?;
         } else if last != first {
+            let mut before = "";
             let seconds = crowd().filter_map(|other| other.words.get(1).copied());
+            let seconds = seconds.filter(|second| core::mem::replace(&mut before, *second) != *second);
             let closing = ["(help", first, "explains", "each)"];
             help_crowd(first, seconds.chain(closing), out)?;
         }
@@ -59,12 +61,21 @@ fn help_crowd<'a>(first: &str, words: impl Iterator<Item = &'a str>, out: &mut d
 }
 
 pub(in crate::console) fn help_of(view: &View<'_>, _: Place, out: &mut dyn Write) -> Next {
+    let begins =
+        |row: &Row, place: usize| row.words.get(place).is_some_and(|word| word.starts_with(view.argument));
+    let by_first = TABLE.iter().any(|row| begins(row, 0));
     let mut found = false;
-    for row in TABLE.iter().filter(|row| {
-        !row.is_hidden() && row.words.first().is_some_and(|word| word.starts_with(view.argument))
-    }) {
-        help_line(row, out)?;
+    for row in TABLE.iter().filter(|row| !row.is_hidden() && begins(row, usize::from(!by_first))) {
+        // Views of one thing are explained by its own name.
+        if !by_first || row.words.len() < 3 || !matches!(row.command, Command::IpvsOf(_)) {
+            help_line(row, out)?;
+        }
         found = true;
+    }
+    if by_first && TABLE.iter().any(|row| begins(row, 0) && matches!(row.command, Command::IpvsOf(_))) {
+        let views = TABLE.iter().filter(|row| matches!(row.command, Command::IpvsOf(_)));
+        let words = views.filter_map(|row| row.words.get(2).copied());
+        help_crowd("show ipvs ...", words.chain(["(help", "ipvs)"]), out)?;
     }
     if !found {
         line(out, format_args!("no command begins with {}: `help` lists them", view.argument))?;

@@ -4,6 +4,7 @@
 use core::fmt::{self, Write};
 
 use super::checks::quorum_word;
+use super::daemon;
 use super::memory::write_memory;
 use super::other::write_reload;
 use super::vrrp::last_refusal;
@@ -299,9 +300,10 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
         count => say(format_args!("{count} addresses refused by the kernel (show vrrp)"))?,
     }
     match table.troubled() {
-        0 => Ok(()),
-        count => say(format_args!("{count} IPVS entries refused by the kernel (show checks)")),
+        0 => {}
+        count => say(format_args!("{count} IPVS entries refused by the kernel (show checks)"))?,
     }
+    daemon::alarms(view, say)
 }
 
 /// Nobody is served through what these name.

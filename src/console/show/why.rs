@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{checks, labelled, line, state_word, vrrp, weights};
+use super::{checks, daemon, labelled, line, state_word, vrrp, weights};
 use crate::config::ids::{AddressId, DestinationId, Id, InstanceId, ProbeId, RouteId, RuleId, ServiceId};
 use crate::config::model::Destination;
 use crate::console::answer::{Next, Place};
@@ -35,6 +35,10 @@ pub(in crate::console) fn mentions(line: &str, name: &str) -> bool {
 
 /// A row looks at one object; `leaf` says whether something was found.
 pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Write) -> Next {
+    if view.argument == "lvs_sync_daemon" {
+        daemon::explain(view, out)?;
+        return Ok(None);
+    }
     let row = place.row;
     let seen = match place.phase {
         INSTANCES => instance(view, row, out)?,
@@ -74,6 +78,9 @@ fn instance(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<b
     if found {
         vrrp::head(view, id, instance, router, true, out)?;
         vrrp::refusals(view.now, &router.rejects, out)?;
+        if view.director.config().global.sync_daemon.is_some_and(|daemon| daemon.instance == Some(id)) {
+            daemon::explain(view, out)?;
+        }
     }
     Ok(Some(found))
 }

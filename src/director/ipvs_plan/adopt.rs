@@ -14,7 +14,10 @@ impl IpvsPlan {
     /// Takes over what is known of the table; services and destinations that are no longer configured are to be
     /// removed. `maps` lead from rows of this configuration to rows of the old one.
     pub(crate) fn adopt(&mut self, old: &Self, maps: &Maps, (before, config): (&Config, &Config)) {
-        let needed = self.availability != Availability::Unneeded;
+        self.originals = old.originals;
+        self.daemons.mirror = old.daemons.mirror;
+        let left = old.originals.is_some() || self.daemons.concern_us();
+        let needed = left || self.availability != Availability::Unneeded;
         self.absence_told = old.absence_told;
         self.repairs_total = old.repairs_total;
         let mut left = present_rows(&old.service_mirror);
@@ -73,6 +76,7 @@ impl IpvsPlan {
         self.audit.resume(&old.audit);
         self.services.mark_all();
         self.destinations.mark_all();
+        self.daemons.ledger.mark_all();
     }
 
     /// Destinations that were dropped from services that stay: those that have time join the `drains`.

@@ -27,7 +27,7 @@ impl IpvsPlan {
     ) {
         match action {
             Action::FindIpvs { epoch } => self.found(now, epoch, result, bus),
-            Action::FlushIpvs { epoch } | Action::SetTimeouts { epoch } => {
+            Action::FlushIpvs { epoch } | Action::SetTimeouts { epoch } | Action::ReadTimeouts { epoch } => {
                 self.set_up(now, epoch, result, bus)
             }
             Action::Service { epoch, service, change } => {
@@ -43,6 +43,10 @@ impl IpvsPlan {
                 if let Some(service) = self.drain_answered(now, row, (change, epoch), result, bus) {
                     self.audit.removed(Dump::Destinations(service));
                 }
+            }
+            Action::Daemon { epoch, role, change } => {
+                let settled = self.daemon_answered(now, role, (change, epoch), result, bus);
+                climb_later(now, settled, bus);
             }
             Action::SendAdvert { .. }
             | Action::Announce { .. }
@@ -98,20 +102,30 @@ impl IpvsPlan {
         if result == Err(Errno::LOST) {
             self.availability = Availability::Present(match next {
                 Next::Timeouts => Setup::Flush,
-                Next::Done => Setup::Timeouts,
+                Next::SetTimeouts => Setup::Timeouts,
+                Next::Done => Setup::SetTimeouts,
             });
             return;
         }
-        if let Err(errno) = result {
-            bus.record(now, Reason::IpvsSetupFailed(errno));
+        match result {
+            Err(errno) => bus.record(now, Reason::IpvsSetupFailed(errno)),
+            Ok(()) if next == Next::Timeouts => self.flushed(),
+            Ok(()) => {}
         }
         self.availability = Availability::Present(match next {
             Next::Timeouts => Setup::Timeouts,
+            Next::SetTimeouts => Setup::SetTimeouts,
             Next::Done => Setup::Done,
         });
         if next == Next::Done {
             self.audit.begin();
         }
+    }
+
+    /// The table is empty.
+    fn flushed(&mut self) {
+        self.service_mirror.fill(None);
+        self.destination_mirror.fill(None);
     }
 
     fn service_answered(
@@ -248,6 +262,7 @@ impl IpvsPlan {
 
     /// The timer of a rung fired.
     pub(crate) fn climb(&mut self, rung: u8) {
+        self.daemons.ledger.climb(rung);
         self.services.climb(rung);
         self.destinations.climb(rung);
     }

@@ -28,6 +28,8 @@ enum Progress {
     /// No pass is running.
     #[default]
     Idle,
+    /// The sync daemons are to be dumped, if they concern us.
+    Daemons,
     /// The services are to be dumped.
     Services,
     /// The destinations of this service, or the next one that is there, are to be dumped.
@@ -58,7 +60,7 @@ impl Audit {
     /// Starts a pass unless one is running.
     pub(super) fn begin(&mut self) {
         if self.progress == Progress::Idle && !self.stopped {
-            (self.progress, self.permit) = (Progress::Services, None);
+            (self.progress, self.permit) = (Progress::Daemons, None);
         }
     }
 
@@ -102,7 +104,12 @@ impl IpvsPlan {
         }
         let what = match self.audit.progress {
             Progress::Idle => return None,
-            Progress::Services => {
+            Progress::Daemons if self.daemons.concern_us() => {
+                self.daemons.ledger.begin_dump(0..self.daemons.ledger.len());
+                Dump::Daemons
+            }
+            Progress::Daemons | Progress::Services => {
+                self.audit.progress = Progress::Services;
                 self.audit.began = now;
                 self.services.begin_dump(0..self.services.len());
                 Dump::Services
@@ -131,6 +138,7 @@ impl IpvsPlan {
         if !core::mem::replace(&mut self.audit.passed, true) {
             (0..self.services.len()).for_each(|row| self.services.mark(row));
             (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
+            (0..self.daemons.ledger.len()).for_each(|row| self.daemons.ledger.mark(row));
         }
     }
 
@@ -220,7 +228,7 @@ impl IpvsPlan {
     }
 
     /// Drift: recorded, counted, and repaired if repairs are allowed. A whole pass counts as one repair.
-    fn drift(&mut self, now: Instant, reason: Reason, config: &Config, bus: &mut Bus) {
+    pub(super) fn drift(&mut self, now: Instant, reason: Reason, config: &Config, bus: &mut Bus) {
         if self.audit.permit.is_none() {
             self.repairs_total += 1;
             self.lapse(now);
@@ -242,6 +250,13 @@ impl IpvsPlan {
                 None => self.services.mark(row),
                 Some(()) => self.destinations.mark(row),
             }
+        }
+    }
+
+    /// The same for a sync daemon.
+    pub(super) fn allow_daemon(&mut self, row: usize) {
+        if matches!(self.audit.permit, None | Some(Permit::Granted)) {
+            self.daemons.ledger.mark(row);
         }
     }
 
@@ -278,6 +293,10 @@ impl IpvsPlan {
             return;
         }
         match what {
+            Dump::Daemons => {
+                self.end_daemons(now, config, bus);
+                self.audit.progress = Progress::Services;
+            }
             Dump::Services => self.end_services(now, config, bus),
             Dump::Destinations(service) => self.end_destinations(now, service, config, bus),
             Dump::Links | Dump::Addresses | Dump::Routes | Dump::Rules => {}

@@ -53,7 +53,7 @@ impl IpvsPlan {
         (self.stopping, self.keep) = (true, keep);
         self.audit.stop();
         if !keep {
-            return self.services.mark_all();
+            return self.depart();
         }
         self.services.removals.clear();
         self.destinations.removals.clear();

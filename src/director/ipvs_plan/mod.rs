@@ -7,9 +7,11 @@
 mod adopt;
 mod answer;
 mod audit;
+mod daemon;
 mod drain;
 mod hidden;
 mod request;
+mod setup;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +26,10 @@ use crate::config::ids::{DestinationId, Id, ServiceId};
 use crate::config::model::Timeouts;
 use crate::limits::MAX_STRANGERS;
 use crate::time::{Duration, Instant};
-use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ServiceKey, ServiceSpec};
+use crate::wire::genl_ipvs::{DestinationKey, DestinationSpec, ServiceKey, ServiceSpec, TimeoutValues};
 use audit::Audit;
+use daemon::Daemons;
+pub(crate) use daemon::Views;
 use drain::Drain;
 pub use drain::Draining;
 pub(crate) use hidden::Way;
@@ -50,8 +54,10 @@ pub enum Availability {
 pub enum Setup {
     /// The table is to be emptied.
     Flush,
-    /// The timeouts are to be set.
+    /// The timeouts are to be read, if any are to be set: what they were is put back at the stop.
     Timeouts,
+    /// The timeouts are to be set.
+    SetTimeouts,
     /// A request is under way; what comes after it.
     Asked(Epoch, Next),
     /// All done.
@@ -61,8 +67,10 @@ pub enum Setup {
 /// What follows a setup request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The timeouts.
+    /// Reading the timeouts.
     Timeouts,
+    /// Setting them.
+    SetTimeouts,
     /// Nothing.
     Done,
 }
@@ -86,7 +94,13 @@ const FIND_INTERVAL: Duration = Duration::from_secs(5);
 pub struct IpvsPlan {
     availability: Availability,
     timeouts: Timeouts,
+    /// What the timeouts were before any was set.
+    originals: Option<TimeoutValues>,
     flush: bool,
+    flush_on_stop: bool,
+    /// What is left to be done at the stop.
+    parting: Option<Setup>,
+    daemons: Daemons,
     services: Ledger,
     service_mirror: Box<[Option<ServiceSpec>]>,
     retired: Box<[ServiceKey]>,
@@ -111,13 +125,20 @@ pub struct IpvsPlan {
 impl IpvsPlan {
     /// A plan for `config`; its rows are still to be entered by [`Self::enter`].
     pub(crate) fn new(config: &Config) -> Self {
-        let rows = config.services.len();
-        let needed =
-            rows > 0 || config.global.timeouts != Timeouts::default() || config.global.flush_at_start;
+        let (rows, global) = (config.services.len(), &config.global);
+        let needed = rows > 0
+            || config.global.timeouts != Timeouts::default()
+            || global.flush_at_start
+            || global.flush_on_stop
+            || global.sync_daemon.is_some();
         Self {
             availability: if needed { Availability::Unknown } else { Availability::Unneeded },
             timeouts: config.global.timeouts,
+            originals: None,
             flush: config.global.flush_at_start,
+            flush_on_stop: config.global.flush_on_stop,
+            parting: None,
+            daemons: Daemons::new(config),
             services: Ledger::new(rows),
             service_mirror: vec![None; rows].into_boxed_slice(),
             retired: Box::default(),
@@ -235,6 +256,7 @@ impl IpvsPlan {
         if self.limit.lapse(now) {
             (0..self.services.len()).for_each(|row| self.services.mark(row));
             (0..self.destinations.len()).for_each(|row| self.destinations.mark(row));
+            (0..self.daemons.ledger.len()).for_each(|row| self.daemons.ledger.mark(row));
         }
     }
 
@@ -274,12 +296,12 @@ impl IpvsPlan {
         &mut self,
         now: Instant,
         config: &Config,
-        services: &Services,
+        (services, views): (&Services, Views<'_>),
         bus: &mut Bus,
     ) -> Option<Action> {
         // What needs no request, the end of a pass for one, makes room for what comes after it.
         while self.has_work() {
-            if let Some(action) = self.poll_once(now, config, services, bus) {
+            if let Some(action) = self.poll_once(now, config, (services, views), bus) {
                 return Some(action);
             }
         }
@@ -290,7 +312,7 @@ impl IpvsPlan {
         &mut self,
         now: Instant,
         config: &Config,
-        services: &Services,
+        (services, views): (&Services, Views<'_>),
         bus: &mut Bus,
     ) -> Option<Action> {
         match self.availability {
@@ -299,34 +321,21 @@ impl IpvsPlan {
                 Some(Action::FindIpvs { epoch: bus.epoch })
             }
             Availability::Present(setup) if setup != Setup::Done => self.poll_setup(setup, bus),
+            Availability::Present(_) if self.parting.is_some() => {
+                self.availability = Availability::Present(self.parting.take().unwrap_or(Setup::Done));
+                None
+            }
             Availability::Present(_) if self.keep => self.poll_removal(config, services, bus),
             Availability::Present(_) if self.audit.first_pass_pending() => self.poll_audit(now, config, bus),
             Availability::Present(_) => self
-                .poll_service(config, bus)
+                .poll_daemon(views, bus)
+                .or_else(|| self.poll_service(config, bus))
                 .or_else(|| self.poll_destination(config, services, bus))
                 .or_else(|| self.poll_removal(config, services, bus))
                 .or_else(|| if self.stopping { None } else { self.poll_drain(now, bus) })
                 .or_else(|| self.poll_audit(now, config, bus)),
             Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
         }
-    }
-
-    fn poll_setup(&mut self, setup: Setup, bus: &Bus) -> Option<Action> {
-        let epoch = bus.epoch;
-        let (action, next) = match setup {
-            Setup::Flush => (Action::FlushIpvs { epoch }, Next::Timeouts),
-            Setup::Timeouts if self.timeouts != Timeouts::default() => {
-                (Action::SetTimeouts { epoch }, Next::Done)
-            }
-            Setup::Timeouts => {
-                self.availability = Availability::Present(Setup::Done);
-                self.audit.begin();
-                return None;
-            }
-            Setup::Asked(..) | Setup::Done => return None,
-        };
-        self.availability = Availability::Present(Setup::Asked(epoch, next));
-        Some(action)
     }
 
     fn poll_service(&mut self, config: &Config, bus: &Bus) -> Option<Action> {
@@ -427,6 +436,7 @@ impl IpvsPlan {
             Availability::Present(Setup::Asked(..)) => false,
             Availability::Present(setup) if setup != Setup::Done => true,
             Availability::Present(_) if self.keep => !self.services.removals.is_empty(),
+            Availability::Present(_) if self.parting.is_some() => true,
             Availability::Present(_) => self.has_changes() || self.audit.wants_dump(),
             Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => false,
         }
@@ -435,6 +445,7 @@ impl IpvsPlan {
     fn has_changes(&self) -> bool {
         !(self.audit.first_pass_pending()
             || self.services.dirty.is_empty()
+                && !self.daemons.has_work()
                 && self.services.removals.is_empty()
                 && self.destinations.dirty.is_empty()
                 && self.destinations.removals.is_empty()
@@ -444,12 +455,15 @@ impl IpvsPlan {
 
     /// True if everything is as wished or cannot be for now.
     pub(crate) fn is_done(&self) -> bool {
-        let idle = self.services.is_answered() && self.destinations.is_answered();
+        let idle = self.services.is_answered()
+            && self.destinations.is_answered()
+            && self.daemons.ledger.is_answered()
+            && self.parting.is_none();
         match self.availability {
             Availability::Present(_) if self.keep => {
                 self.services.removals.is_empty() && self.services.is_answered()
             }
-            Availability::Present(_) => idle && !self.has_changes(),
+            Availability::Present(setup) => idle && setup == Setup::Done && !self.has_changes(),
             Availability::Unneeded
             | Availability::Unknown
             | Availability::Asking(_)

@@ -13,9 +13,11 @@ impl IpvsPlan {
     pub(crate) fn request(&self, action: Action, config: &Config, services: &Services) -> Option<Request> {
         match action {
             Action::SetTimeouts { .. } => {
-                let Timeouts { tcp, tcp_fin, udp } = self.timeouts;
+                let Timeouts { tcp, tcp_fin, udp } = self.timeouts_wish();
                 Some(Request::SetTimeouts { tcp, tcp_fin, udp })
             }
+            Action::ReadTimeouts { .. } => Some(Request::GetTimeouts),
+            Action::Daemon { role, change, .. } => self.daemon_request(role, change),
             Action::FlushIpvs { .. } => Some(Request::Flush),
             Action::Service { service, change, .. } => self.service_request(service, change, config),
             Action::Destination { destination: DestinationRef::Stranger(row), .. } => {

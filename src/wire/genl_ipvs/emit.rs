@@ -6,20 +6,29 @@ use super::super::genetlink::Command;
 use super::super::netlink::{Full, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, Writer};
 use super::{
     DestinationKey, DestinationSpec, Family, ForwardingMethod, PersistenceEngine, Protocol, Request,
-    ServiceKey, ServiceSpec, code,
+    ServiceKey, ServiceSpec, code, daemon,
 };
 
 impl Request {
     /// Appends the request as one message to the `family` number that this kernel gave IPVS. A dump is answered by
     /// messages and an end, `GetInfo` by a message and an acknowledgement, the others by an acknowledgement.
     pub fn emit(&self, writer: &mut Writer<'_>, family: u16, seq: u32) -> Result<(), Full> {
-        let dump = matches!(self, Self::DumpServices | Self::DumpDestinations(_));
+        let dump = matches!(self, Self::DumpServices | Self::DumpDestinations(_) | Self::DumpDaemons);
         let flags = NLM_F_REQUEST | if dump { NLM_F_DUMP } else { NLM_F_ACK };
         Command { family, command: self.command(), version: code::VERSION }.begin(writer, flags, seq);
         match self {
-            Self::GetInfo | Self::DumpServices | Self::Flush => {}
+            Self::GetInfo
+            | Self::DumpServices
+            | Self::Flush
+            | Self::DumpDaemons
+            | Self::GetTimeouts
+            | Self::Zero(None) => {}
             Self::NewService(key, spec) | Self::SetService(key, spec) => service(key, Some(spec), writer),
-            Self::DelService(key) | Self::DumpDestinations(key) => service(key, None, writer),
+            Self::DelService(key) | Self::DumpDestinations(key) | Self::Zero(Some(key)) => {
+                service(key, None, writer);
+            }
+            Self::NewDaemon(role, spec) => daemon::emit(*role, Some(spec), writer),
+            Self::DelDaemon(role) => daemon::emit(*role, None, writer),
             Self::NewDestination(key, server, spec) | Self::SetDestination(key, server, spec) => {
                 service(key, None, writer);
                 destination(server, Some(spec), writer);
@@ -53,6 +62,11 @@ impl Request {
             Self::DumpDestinations(_) => code::CMD_GET_DEST,
             Self::SetTimeouts { .. } => code::CMD_SET_CONFIG,
             Self::Flush => code::CMD_FLUSH,
+            Self::NewDaemon(..) => code::CMD_NEW_DAEMON,
+            Self::DelDaemon(_) => code::CMD_DEL_DAEMON,
+            Self::DumpDaemons => code::CMD_GET_DAEMON,
+            Self::GetTimeouts => code::CMD_GET_CONFIG,
+            Self::Zero(_) => code::CMD_ZERO,
         }
     }
 }

@@ -37,6 +37,11 @@ fn tables() {
 }
 
 #[test]
+fn views() {
+    run("views", Guest::new(), 4, secs(400));
+}
+
+#[test]
 fn traffic() {
     run("traffic", Guest::new(), 4, secs(300));
 }

@@ -141,6 +141,48 @@ fn log_is_followed_until_a_key_is_pressed() {
 }
 
 #[test]
+fn watch_paints_a_command_again_until_a_key_is_pressed() {
+    let desk = Desk::new("watch");
+    desk.terminal.clear();
+    desk.terminal.send(b"watch status\r");
+    let pages = || desk.terminal.shown().matches("\x1b[H\x1b[2Jlvsbox 0.1.0 on ").count();
+    wait::until("three pages", secs(8), || (pages() >= 3).then_some(()));
+    desk.expect(b"q", &PROMPT);
+    assert!(desk.ask("watch reload").contains("only `show`, `status` and `why` can be watched"));
+    assert!(desk.ask("watch show vrpp").contains("did you mean `vrrp`?"));
+    // Without a terminal there is a blank line between two pages, until the client goes.
+    let log = desk.scratch.join("watched");
+    let mut command = desk.pair.first.command(binary());
+    command.args(["ctl", "watch", "1", "show", "vrrp"]);
+    let watched = Process::spawn(command, "lvsbox ctl watch", &log);
+    wait::until("two pages", secs(8), || {
+        (std::fs::read_to_string(&log).unwrap().matches("\n\nVI_1  MASTER on eth0").count() >= 2)
+            .then_some(())
+    });
+    drop(watched);
+    assert!(desk.ask("version").contains("\nlvsbox 0.1.0\n"));
+}
+
+#[test]
+fn a_terminal_of_the_daemon_watches_too() {
+    let pair = Pair::new();
+    let scratch = Scratch::new("watching");
+    let terminal = Terminal::new();
+    let mut command = lvsbox_run(&pair.first, &Instance::new(150, &["10.9.0.100/24"]).to_string(), &scratch);
+    command.args(["--console", terminal.path()]);
+    let director = Process::spawn(command, "lvsbox with a terminal", &scratch.join("log"));
+    terminal.wait_for(&PROMPT, secs(8));
+    terminal.clear();
+    terminal.send(b"watch show memory\r");
+    let pages = || terminal.shown().matches("\x1b[H\x1b[2J").count();
+    wait::until("three pages", secs(8), || (pages() >= 3).then_some(()));
+    terminal.clear();
+    terminal.send(b"x");
+    terminal.wait_for(&PROMPT, secs(5));
+    assert_eq!(director.status("Threads"), 1);
+}
+
+#[test]
 fn a_stalled_terminal_delays_nobody() {
     let desk = Desk::new("stalled");
     // More than a pseudo-terminal and every buffer on the way hold, and nobody reads.

@@ -10,11 +10,12 @@ use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use lvsbox::config::model::{
     Announce, Assumption, Authentication, Destination, Global, Group, Instance, Manners, OnFailure, Peer,
-    Preemption, Probe, Service, SourceCheck, TextsBuilder, Timeouts, Tracker, Transport, VirtualAddress,
+    Preemption, Probe, Service, SourceCheck, SyncDaemon, TextsBuilder, Timeouts, Tracker, Transport,
+    VirtualAddress,
 };
 use lvsbox::time::Duration;
 use lvsbox::wire::genl_ipvs::{
-    DestinationKey, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
+    DaemonSpec, DestinationKey, ForwardingMethod, Protocol, Scheduler, ServiceKey, ServiceSpec,
 };
 use lvsbox::wire::link::LinkName;
 use lvsbox::wire::vrrp::{Coverage, Family, GROUP, GROUP6, Version};
@@ -130,6 +131,9 @@ pub(crate) struct Builder {
     pub(crate) groups: Vec<(&'static str, Vec<u32>)>,
     pub(crate) services: Vec<Vs>,
     pub(crate) flush: bool,
+    pub(crate) flush_on_stop: bool,
+    /// `lvs_sync_daemon`: interface, row of the instance, id.
+    pub(crate) sync: Option<(&'static str, Option<u32>, u8)>,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -158,8 +162,19 @@ impl Builder {
         self.instances.iter().for_each(|instance| rows.instance(instance));
         self.services.iter().for_each(|service| rows.service(service));
         self.groups.iter().for_each(|(name, members)| rows.group(name, members));
+        let sync = self.sync.map(|(link, instance, id)| SyncDaemon {
+            link: rows.link(link),
+            instance: instance.map(InstanceId),
+            spec: DaemonSpec { id, ..DaemonSpec::new(LinkName::new(link).unwrap()) },
+        });
         Config {
-            global: Global { flush_at_start: self.flush, timeouts: self.timeouts, ..Global::default() },
+            global: Global {
+                flush_at_start: self.flush,
+                flush_on_stop: self.flush_on_stop,
+                timeouts: self.timeouts,
+                sync_daemon: sync,
+                ..Global::default()
+            },
             texts: rows.texts.finish(),
             links: rows.links.into(),
             link_rules: Box::default(),

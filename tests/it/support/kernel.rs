@@ -110,6 +110,8 @@ pub(crate) struct Kernel {
     /// Active connections of destinations.
     pub(crate) active: BTreeMap<DestinationKey, u32>,
     pub(crate) timeouts: (Option<u32>, Option<u32>, Option<u32>),
+    /// Sync daemons: master, backup.
+    pub(crate) daemons: [Option<genl_ipvs::DaemonSpec>; 2],
     /// Counts changes of interfaces and addresses: a dump that meets one says so.
     pub(crate) generation: u64,
     pub(crate) next_index: u32,
@@ -121,6 +123,7 @@ impl Kernel {
         let mut kernel = Self {
             ipvs: Some(BTreeMap::new()),
             filter: Some(Filter::default()),
+            daemons: [None; 2],
             next_index: 2,
             ..Self::default()
         };
@@ -327,6 +330,19 @@ impl Kernel {
             }
             Request::SetTimeouts { tcp, tcp_fin, udp } => self.timeouts = (tcp, tcp_fin, udp),
             Request::Flush => table.clear(),
+            Request::GetTimeouts | Request::DumpDaemons | Request::Zero(_) => {}
+            Request::NewDaemon(role, spec) => {
+                let maxlen = if spec.maxlen == 0 { 1_472 } else { spec.maxlen };
+                let daemon = &mut self.daemons[usize::from(role == genl_ipvs::DaemonRole::Backup)];
+                if daemon.is_some() {
+                    return Err(Errno::EEXIST);
+                }
+                *daemon = Some(genl_ipvs::DaemonSpec { maxlen, ..spec });
+            }
+            Request::DelDaemon(role) => {
+                let daemon = &mut self.daemons[usize::from(role == genl_ipvs::DaemonRole::Backup)];
+                daemon.take().ok_or(Errno::ESRCH)?;
+            }
         }
         Ok(())
     }

@@ -13,8 +13,7 @@ use lvsbox::director::journal::{Cursor, Reason, Record};
 use lvsbox::director::reload::Reload;
 use lvsbox::director::vrrp::State;
 use lvsbox::time::{Duration, Instant};
-use lvsbox::wire::genl_ipvs::DestinationEntry;
-use lvsbox::wire::genl_ipvs::ServiceEntry;
+use lvsbox::wire::genl_ipvs::{DaemonEntry, DaemonRole, DestinationEntry, ServiceEntry};
 use lvsbox::wire::netlink::Writer;
 use lvsbox::wire::rtnetlink::route::{Hops, RouteChange, RouteDetails, RouteRequest, RouteSpec};
 use lvsbox::wire::rtnetlink::rule::RuleSpec;
@@ -61,6 +60,7 @@ enum Coming {
     Probed(SlotId, Epoch, Verdict),
     SendFailed(Action),
     Filtered(Filtered),
+    Timeouts([u32; 3]),
 }
 
 /// Decides about every request.
@@ -75,6 +75,7 @@ enum Row {
     Rule(RuleSpec),
     Service(ServiceEntry),
     Destination(DestinationEntry),
+    Daemon(DaemonEntry),
 }
 
 /// One box.
@@ -209,6 +210,7 @@ impl Node {
                 }
                 Row::Service(entry) => self.handle(Event::Service(&entry)),
                 Row::Destination(entry) => self.handle(Event::Destination(&entry)),
+                Row::Daemon(entry) => self.handle(Event::Daemon(&entry)),
             },
             Coming::Row(..) => {}
             Coming::Dumped(action, result, generation) => {
@@ -229,6 +231,7 @@ impl Node {
                 }
                 self.handle(Event::Probed { slot, epoch, verdict });
             }
+            Coming::Timeouts(values) => self.handle(Event::Timeouts(values)),
             Coming::Filtered(what) => self.handle(Event::Filtered(what)),
             Coming::SendFailed(action) => self.handle(Event::SendFailed { action, errno: Errno(100) }),
         }
@@ -250,6 +253,10 @@ impl Node {
                     |(key, (spec, _)): (&_, &super::kernel::Pool)| ServiceEntry { key: *key, spec: *spec };
                 kernel.ipvs.iter().flatten().map(|row| Row::Service(entry(row))).collect()
             }
+            Dump::Daemons => {
+                let rows = DaemonRole::ALL.into_iter().zip(kernel.daemons);
+                rows.filter_map(|(role, spec)| Some(Row::Daemon(DaemonEntry { role, spec: spec? }))).collect()
+            }
             Dump::Destinations(_) if epoch != self.director.epoch() => Vec::new(),
             Dump::Destinations(id) => {
                 let key = self.director.config().services[id.index()].key;
@@ -265,7 +272,7 @@ impl Node {
             }
         };
         let generation = self.kernel.generation;
-        let family = usize::from(matches!(what, Dump::Services | Dump::Destinations(_)));
+        let family = usize::from(matches!(what, Dump::Services | Dump::Destinations(_) | Dump::Daemons));
         let queue = &mut self.dumps[family];
         let mut due = self.now;
         for row in rows {
@@ -362,7 +369,14 @@ impl Node {
             Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }
             | Action::Service { .. }
+            | Action::Daemon { .. }
+            | Action::ReadTimeouts { .. }
             | Action::Destination { .. } => {
+                if matches!(action, Action::ReadTimeouts { .. }) {
+                    let (tcp, fin, udp) = self.kernel.timeouts;
+                    let values = [tcp.unwrap_or(900), fin.unwrap_or(120), udp.unwrap_or(300)];
+                    self.answers.push_back((due, Coming::Timeouts(values)));
+                }
                 let request = self.director.ipvs_request(action).unwrap();
                 let result = self.faulty(&action, |kernel| kernel.ipvs(request));
                 self.answers.push_back((due, Coming::Applied(action, result)));
@@ -432,7 +446,7 @@ impl Node {
 
     fn list(&mut self, action: Action, epoch: Epoch, what: Dump) {
         let due = self.now + self.latency;
-        let ipvs = matches!(what, Dump::Services | Dump::Destinations(_));
+        let ipvs = matches!(what, Dump::Services | Dump::Destinations(_) | Dump::Daemons);
         let result = match (self.fault)(&action) {
             _ if ipvs && self.kernel.ipvs.is_none() => Err(DumpError::Failed(Errno::ENOENT)),
             Some(Fault::Refuse(errno)) => Err(DumpError::Failed(errno)),

@@ -11,6 +11,7 @@ mod quorum;
 mod tables;
 mod traffic;
 mod via;
+mod views;
 
 use std::time::Duration;
 

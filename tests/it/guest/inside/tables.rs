@@ -124,3 +124,96 @@ fn every_scheduler_of_the_kernel_is_installed_as_keepalived_does() {
         .collect();
     same_table(&services, 3 * names.len());
 }
+
+/// Every kind of service and of real server, and how many lines `ipvsadm -Sn` has for them.
+pub(super) const EVERY_KIND: (&str, usize) = (
+    "
+virtual_server 10.0.0.1 80 {
+ lvs_sched wrr\n lvs_method NAT\n protocol TCP
+ persistence_timeout 300\n persistence_granularity 255.255.255.0
+ real_server 10.0.0.11 80 {\n weight 0\n }
+ real_server 10.0.0.12 8080 {\n weight 65535\n uthreshold 10\n lthreshold 5\n }
+ real_server 192.168.77.1 80 {\n weight 3\n lvs_method DR\n }
+ real_server 10.0.0.14 80 {\n lvs_method TUN type gre csum\n }
+}
+virtual_server 10.0.0.1 443 {
+ lvs_sched sh\n sh-port\n sh-fallback\n lvs_method DR\n protocol TCP
+ real_server 10.0.0.11 443 {\n weight 2\n }
+}
+virtual_server 10.0.0.2 80 {
+ lvs_sched mh\n mh-port\n mh-fallback\n lvs_method DR\n protocol TCP
+ real_server 10.0.0.11 80 {\n }
+}
+virtual_server 10.0.0.3 53 {
+ lvs_sched rr\n ops\n lvs_method NAT\n protocol UDP
+ real_server 10.0.0.11 53 {\n }
+}
+virtual_server 10.0.0.4 5060 {
+ lvs_sched rr\n lvs_method NAT\n protocol UDP\n persistence_timeout 30\n persistence_engine sip
+ real_server 10.0.0.11 5060 {\n }
+}
+virtual_server 10.0.0.5 99 {
+ lvs_sched wlc\n lvs_method NAT\n protocol SCTP
+ real_server 10.0.0.11 99 {\n }
+}
+virtual_server 10.0.0.6 80 {
+ lvs_sched wlc\n flag-1\n flag-2\n flag-3\n lvs_method TUN\n protocol TCP
+ real_server 10.0.0.11 80 {\n }
+ real_server 10.0.0.12 80 {\n lvs_method TUN type ipip\n }
+ real_server 10.0.0.13 80 {\n lvs_method TUN type gue port 6080\n }
+ real_server 10.0.0.14 80 {\n lvs_method TUN type gue port 6081 csum\n }
+ real_server 10.0.0.15 80 {\n lvs_method TUN type gue port 6082 remcsum\n }
+ real_server 10.0.0.16 80 {\n lvs_method TUN type gre nocsum\n }
+}
+virtual_server 10.0.0.7 80 {
+ lvs_sched rr\n lvs_method TUN\n protocol TCP
+ real_server 2001:db8::11 80 {\n }
+ real_server 10.0.0.11 80 {\n }
+}
+virtual_server 2001:db8::1 80 {
+ lvs_sched wrr\n lvs_method TUN\n protocol TCP\n persistence_timeout 60\n persistence_granularity 64
+ real_server 10.0.0.11 80 {\n weight 7\n }
+ real_server 2001:db8::12 80 {\n }
+}
+virtual_server fwmark 7 {
+ lvs_sched lc\n lvs_method NAT
+ real_server 10.0.0.11 80 {\n }
+}
+virtual_server fwmark 8 {
+ ip_family inet6\n lvs_sched rr\n lvs_method DR\n persistence_timeout 60
+ real_server 2001:db8::11 {\n }
+}
+",
+    32,
+);
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn every_kind_of_service_and_server_is_as_keepalived_installs_it() {
+    let views = ["-Sn", "-Ln", "-Ln --tun-info", "-Ln --thresholds"];
+    let [theirs, ours] = [Make::Keepalived, Make::Lvsbox].map(|make| {
+        let (namespace, scratch) = (Namespace::new("kinds"), Scratch::new("kinds"));
+        let mut director = make.start(&namespace, EVERY_KIND.0, &scratch);
+        let whole = wait::maybe(secs(15), || (saved(&namespace).len() == EVERY_KIND.1).then_some(()));
+        assert!(whole.is_some(), "{make:?}: {:#?}\n{}", saved(&namespace), director.log());
+        let seen = views.map(|options| namespace.run(&format!("ipvsadm {options}")));
+        assert!(director.stop(secs(10)).success());
+        seen
+    });
+    for ((ours, theirs), options) in ours.iter().zip(&theirs).zip(views) {
+        assert_eq!(ours, theirs, "ipvsadm {options}");
+    }
+}
+
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn a_scheduler_that_the_kernel_lacks_is_named_and_the_rest_goes_on() {
+    let (namespace, scratch) = (Namespace::new("lacks"), Scratch::new("lacks"));
+    let text = ["twos", "rr"].map(|name| {
+        Service::new(&format!("10.0.0.{} 80", name.len()), name, "DR", &["10.0.0.11 80"]).to_string()
+    });
+    let director = Make::Lvsbox.start(&namespace, &text.concat(), &scratch);
+    wait::until("the other service", secs(10), || (saved(&namespace).len() == 2).then_some(()));
+    wait::until("a line", secs(5), || director.log().contains("twos").then_some(()));
+    assert!(crate::rig::ctl(&namespace, "status").contains("refused by the kernel"), "{}", director.log());
+}

@@ -1,0 +1,94 @@
+//! `watch COMMAND`: a command that shows something, run again and again. Between two pages nothing is done; a page is
+//! made only as its reader takes it, so that whoever watches holds nobody up and nothing is queued.
+
+use core::fmt::Write;
+
+use super::answer::{Answer, STATUS_USAGE, Step};
+use super::shell::Shell;
+use crate::console::{self, Buf, Command, Request};
+use crate::kernel::clock;
+use crate::time::{Duration, Instant};
+
+/// Between the beginnings of two pages, unless seconds are given.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Most seconds.
+const MOST: u64 = 3_600;
+
+/// What is watched.
+pub(super) struct Watch {
+    line: heapless::String<64>,
+    period: Duration,
+    /// The page that is being made.
+    page: Option<Box<Answer>>,
+    next_at: Instant,
+}
+
+/// Starts to watch; a status if `words` are no command to be watched.
+pub(super) fn start(words: &str, piece: &mut Buf) -> Result<Watch, u8> {
+    let number = words.split_once(' ').and_then(|(first, rest)| Some((first.parse::<u64>().ok()?, rest)));
+    let (period, line) = match number {
+        Some((seconds @ 1..=MOST, rest)) => (Duration::from_secs(seconds), rest),
+        _ => (PERIOD, words),
+    };
+    // What is written always fits.
+    let refused = match console::parse(line.as_bytes()) {
+        Ok(request) if is_still(&request) => None,
+        Ok(_) => Some(writeln!(piece, "only `show`, `status` and `why` can be watched")),
+        Err(mistake) => Some(writeln!(piece, "{mistake}")),
+    };
+    match (refused, line.parse()) {
+        (None, Ok(line)) => Ok(Watch { line, period, page: None, next_at: Instant::ZERO }),
+        _ => Err(STATUS_USAGE),
+    }
+}
+
+/// True for what shows something, changes nothing and ends.
+fn is_still(request: &Request) -> bool {
+    use Command::{
+        Arp, Boot, Checks, Config, Interfaces, Ipvs, IpvsOf, Log, Loop, Memory, Routes, Status, Vrrp, Why,
+    };
+    matches!(
+        request.command,
+        Status
+            | Vrrp
+            | Ipvs
+            | IpvsOf(_)
+            | Checks
+            | Config
+            | Memory
+            | Loop
+            | Log
+            | Interfaces
+            | Arp
+            | Routes
+            | Boot
+            | Why
+    )
+}
+
+impl Watch {
+    /// Does a little of the page, begins the next one, or tells when that is due.
+    pub(super) fn step(&mut self, shell: &Shell, out: &mut [u8]) -> Step {
+        let Some(page) = &mut self.page else {
+            let now = clock::now();
+            if now < self.next_at {
+                return Step::Pause(self.next_at);
+            }
+            self.next_at = now + self.period;
+            self.page = Some(Box::new(Answer::new(shell, self.line.as_bytes())));
+            return Step::Page;
+        };
+        match page.step(shell, out) {
+            Step::More(length) => Step::More(length),
+            Step::Done(_) | Step::Wait(_) | Step::Follow | Step::Soon | Step::Pause(_) | Step::Page => {
+                self.page = None;
+                Step::Pause(self.next_at)
+            }
+        }
+    }
+
+    /// Nobody reads the rest of the page.
+    pub(super) fn skip(&mut self) {
+        self.page = None;
+    }
+}
