@@ -31,7 +31,7 @@ impl Owner {
         match self {
             Self::Box => true,
             Self::Vrrp => !config.instances.is_empty(),
-            Self::Services => !config.services.is_empty(),
+            Self::Services => !config.services.is_empty() || config.masquerades(),
         }
     }
 }

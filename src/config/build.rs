@@ -20,6 +20,7 @@ use crate::limits;
 use crate::syntax::{Context, Position};
 use crate::wire::genl_ipvs::ServiceKey;
 use crate::wire::link::LinkName;
+use crate::wire::nftables::firewall::FirewallRule;
 
 /// Objects of one kind, counted against their limit.
 #[derive(Debug)]
@@ -86,6 +87,8 @@ pub(super) struct Tables {
     pub(super) trackers: Vec<Tracker>,
     pub(super) ping_groups: Vec<PingGroup>,
     pub(super) variables: Vec<Variable>,
+    pub(super) firewall: Vec<FirewallRule>,
+    pub(super) role: Option<u32>,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
@@ -107,6 +110,7 @@ pub(super) struct Tables {
     pub(super) repeat_count: Count,
     /// Lines of groups.
     pub(super) entry_count: Count,
+    pub(super) firewall_count: Count,
     link_count: Count,
     probe_count: Count,
     links: Vec<LinkName>,
@@ -131,6 +135,8 @@ impl Default for Tables {
             trackers: Vec::new(),
             ping_groups: Vec::new(),
             variables: Vec::new(),
+            firewall: Vec::new(),
+            role: None,
             services: Vec::new(),
             destinations: Vec::new(),
             probes: Vec::new(),
@@ -149,6 +155,7 @@ impl Default for Tables {
             server_count: Count::new("real servers", limits::MAX_REAL_SERVERS),
             repeat_count: Count::new("lines for all addresses of groups", limits::MAX_STATEMENTS),
             entry_count: Count::new("lines in groups of virtual servers", limits::MAX_SERVICES),
+            firewall_count: Count::new("rules of the firewall", limits::MAX_FIREWALL_RULES),
             link_count: Count::new("interfaces", limits::MAX_LINKS),
             probe_count: Count::new("distinct checks", limits::MAX_PROBES),
             links: Vec::new(),
@@ -233,6 +240,7 @@ impl Tables {
             &self.server_count,
             &self.repeat_count,
             &self.entry_count,
+            &self.firewall_count,
             &self.link_count,
             &self.probe_count,
         ] {
@@ -271,6 +279,8 @@ impl Tables {
             probe_uses: self.probe_uses.into(),
             appliance: root.appliance.finish(),
             interfaces: root.interfaces.into(),
+            firewall: self.firewall.into(),
+            role: self.role,
         }
     }
 }

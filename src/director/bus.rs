@@ -60,6 +60,8 @@ pub(crate) enum Timer {
     SocketRetry,
     /// The next look at nf_tables, or the next try.
     Filter,
+    /// The next look at the tables of `firewall`, or the next try.
+    Firewall,
     /// The delay of the start is over.
     Startup,
     /// An instance's advertisement interval or master-down interval.
@@ -76,7 +78,7 @@ pub(crate) enum Timer {
     Probe(ProbeId),
 }
 
-const SINGLE: usize = 2 * RUNGS as usize + 5;
+const SINGLE: usize = 2 * RUNGS as usize + 6;
 const PER_INSTANCE: usize = 3;
 const PER_LINK: usize = 3;
 
@@ -101,6 +103,7 @@ impl Layout {
             Timer::SocketRetry => 2 * rungs + 2,
             Timer::Filter => 2 * rungs + 3,
             Timer::Startup => 2 * rungs + 4,
+            Timer::Firewall => 2 * rungs + 5,
             Timer::Protocol(id) => instance(id, 0),
             Timer::SecondBurst(id) => instance(id, 1),
             Timer::Refresh(id) => instance(id, 2),
@@ -125,7 +128,8 @@ impl Layout {
                 1 => Timer::IpvsAudit,
                 2 => Timer::SocketRetry,
                 3 => Timer::Filter,
-                _ => Timer::Startup,
+                4 => Timer::Startup,
+                _ => Timer::Firewall,
             };
         }
         let rest = id - SINGLE;

@@ -295,7 +295,8 @@ impl NetPlan {
             | Action::Dump { .. }
             | Action::Probe { .. }
             | Action::AbortProbe { .. }
-            | Action::Filter { .. } => None,
+            | Action::Filter { .. }
+            | Action::Firewall { .. } => None,
         }
     }
 

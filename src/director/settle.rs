@@ -25,6 +25,7 @@ impl Director {
                 health,
                 net_plan,
                 nftables_plan,
+                firewall_plan,
                 route_plan,
                 ipvs_plan,
                 survey,
@@ -42,6 +43,7 @@ impl Director {
                 Some(Timer::RouteAudit) => survey.begin(),
                 Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
                 Some(Timer::Filter) => nftables_plan.handle_timer(),
+                Some(Timer::Firewall) => firewall_plan.handle_timer(now, bus),
                 Some(Timer::SocketRetry) => links.retry_sockets(),
                 Some(Timer::Startup) => vrrp.handle_startup(bus),
                 Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
@@ -72,6 +74,7 @@ impl Director {
             route_plan,
             ipvs_plan,
             survey: _,
+            firewall_plan: _,
         } = &mut self.parts;
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {

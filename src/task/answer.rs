@@ -9,6 +9,7 @@ use super::dump::Job;
 use super::echo::{self, Asker, Told};
 use super::kernel_tables::KernelTables;
 use super::meter::{CLASSES, Work};
+use super::nftables;
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
 use super::snapshot::Snapshot;
@@ -243,6 +244,10 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         (Command::SetTrack, _) => Kind::Over(set_track(shell, request.argument.as_str(), piece)),
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
+        (Command::Firewall, _) => {
+            nftables::look(shell);
+            Kind::Rendered(console::Answer::new(request))
+        }
         (Command::Ipvs, Some(family)) if present => {
             Kind::Table(Box::new(Snapshot::new(family, request.format)))
         }

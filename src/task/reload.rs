@@ -16,7 +16,7 @@ use super::load::{Found, Loading, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::Shell;
-use super::{adverts, apply, claims, journal, load, monitor, slots};
+use super::{adverts, apply, claims, journal, load, monitor, settings, slots};
 use crate::config::Config;
 use crate::director::reload::Reload;
 use crate::kernel::clock;
@@ -193,6 +193,7 @@ async fn put_in_force(shell: &Rc<Shell>, config: Config) {
 
 fn swap(shell: &Rc<Shell>, reload: Reload) {
     warn_of_the_box(shell, reload.config());
+    settings::set(reload.config());
     load::reserve(&shell.reactor, reload.config());
     let before = shell.director.borrow().config().links.clone();
     shell.director.borrow_mut().announce_departures(clock::now(), &reload);

@@ -84,6 +84,7 @@ impl Shell {
             }
             Action::OpenSocket { .. }
             | Action::Filter { .. }
+            | Action::Firewall { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
             | Action::Routing { .. }

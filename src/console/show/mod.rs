@@ -4,6 +4,7 @@ pub(super) mod boot;
 pub(super) mod checks;
 pub(super) mod config;
 mod election;
+pub(super) mod firewall;
 pub(super) mod memory;
 mod misfits;
 pub(super) mod other;

@@ -154,6 +154,8 @@ impl Builder {
         self.services.iter().for_each(|service| rows.service(service));
         self.groups.iter().for_each(|(name, members)| rows.group(name, members));
         Config {
+            firewall: Box::default(),
+            role: None,
             global: Global { flush_at_start: self.flush, timeouts: self.timeouts, ..Global::default() },
             texts: rows.texts.finish(),
             links: rows.links.into(),
