@@ -10,6 +10,7 @@ use super::address::{address, network};
 use super::appliance::ApplianceDraft;
 use super::build::{Tables, row};
 use super::codes::FIREWALL as FIREWALL_CODE;
+use super::ids::AddressId;
 use super::model::Config;
 use super::rows::{flag, integer, link, list, timer, words};
 use crate::limits::MAX_FIREWALL_RULES;
@@ -112,6 +113,11 @@ pub(super) fn role(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeI
 }
 
 impl Config {
+    /// True for an address of `real_server_role`.
+    pub fn is_of_role(&self, id: AddressId) -> bool {
+        self.role.is_some_and(|first| id.0 >= first)
+    }
+
     /// True if packets of others leave with an address of this box.
     pub fn masquerades(&self) -> bool {
         self.firewall.iter().any(|rule| rule.part() == Part::Masquerade)

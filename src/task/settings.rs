@@ -17,7 +17,8 @@ pub(super) fn set(config: &Config) {
         return;
     }
     for (name, value) in SILENT {
-        if config.appliance.sysctls.iter().any(|(own, _)| &**own == name) {
+        let own = config.appliance.sysctls.iter().any(|(own, _)| &**own == name);
+        if own || sysctl::has(name, value) {
             continue;
         }
         match sysctl::set(name, value) {

@@ -94,7 +94,15 @@ fn address(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
             format_args!("what is sent to it is dropped, and nothing leaves from it"),
         )?;
     }
-    owner(view, address.instance, out)?;
+    if config.is_of_role(id) {
+        labelled(
+            out,
+            "why",
+            format_args!("real_server_role: the director sends what goes to it, ARP is silent"),
+        )?;
+    } else {
+        owner(view, address.instance, out)?;
+    }
     for rule in config.firewall.iter().filter(|rule| rule.network == address.address) {
         labelled(out, "firewall", format_args!("{rule}"))?;
     }

@@ -317,8 +317,12 @@ fn expressions(rule: &FirewallRule, writer: &mut Writer<'_>) {
         rules::compare(writer, EQUAL, &[number]);
         // The destination port of all three.
         rules::payload(writer, TRANSPORT, 2, 2);
-        rules::compare(writer, rules::AT_LEAST, &low.to_be_bytes());
-        rules::compare(writer, rules::AT_MOST, &high.to_be_bytes());
+        if low == high {
+            rules::compare(writer, EQUAL, &low.to_be_bytes());
+        } else {
+            rules::compare(writer, rules::AT_LEAST, &low.to_be_bytes());
+            rules::compare(writer, rules::AT_MOST, &high.to_be_bytes());
+        }
     }
     if let Some(link) = rule.link {
         let mut name = [0; 16];
