@@ -4,6 +4,8 @@ mod bare;
 mod buffers;
 mod checks;
 mod daemon;
+mod firewall;
+mod parts;
 mod tables;
 mod traffic;
 
