@@ -74,6 +74,7 @@ fn used(config: &Config) -> Vec<&'static str> {
         modules.extend(["nf_tables"]);
         modules.extend(part.modules().split(' '));
     }
+    modules.extend(config.tunnels().map(|device| if device == "tunl0" { "ipip" } else { "ip6_tunnel" }));
     modules
 }
 
@@ -93,6 +94,8 @@ mod tests {
         assert_eq!(of("firewall { mark 1 to 192.0.2.1 }"), ["nf_tables"]);
         let masquerade = of("firewall { masquerade from 10.0.0.0/8 }");
         assert_eq!(masquerade, ["nf_tables", "nft_chain_nat", "nft_masq"]);
+        let role = of("real_server_role { tunnel ipip virtual_ipaddress { 192.0.2.1 } }");
+        assert_eq!(role, ["ipip"]);
         let silent = "vrrp_instance V {\ninterface e\nvirtual_router_id 1\nno_accept\nvirtual_ipaddress {\n\
             192.0.2.1\n}\n}\n";
         assert_eq!(of(silent), ["nf_tables"]);

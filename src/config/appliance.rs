@@ -30,6 +30,7 @@ pub(super) struct ApplianceDraft {
     pub(super) firewall: Vec<Given<FirewallRule>>,
     /// `real_server_role`, if there is one.
     pub(super) role: Option<Vec<AddressDraft>>,
+    pub(super) tunnel: bool,
     /// Top-level `track_file` blocks; the last one is being read.
     pub(super) variables: Vec<VariableDraft>,
 }

@@ -89,6 +89,7 @@ pub(super) struct Tables {
     pub(super) variables: Vec<Variable>,
     pub(super) firewall: Vec<FirewallRule>,
     pub(super) role: Option<u32>,
+    pub(super) tunnel: bool,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
@@ -137,6 +138,7 @@ impl Default for Tables {
             variables: Vec::new(),
             firewall: Vec::new(),
             role: None,
+            tunnel: false,
             services: Vec::new(),
             destinations: Vec::new(),
             probes: Vec::new(),
@@ -281,6 +283,7 @@ impl Tables {
             interfaces: root.interfaces.into(),
             firewall: self.firewall.into(),
             role: self.role,
+            tunnel: self.tunnel,
         }
     }
 }

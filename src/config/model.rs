@@ -74,6 +74,8 @@ pub struct Config {
     pub firewall: Box<[FirewallRule]>,
     /// There is a `real_server_role`: the addresses from this row on are its.
     pub role: Option<u32>,
+    /// `tunnel` in it: packets may come through IP-in-IP tunnels.
+    pub tunnel: bool,
 }
 
 /// `appliance`: the box itself.

@@ -48,7 +48,7 @@ const FIREWALL_ROWS: &[Keyword<ApplianceDraft>] = &[
         |b, line| rule(b, line, mark),
     ),
     words(
-        "masquerade|none|hide the senders of a network (of IPVS's packets with vs.conntrack 1 only)",
+        "masquerade|none|hide senders of a network; IPVS's packets need vs.conntrack 1",
         "`from NETWORK [out INTERFACE]`",
         |b, line| rule(b, line, masquerade),
     ),
@@ -59,8 +59,12 @@ const FIREWALL_ROWS: &[Keyword<ApplianceDraft>] = &[
     ),
 ];
 
-const ROLE_ROWS: &[Keyword<ApplianceDraft>] =
-    &[list("virtual_ipaddress|none|virtual addresses on lo, with ARP for them off", role_address)];
+const ROLE_ROWS: &[Keyword<ApplianceDraft>] = &[
+    list("virtual_ipaddress|none|virtual addresses on lo, with ARP for them off", role_address),
+    words("tunnel|none|take packets of `lb_kind TUN`, too, by tunl0 and ip6tnl0", "`ipip`", |b, line| {
+        b.tunnel |= needs(line, "ipip").is_some();
+    }),
+];
 
 const PING_ROWS: &[Keyword<ApplianceDraft>] = &[
     timer("interval|1 s|time between two echo requests", Duration::from_millis(100), MINUTE, |b, given| {
@@ -116,6 +120,17 @@ impl Config {
     /// True for an address of `real_server_role`.
     pub fn is_of_role(&self, id: AddressId) -> bool {
         self.role.is_some_and(|first| id.0 >= first)
+    }
+
+    /// The devices of IP-in-IP tunnels that packets for addresses of `real_server_role` come by, IPv4 and IPv6.
+    pub fn tunnels(&self) -> impl Iterator<Item = &'static str> {
+        let first = self.role.filter(|_| self.tunnel).map_or(usize::MAX, |first| first as usize);
+        let ours = self.addresses.get(first..).unwrap_or(&[]);
+        let used = |four: bool| ours.iter().any(|one| one.address.is_ipv4() == four);
+        [("tunl0", used(true)), ("ip6tnl0", used(false))]
+            .into_iter()
+            .filter(|(_, used)| *used)
+            .map(|(name, _)| name)
     }
 
     /// True if packets of others leave with an address of this box.
@@ -180,7 +195,7 @@ pub(super) fn finish(draft: &mut ApplianceDraft, tables: &mut Tables, cx: &mut C
         }
     }
     let Some(role) = draft.role.take() else { return };
-    tables.role = Some(row(tables.addresses.len()));
+    (tables.role, tables.tunnel) = (Some(row(tables.addresses.len())), draft.tunnel);
     for address in &role {
         let link = LinkName::new("lo").and_then(|lo| tables.link(lo, address.at));
         if let Some(link) = link {

@@ -30,6 +30,9 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
     if place.phase == phase::ROLE && config.role.is_some() && place.sub == 0 {
         page.gap()?;
         page.open(0, "real_server_role", &"")?;
+        if config.tunnel {
+            page.line(1, "tunnel", &"ipip")?;
+        }
         page.open(1, "virtual_ipaddress", &"")?;
     }
     let at = rows.start + place.sub;

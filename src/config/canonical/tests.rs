@@ -667,8 +667,7 @@ fn firewall() -> BoxedStrategy<String> {
 fn role() -> BoxedStrategy<String> {
     let addresses =
         some(vec![flag("10.8.0.1"), flag("10.8.0.2/24 label lo:1"), flag("2001:db8:8::1 dev eth5")]);
-    prop_oneof![Just(String::new()), block(flag("virtual_ipaddress"), addresses).prop_map(|it| it + "\n")]
-        .boxed()
+    some(vec![flag("tunnel ipip"), block(flag("virtual_ipaddress"), addresses)])
 }
 
 fn groups() -> BoxedStrategy<String> {

@@ -117,3 +117,45 @@ pub(in crate::console) fn json(view: &View<'_>, place: Place, out: &mut dyn Writ
     out.write_str("]}\n")?;
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load;
+    use crate::console::fixture::{Bench, at};
+    use crate::director::event::Errno;
+
+    const RULES: &str = "virtual_server fwmark 1 {\nlb_kind DR\nreal_server 192.0.2.2 80 {\n}\n}\n\
+        firewall { mark 1 to 192.0.2.100 tcp 80  redirect to 2001:db8::1 }";
+
+    #[test]
+    fn rules_stand_with_their_counters_or_with_what_is_missing() {
+        let mut bench = Bench::new(load(RULES, "f").config.unwrap());
+        bench.run(at(2_000));
+        let expected = "   packets        bytes  rule\n\
+             \u{20}        0            0  mark 1 to 192.0.2.100 tcp 80\n\
+             \u{20}        0            0  redirect to 2001:db8::1\n\
+             masquerade and redirect count the first packet of each connection\n";
+        assert_eq!(bench.ask("show firewall"), expected);
+        let mut bench = Bench::new(load(RULES, "f").config.unwrap());
+        bench.filter = Err(Errno::ENOENT);
+        bench.run(at(2_000));
+        let shown = bench.ask("show firewall");
+        assert!(shown.contains("       not     in force  redirect to 2001:db8::1\n"), "{shown}");
+        let missing = "redirect: no such file or entry (modules nft_chain_nat nft_redir?); tried again\n";
+        assert!(shown.contains(missing), "{shown}");
+        let status = bench.ask("status");
+        let alarm = "firewall redirect: no such file or entry (modules nft_chain_nat nft_redir?)";
+        assert!(status.contains(alarm), "{status}");
+        assert_eq!(
+            bench.ask("show firewall json"),
+            "{\"rules\":[\n\
+             {\"rule\":\"mark 1 to 192.0.2.100 tcp 80\",\"table\":\"lvsbox_mark\",\"in_force\":false,\"packets\":null,\
+             \"bytes\":null,\"error\":\"no such file or entry\"},\n\
+             {\"rule\":\"redirect to 2001:db8::1\",\"table\":\"lvsbox_redirect\",\"in_force\":false,\"packets\":null,\
+             \"bytes\":null,\"error\":\"no such file or entry\"}\n],\"dropped\":[]}\n"
+        );
+        let bench = Bench::new(load("", "f").config.unwrap());
+        assert_eq!(bench.ask("show firewall"), "no firewall is configured\n");
+        assert_eq!(bench.ask("show firewall json"), "{\"rules\":[\n],\"dropped\":[]}\n");
+    }
+}

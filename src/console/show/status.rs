@@ -265,7 +265,7 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
     for part in Part::ALL {
         if let Some(errno) = firewall.error(part) {
             let (word, modules) = (part.word(), part.modules());
-            say(format_args!("firewall {word} not in force: {} (modules {modules}?)", Text(errno.0)))?;
+            say(format_args!("firewall {word}: {} (modules {modules}?)", Text(errno.0)))?;
         }
     }
     if filter.repairs_held() || firewall.repairs_held() {

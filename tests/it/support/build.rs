@@ -156,6 +156,7 @@ impl Builder {
         Config {
             firewall: Box::default(),
             role: None,
+            tunnel: false,
             global: Global { flush_at_start: self.flush, timeouts: self.timeouts, ..Global::default() },
             texts: rows.texts.finish(),
             links: rows.links.into(),

@@ -157,6 +157,28 @@ fn boxes_of_ours_serve_directly_routed_packets_and_the_director_alone_is_heard_o
     assert_eq!(site.web[1].run("nft list ruleset").trim(), "");
 }
 
+#[test]
+#[ignore = "needs IPVS: runs in a guest"]
+fn boxes_of_ours_serve_tunnelled_packets() {
+    let (mut site, _lan) = boxes();
+    (site.method, site.forward) = ("TUN", "Tunnel");
+    let scratch = Scratch::new("tunnel");
+    let _servers = serve(&site);
+    let role = format!("real_server_role {{ tunnel ipip  virtual_ipaddress {{ {VIP} }} }}\n");
+    let boxes = [0, 1].map(|index| {
+        // Distributions that filter strictly do it for all interfaces.
+        site.web[index].sysctl("net.ipv4.conf.all.rp_filter", "1");
+        Make::Lvsbox.start(&site.web[index], &role, &scratch)
+    });
+    for (host, server) in site.web.iter().zip(&boxes) {
+        server.wait_line("tunl0 is set up for real_server_role", secs(30));
+        wait::until("the address", secs(30), || host.has_address("lo", VIP).then_some(()));
+    }
+    let _director = start(&site, &text(&site, ""), &scratch);
+    assert!(table(&site.director).contains("Tunnel"));
+    is_balanced(&site);
+}
+
 /// What `help keyword masquerade` says.
 #[test]
 #[ignore = "needs IPVS: runs in a guest"]

@@ -24,7 +24,7 @@ fn what_the_kernel_lacks_is_named_and_the_other_parts_are_in_force() {
     there("ip daddr 10.0.1.100 tcp dport 80");
     there("ip daddr 10.0.1.101");
     assert!(!list().contains("10.0.2.0/24"));
-    assert!(ctl(&site.director, "status").contains("firewall masquerade not in force"));
+    assert!(ctl(&site.director, "status").contains("firewall masquerade: no such file or entry"));
     let shown = ctl(&site.director, "show firewall");
     assert!(shown.contains("not     in force  masquerade from 10.0.2.0/24"), "{shown}");
     std::fs::write(configuration(&site.director, &scratch), "firewall { redirect to 10.0.1.101 }\n").unwrap();
