@@ -28,12 +28,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
     };
     if place.phase == phase::ROLE && config.role.is_some() && place.sub == 0 {
-        page.gap()?;
-        page.open(0, "real_server_role", &"")?;
-        if config.tunnel {
-            page.line(1, "tunnel", &"ipip")?;
-        }
-        page.open(1, "virtual_ipaddress", &"")?;
+        open_role(config, page)?;
     }
     let at = rows.start + place.sub;
     if at >= rows.end {
@@ -81,6 +76,15 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
     }
     Ok(Some(place.next_sub()))
+}
+
+fn open_role(config: &Config, page: &mut Page<'_>) -> core::fmt::Result {
+    page.gap()?;
+    page.open(0, "real_server_role", &"")?;
+    if config.tunnel {
+        page.line(1, "tunnel", &"ipip")?;
+    }
+    page.open(1, "virtual_ipaddress", &"")
 }
 
 const fn behind(place: Place, inside: bool) -> Place {
