@@ -61,7 +61,7 @@ const FIREWALL_ROWS: &[Keyword<ApplianceDraft>] = &[
 
 const ROLE_ROWS: &[Keyword<ApplianceDraft>] = &[
     list("virtual_ipaddress|none|virtual addresses on lo, with ARP for them off", role_address),
-    words("tunnel|none|take packets of `lb_kind TUN`, too, by tunl0 and ip6tnl0", "`ipip`", |b, line| {
+    words("tunnel|none|for `lb_kind TUN`, too: addresses stand on tunl0 and ip6tnl0", "`ipip`", |b, line| {
         b.tunnel |= needs(line, "ipip").is_some();
     }),
 ];
@@ -197,7 +197,12 @@ pub(super) fn finish(draft: &mut ApplianceDraft, tables: &mut Tables, cx: &mut C
     let Some(role) = draft.role.take() else { return };
     (tables.role, tables.tunnel) = (Some(row(tables.addresses.len())), draft.tunnel);
     for address in &role {
-        let link = LinkName::new("lo").and_then(|lo| tables.link(lo, address.at));
+        let device = match (draft.tunnel, address.address.is_ipv4()) {
+            (false, _) => "lo",
+            (true, true) => "tunl0",
+            (true, false) => "ip6tnl0",
+        };
+        let link = LinkName::new(device).and_then(|name| tables.link(name, address.at));
         if let Some(link) = link {
             super::instance_build::add_address(address, (None, link), tables, cx);
         }

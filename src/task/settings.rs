@@ -15,7 +15,8 @@ const SILENT: [(&str, &str); 2] =
 
 const TUNL0: &str = "tunl0";
 /// What comes out of the tunnel is the client's, who is reached another way: a strict filter of the whole host would drop
-/// it, and the larger one of `all` and the interface counts.
+/// it, and the larger one of `all` and the interface counts. Even the loose one drops all that comes by an interface without
+/// an address (`__fib_validate_source` in net/ipv4/fib_frontend.c), which is why the addresses stand on the tunnel.
 const LOOSE: &str = "net.ipv4.conf.tunl0.rp_filter";
 
 fn module(device: &str) -> &'static str {

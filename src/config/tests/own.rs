@@ -79,6 +79,10 @@ fn addresses_of_a_real_server_are_static_ones_on_lo_and_never_a_whole_network() 
     assert_eq!(shown, ["192.0.2.100/32 lo", "192.0.2.101/32 lo", "2001:db8::1/128 dummy0"]);
     assert!(config.addresses.iter().all(|one| one.instance.is_none()));
     assert_eq!(told(text), ["192.0.2.101/24: the whole network would be taken for this box"]);
+    let text = text.replace("virtual_", "tunnel ipip virtual_");
+    let config = load(&text, "t").config.unwrap();
+    let links: Vec<_> = config.addresses.iter().map(|one| config.link_name(one.link).to_owned()).collect();
+    assert_eq!(links, ["eth1", "tunl0", "tunl0", "dummy0"]);
     assert_eq!(load("real_server_role { }", "t").config.unwrap().role, Some(0));
 }
 

@@ -172,7 +172,7 @@ fn boxes_of_ours_serve_tunnelled_packets() {
     });
     for (host, server) in site.web.iter().zip(&boxes) {
         server.wait_line("tunl0 is set up for real_server_role", secs(30));
-        wait::until("the address", secs(30), || host.has_address("lo", VIP).then_some(()));
+        wait::until("the address", secs(30), || host.has_address("tunl0", VIP).then_some(()));
     }
     let _director = start(&site, &text(&site, ""), &scratch);
     assert!(table(&site.director).contains("Tunnel"));
