@@ -101,3 +101,5 @@ pub const MAX_HISTORY: usize = 16;
 pub const MAX_INTERFACE_ADDRESSES: usize = 64;
 /// Rows of `sysctl`, `modules` and `console` in the `appliance` block, each: read once, at start.
 pub const MAX_APPLIANCE_ROWS: usize = 256;
+/// Rules of `firewall`: each part is replaced in one send, of 48 KiB with this many; each packet is compared with them.
+pub const MAX_FIREWALL_RULES: usize = 64;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What every guest gets: the host's root over 9p, a LAN, IPVS with every scheduler of Debian's kernel, tunnels.
+/// What every guest gets: the host's root over 9p, a LAN, IPVS with every scheduler of Debian's kernel, tunnels,
+/// nf_tables.
 /// `crc32c_generic` must come first: `libcrc32c` asks for it by a soft dependency, and without it nothing of
 /// conntrack or IPVS can be inserted.
 pub const GUEST: &[&str] = &[
@@ -23,6 +24,10 @@ pub const GUEST: &[&str] = &[
     "8021q",
     "ipip",
     "ip6_tunnel",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_masq",
+    "nft_redir",
     "ip_vs",
     "ip_vs_rr",
     "ip_vs_wrr",

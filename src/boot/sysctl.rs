@@ -35,7 +35,7 @@ impl Owner {
         match self {
             Self::Box => true,
             Self::Vrrp => !config.instances.is_empty(),
-            Self::Services => !config.services.is_empty(),
+            Self::Services => !config.services.is_empty() || config.masquerades(),
             Self::Direct => config.forwards_unchanged() && config.hidden == 0,
             Self::Via => config.hidden > 0,
         }

@@ -2,7 +2,7 @@
 //!
 //! Inside these blocks several keywords may share a line.
 
-use super::address::network;
+use super::address::{AddressDraft, network};
 use super::codes::{INTERFACE as SAME, LIMIT, SETTING};
 use super::model::{Appliance, Interface, Vlan};
 use super::own;
@@ -10,8 +10,9 @@ use super::rows::{integer, link, list, words};
 use super::track::VariableDraft;
 use crate::limits::{MAX_APPLIANCE_ROWS, MAX_INTERFACE_ADDRESSES, MAX_LINKS};
 use crate::syntax::diagnostic::Quoted;
-use crate::syntax::{Context, Keyword, Line, NodeId, Position, Table, Walk};
+use crate::syntax::{Context, Given, Keyword, Line, NodeId, Position, Table, Walk};
 use crate::wire::link::LinkName;
+use crate::wire::nftables::firewall::FirewallRule;
 
 /// `appliance` as written.
 #[derive(Debug, Default)]
@@ -25,6 +26,11 @@ pub(super) struct ApplianceDraft {
     pub(super) own: own::Draft,
     /// `ping_group` blocks.
     pub(super) pings: Vec<own::Draft>,
+    /// `firewall`.
+    pub(super) firewall: Vec<Given<FirewallRule>>,
+    /// `real_server_role`, if there is one.
+    pub(super) role: Option<Vec<AddressDraft>>,
+    pub(super) tunnel: bool,
     /// Top-level `track_file` blocks; the last one is being read.
     pub(super) variables: Vec<VariableDraft>,
 }

@@ -21,6 +21,7 @@ use crate::limits;
 use crate::syntax::{Context, Position};
 use crate::wire::genl_ipvs::ServiceKey;
 use crate::wire::link::LinkName;
+use crate::wire::nftables::firewall::FirewallRule;
 
 /// Objects of one kind, counted against their limit.
 #[derive(Debug)]
@@ -88,6 +89,9 @@ pub(super) struct Tables {
     pub(super) ping_groups: Vec<PingGroup>,
     pub(super) variables: Vec<Variable>,
     pub(super) tracked_routes: Vec<TrackedRoute>,
+    pub(super) firewall: Vec<FirewallRule>,
+    pub(super) role: Option<u32>,
+    pub(super) tunnel: bool,
     pub(super) services: Vec<Service>,
     pub(super) destinations: Vec<Destination>,
     pub(super) probes: Vec<Probe>,
@@ -113,6 +117,7 @@ pub(super) struct Tables {
     /// Lines of groups.
     pub(super) entry_count: Count,
     pub(super) sync_daemon: Option<SyncDaemon>,
+    pub(super) firewall_count: Count,
     link_count: Count,
     probe_count: Count,
     links: Vec<LinkName>,
@@ -139,6 +144,9 @@ impl Default for Tables {
             ping_groups: Vec::new(),
             variables: Vec::new(),
             tracked_routes: Vec::new(),
+            firewall: Vec::new(),
+            role: None,
+            tunnel: false,
             services: Vec::new(),
             destinations: Vec::new(),
             probes: Vec::new(),
@@ -159,6 +167,7 @@ impl Default for Tables {
             server_count: Count::new("real servers", limits::MAX_REAL_SERVERS),
             repeat_count: Count::new("lines for all addresses of groups", limits::MAX_STATEMENTS),
             entry_count: Count::new("lines in groups of virtual servers", limits::MAX_SERVICES),
+            firewall_count: Count::new("rules of the firewall", limits::MAX_FIREWALL_RULES),
             link_count: Count::new("interfaces", limits::MAX_LINKS),
             probe_count: Count::new("distinct checks", limits::MAX_PROBES),
             links: Vec::new(),
@@ -243,6 +252,7 @@ impl Tables {
             &self.server_count,
             &self.repeat_count,
             &self.entry_count,
+            &self.firewall_count,
             &self.link_count,
             &self.probe_count,
             self.vias.count(),
@@ -313,6 +323,9 @@ impl Tables {
             probe_uses: self.probe_uses.into(),
             appliance: root.appliance.finish(),
             interfaces: root.interfaces.into(),
+            firewall: self.firewall.into(),
+            role: self.role,
+            tunnel: self.tunnel,
         }
     }
 }

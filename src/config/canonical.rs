@@ -97,6 +97,9 @@ mod phase {
     pub(super) const ROUTE: u8 = 24;
     pub(super) const RULE: u8 = 25;
     pub(super) const STATIC_ADDRESS: u8 = 26;
+    pub(super) const ROLE: u8 = 27;
+    /// `sub` counts rules.
+    pub(super) const FIREWALL: u8 = 28;
     /// `row` counts all destinations.
     pub(super) const SERVER: u8 = 20;
     /// `sub` counts the server's probes, `leaf` the urls of one.
@@ -113,11 +116,15 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
     let mut page = Page { out, style };
     match place.phase {
         phase::HEAD => machine::head(config, &mut page),
-        phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
+        phase::APPLIANCE..=phase::INTERFACE_ADDRESS | phase::FIREWALL => {
+            machine::row(config, place, &mut page)
+        }
         phase::GARP_GROUP..=phase::DELAY => links::row(config, place, &mut page),
         phase::PING_GROUP | phase::VARIABLE => track::row(config, place, &mut page),
         phase::INSTANCE..=phase::GROUP => vrrp::row(config, place, &mut page),
-        phase::ROUTE | phase::RULE | phase::STATIC_ADDRESS => routing::row(config, place, &mut page),
+        phase::ROUTE | phase::RULE | phase::STATIC_ADDRESS | phase::ROLE => {
+            routing::row(config, place, &mut page)
+        }
         _ => service::row(config, place, &mut page),
     }
 }

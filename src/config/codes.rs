@@ -76,3 +76,5 @@ pub const LIMIT: Code = Code(401);
 pub const INTERFACE: Code = Code(501);
 /// A name that no kernel setting can have.
 pub const SETTING: Code = Code(502);
+/// A rule of the firewall that exists already, or changes nothing.
+pub const FIREWALL: Code = Code(503);

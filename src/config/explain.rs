@@ -85,6 +85,7 @@ pub const CODES: &[(u16, &str)] = &[
     (401, "more than this box can hold"),
     (501, "a second block of an interface, or a VLAN on itself"),
     (502, "no kernel setting can have this name"),
+    (503, "a firewall rule that exists already, or a mark that nothing uses"),
 ];
 
 const fn example(

@@ -118,10 +118,10 @@ const ROWS: &[Keyword<RootDraft>] = &[
     block("virtual_server_group|none|addresses and marks that are one service", |b, cx, node| {
         b.service_groups.read(cx, node)
     }),
-    block("firewall|none|packet filter rules: marks, masquerading, redirection|later", |b, cx, node| {
+    block("firewall|none|packet filter rules: marks, masquerading, redirection", |b, cx, node| {
         own::firewall(&mut b.appliance, cx, node)
     }),
-    block("real_server_role|none|this box as a DR or TUN real server|later", |b, cx, node| {
+    block("real_server_role|none|this box as a DR or TUN real server", |b, cx, node| {
         own::role(&mut b.appliance, cx, node)
     }),
     block("ping_group|none|hosts outside whose answers show that the net works", |b, cx, node| {

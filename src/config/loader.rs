@@ -11,6 +11,7 @@ use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
 use super::link_rules;
 use super::model::Config;
+use super::own;
 use super::service::waits;
 use super::service_build::ServiceBuild;
 use super::static_build;
@@ -166,6 +167,7 @@ impl Loader {
                     None => {
                         let interface = self.root.global.static_interface();
                         static_build::finish(&self.root.fixed, interface, &mut self.tables, &mut cx);
+                        own::finish(&mut self.root.appliance, &mut self.tables, &mut cx);
                         let groups = &self.root.service_groups;
                         self.tables.sync_daemon = sync_daemon::finish(&self.root, &mut self.tables, &mut cx);
                         self.tables.entry_count.admit_all(groups.lines, groups.over.unwrap_or_default());

@@ -18,6 +18,7 @@ use crate::check::Checker;
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
 use crate::wire::link::LinkName;
+use crate::wire::nftables::firewall::FirewallRule;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
 pub use global::{Global, SyncDaemon, Timeouts};
 
@@ -79,6 +80,12 @@ pub struct Config {
     pub appliance: Appliance,
     /// `interface` blocks in order of the file: what only PID 1 acts on.
     pub interfaces: Box<[Interface]>,
+    /// `firewall`, in order of the file.
+    pub firewall: Box<[FirewallRule]>,
+    /// There is a `real_server_role`: the addresses from this row on are its.
+    pub role: Option<u32>,
+    /// `tunnel` in it: packets may come through IP-in-IP tunnels.
+    pub tunnel: bool,
 }
 
 /// `appliance`: the box itself.

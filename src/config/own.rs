@@ -1,20 +1,26 @@
-//! Blocks of our own: `ping_group`, and those that this version reads and does not act on: `firewall`,
-//! `real_server_role`, `serial_link`, and some lines of `appliance` and `interface`.
+//! Blocks of our own: `ping_group`, `firewall`, `real_server_role`, and those that this version reads and does not act on:
+//! `serial_link`, and some lines of `appliance` and `interface`.
 //!
-//! The grammar of the others is checked in full, so that a mistake inside is named today; then an error says that the
+//! The grammar of the latter is checked in full, so that a mistake inside is named today; then an error says that the
 //! block or the line is not supported. Inside these blocks several keywords may share a line.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::{address, network};
 use super::appliance::ApplianceDraft;
-use super::codes::USELESS_TRACKER;
+use super::build::{Tables, row};
+use super::codes::{FIREWALL as FIREWALL_CODE, USELESS_TRACKER};
+use super::ids::AddressId;
+use super::model::Config;
 use super::rows::{flag, integer, link, list, timer, words};
+use crate::limits::MAX_FIREWALL_RULES;
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, MISSING, RANGE};
 use crate::syntax::{Context, Given, Keyword, Kind, Line, NodeId, Position, Table, Walk};
 use crate::time::Duration;
+use crate::wire::genl_ipvs::{Protocol, ServiceKey};
 use crate::wire::link::LinkName;
+use crate::wire::nftables::firewall::{Act, FirewallRule, Part};
 
 /// What a block of ours must have, or must agree in.
 #[derive(Debug, Default)]
@@ -38,25 +44,29 @@ pub(super) static PING: Table<ApplianceDraft> = Table { name: "ping_group", rows
 pub(super) static SERIAL: Table<ApplianceDraft> = Table { name: "serial_link", rows: &[SERIAL_ROWS] };
 
 const FIREWALL_ROWS: &[Keyword<ApplianceDraft>] = &[
-    words("mark|none|mark what goes to a virtual address|later", "`N to ADDRESS [tcp PORT]`", |_, line| {
-        let _ = mark(line);
-    }),
     words(
-        "masquerade|none|hide the senders of a network|later",
-        "`from NETWORK [out INTERFACE]`",
-        |_, line| {
-            let _ = masquerade(line);
-        },
+        "mark|none|mark what goes to an address, for `virtual_server fwmark N`",
+        "`N to ADDRESS [tcp PORT]`",
+        |b, line| rule(b, line, mark),
     ),
-    words("redirect|none|take packets to an address that is not here|later", "`to ADDRESS`", |_, line| {
-        let _ = needs(line, "to").and_then(|()| line.address());
-    }),
+    words(
+        "masquerade|none|hide senders of a network; IPVS's packets need vs.conntrack 1",
+        "`from NETWORK [out INTERFACE]`",
+        |b, line| rule(b, line, masquerade),
+    ),
+    words(
+        "redirect|none|take in what goes to an address that is not here, as a DR real server",
+        "`to ADDRESS [tcp PORT]`",
+        |b, line| rule(b, line, |line| to(line, Act::Redirect)),
+    ),
 ];
 
-const ROLE_ROWS: &[Keyword<ApplianceDraft>] =
-    &[list("virtual_ipaddress|none|virtual addresses on lo, with ARP for them off|later", |_, line| {
-        drop(address(line))
-    })];
+const ROLE_ROWS: &[Keyword<ApplianceDraft>] = &[
+    list("virtual_ipaddress|none|virtual addresses on lo, with ARP for them off", role_address),
+    words("tunnel|none|for `lb_kind TUN`, too: addresses stand on tunl0 and ip6tnl0", "`ipip`", |b, line| {
+        b.tunnel |= needs(line, "ipip").is_some();
+    }),
+];
 
 const PING_ROWS: &[Keyword<ApplianceDraft>] = &[
     timer("interval|1 s|time between two echo requests", Duration::from_millis(100), MINUTE, |b, given| {
@@ -103,18 +113,124 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// `firewall { … }`
 pub(super) fn firewall(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
-    whole(draft, cx, node, &FIREWALL);
+    cx.line(node).end();
+    Walk::shared(cx, node, &FIREWALL, draft);
 }
 
 /// `real_server_role { … }`
 pub(super) fn role(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId) {
-    whole(draft, cx, node, &ROLE);
+    cx.line(node).end();
+    draft.role.get_or_insert_default();
+    Walk::shared(cx, node, &ROLE, draft);
 }
 
-fn whole(draft: &mut ApplianceDraft, cx: &mut Context<'_>, node: NodeId, table: &Table<ApplianceDraft>) {
-    cx.line(node).end();
-    Walk::shared(cx, node, table, draft);
-    cx.unsupported(node, 0, NOT_YET);
+impl Config {
+    /// True for an address of `real_server_role`.
+    pub fn is_of_role(&self, id: AddressId) -> bool {
+        self.role.is_some_and(|first| id.0 >= first)
+    }
+
+    /// The devices of IP-in-IP tunnels that packets for addresses of `real_server_role` come by, IPv4 and IPv6.
+    pub fn tunnels(&self) -> impl Iterator<Item = &'static str> {
+        let first = self.role.filter(|_| self.tunnel).map_or(usize::MAX, |first| first as usize);
+        let ours = self.addresses.get(first..).unwrap_or(&[]);
+        let used = |four: bool| ours.iter().any(|one| one.address.is_ipv4() == four);
+        [("tunl0", used(true)), ("ip6tnl0", used(false))]
+            .into_iter()
+            .filter(|(_, used)| *used)
+            .map(|(name, _)| name)
+    }
+
+    /// True if packets of others leave with an address of this box.
+    pub fn masquerades(&self) -> bool {
+        self.firewall.iter().any(|rule| rule.part() == Part::Masquerade)
+    }
+}
+
+/// A line of `firewall`.
+fn rule(
+    draft: &mut ApplianceDraft,
+    line: &mut Line<'_, '_>,
+    read: fn(&mut Line<'_, '_>) -> Option<FirewallRule>,
+) {
+    let at = line.keyword().at;
+    let Some(value) = read(line) else { return };
+    let same = |one: &Given<FirewallRule>| {
+        let (one, act) = (one.value, one.value.part() == value.part());
+        act && FirewallRule { act: value.act, ..one } == value
+    };
+    if let Some(other) = draft.firewall.iter().find(|one| same(one)) {
+        return line.cx.error(
+            FIREWALL_CODE,
+            at,
+            format_args!("the same packets are meant by `{}` already", other.value),
+            format_args!("remove one of the two; this one is left out"),
+        );
+    }
+    // What is beyond the limit is counted, and not kept.
+    if draft.firewall.len() <= MAX_FIREWALL_RULES {
+        draft.firewall.push(Given { value, at });
+    }
+}
+
+/// A line of `real_server_role`.
+fn role_address(draft: &mut ApplianceDraft, line: &mut Line<'_, '_>) {
+    let Some(mut address) = address(line) else { return };
+    let full = if address.address.is_ipv4() { 32 } else { 128 };
+    if address.prefix != full {
+        line.cx.warn(
+            INVALID,
+            address.at,
+            format_args!(
+                "{}/{}: the whole network would be taken for this box",
+                address.address, address.prefix
+            ),
+            format_args!("write /{full} or no prefix; /{full} is used"),
+        );
+        address.prefix = full;
+    }
+    draft.role.get_or_insert_default().push(address);
+}
+
+/// Adds the rules, and the addresses of the role behind all others.
+pub(super) fn finish(draft: &mut ApplianceDraft, tables: &mut Tables, cx: &mut Context<'_>) {
+    for Given { value, at } in core::mem::take(&mut draft.firewall) {
+        if tables.firewall_count.admit(at) {
+            tables.firewall.push(value);
+            if let Act::Mark(number) = value.act {
+                lint(number, at, tables, cx);
+            }
+        }
+    }
+    let Some(role) = draft.role.take() else { return };
+    (tables.role, tables.tunnel) = (Some(row(tables.addresses.len())), draft.tunnel);
+    for address in &role {
+        let device = match (draft.tunnel, address.address.is_ipv4()) {
+            (false, _) => "lo",
+            (true, true) => "tunl0",
+            (true, false) => "ip6tnl0",
+        };
+        let link = LinkName::new(device).and_then(|name| tables.link(name, address.at));
+        if let Some(link) = link {
+            super::instance_build::add_address(address, (None, link), tables, cx);
+        }
+    }
+}
+
+/// A mark that no service and no rule asks for.
+fn lint(number: u32, at: Position, tables: &Tables, cx: &mut Context<'_>) {
+    let service = |key: &ServiceKey| matches!(key, ServiceKey::Mark { mark, .. } if mark.get() == number);
+    let asked = |mark: Option<(u32, u32)>| mark.is_some_and(|(mark, mask)| number & mask == mark & mask);
+    if !tables.services.iter().any(|one| service(&one.key))
+        && !tables.rules.iter().any(|one| asked(one.spec.mark))
+    {
+        cx.warn(
+            FIREWALL_CODE,
+            at,
+            format_args!("nothing asks for mark {number}"),
+            format_args!("write `virtual_server fwmark {number}`, or remove the line"),
+        );
+    }
 }
 
 /// `ping_group NAME { ADDRESS… [interval S] [dead S] }`
@@ -214,35 +330,68 @@ fn patience(cx: &mut Context<'_>, draft: &Draft, (interval, dead): (Duration, Du
 }
 
 /// `N to ADDRESS [tcp|udp|sctp PORT[-PORT]]`
-fn mark(line: &mut Line<'_, '_>) -> Option<()> {
-    line.integer(1, u32::MAX).or_else(|| rest(line))?;
+fn mark(line: &mut Line<'_, '_>) -> Option<FirewallRule> {
+    let number = line.integer(1, u32::MAX).or_else(|| rest(line))?;
+    to(line, Act::Mark(number.value))
+}
+
+/// `to ADDRESS [tcp|udp|sctp PORT[-PORT]]`
+fn to(line: &mut Line<'_, '_>, act: Act) -> Option<FirewallRule> {
     needs(line, "to")?;
-    line.address().or_else(|| rest(line))?;
-    if line.take("tcp") || line.take("udp") || line.take("sctp") {
-        let word = line.need("a port, or a range such as 8000-8080")?;
-        let (low, high) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
-        let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
-        match (port(low), port(high)) {
-            (Some(low), Some(high)) if low <= high => {}
-            _ => line.invalid(&word, "a port from 1 to 65535, or a range such as 8000-8080"),
+    let network = line.address().or_else(|| rest(line))?.value;
+    let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
+    let ports = match protocols.into_iter().find(|(word, _)| line.take(word)) {
+        Some((_, protocol)) => Some(ports(line, protocol)?),
+        None => None,
+    };
+    Some(FirewallRule { act, network, prefix: if network.is_ipv4() { 32 } else { 128 }, ports, link: None })
+}
+
+fn ports(line: &mut Line<'_, '_>, protocol: Protocol) -> Option<(Protocol, u16, u16)> {
+    let word = line.need("a port, or a range such as 8000-8080")?;
+    let (low, high) = word.text.split_once('-').unwrap_or((&word.text, &word.text));
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    match (port(low), port(high)) {
+        (Some(low), Some(high)) if low <= high => Some((protocol, low, high)),
+        _ => {
+            line.invalid(&word, "a port from 1 to 65535, or a range such as 8000-8080");
+            None
         }
     }
-    Some(())
 }
 
 /// `from NETWORK [out INTERFACE]`
-fn masquerade(line: &mut Line<'_, '_>) -> Option<()> {
+fn masquerade(line: &mut Line<'_, '_>) -> Option<FirewallRule> {
     const EXPECTED: &str = "a network such as 203.0.113.0/24";
     needs(line, "from")?;
     let word = line.need(EXPECTED)?;
-    if network(line, &word).is_none() {
+    let Some((address, prefix)) = network(line, &word) else {
         line.invalid(&word, EXPECTED);
         return rest(line);
+    };
+    let link = if line.take("out") { Some(link(line)?.value) } else { None };
+    let prefix = prefix.unwrap_or(if address.is_ipv4() { 32 } else { 128 });
+    Some(FirewallRule {
+        act: Act::Masquerade,
+        network: truncated(address, prefix),
+        prefix,
+        ports: None,
+        link,
+    })
+}
+
+/// Without the bits behind the prefix.
+fn truncated(address: IpAddr, prefix: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+            (address & Ipv4Addr::from_bits(mask)).into()
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+            (address & Ipv6Addr::from_bits(mask)).into()
+        }
     }
-    if line.take("out") {
-        link(line)?;
-    }
-    Some(())
 }
 
 /// Where the next keyword begins is unknown behind a wrong word.

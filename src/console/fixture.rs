@@ -290,6 +290,9 @@ impl Bench {
             Action::Filter { .. } => {
                 self.director.handle(now, Event::Applied { action, result: self.filter })
             }
+            Action::Firewall { .. } => {
+                self.director.handle(now, Event::Applied { action, result: self.filter })
+            }
             Action::SendAdvert { .. }
             | Action::Announce { .. }
             | Action::CloseSocket { .. }

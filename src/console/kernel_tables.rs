@@ -10,6 +10,7 @@ use core::net::IpAddr;
 use super::json::{Shown, Value};
 use super::lines::Names;
 use super::text::Line;
+use crate::config::ids::{AddressId, Id};
 use crate::director::Director;
 use crate::limits::{MAX_KERNEL_ADDRESSES, MAX_LINKS};
 use crate::wire::errno;
@@ -50,8 +51,11 @@ impl Display for Trouble {
 /// The instance of ours whose virtual address this is.
 pub fn owner(director: &Director, link: LinkName, address: IpAddr) -> Option<&str> {
     let names = Names(director.config());
-    let ours = director.config().addresses.iter().find(|ours| ours.address == address)?;
-    let owner = ours.instance.map_or("static_ipaddress", |id| names.instance(id));
+    let (row, ours) =
+        director.config().addresses.iter().enumerate().find(|(_, ours)| ours.address == address)?;
+    let of_role = director.config().is_of_role(AddressId::from_index(row));
+    let fixed = if of_role { "real_server_role" } else { "static_ipaddress" };
+    let owner = ours.instance.map_or(fixed, |id| names.instance(id));
     (names.link(ours.link) == link.as_str()).then_some(owner)
 }
 

@@ -122,7 +122,7 @@ impl<'a> Teller<'a> {
             Reason::AddressDuplicate(address, mac) => self.duplicate(address, mac),
             Reason::AddressUnwanted(address) => self.address_unwanted(address),
             Reason::AddressFailed(address, change, errno) => self.address_failed(address, change, errno),
-            Reason::DropRule(..) | Reason::FilterFailed(_) | Reason::FilterBuilt | Reason::FilterDiffers => filter::tell(self, reason),
+            Reason::DropRule(..) | Reason::FilterFailed(_) | Reason::FilterBuilt | Reason::FilterDiffers | Reason::FirewallFailed(..) | Reason::FirewallBuilt(_) | Reason::FirewallDiffers(_) | Reason::TableLeft(..) => filter::tell(self, reason),
             Reason::RoutingMissing(object) => routing::missing(self, object),
             Reason::RoutingUnwanted(object) => routing::unwanted(self, object),
             Reason::RoutingFailed(object, change, errno) => routing::failed(self, object, change, errno),
@@ -429,7 +429,7 @@ pub(super) fn family_name(family: Family) -> &'static str {
         Family::Addresses => "addresses",
         Family::Routes => "routes or rules",
         Family::Ipvs => "the IPVS table",
-        Family::Filter => "our nf_tables table",
+        Family::Filter => "our nf_tables tables",
     }
 }
 

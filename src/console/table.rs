@@ -85,6 +85,8 @@ pub enum Command {
     ZeroIpvs,
     /// Another command, again and again: by the shell. The argument is that command, perhaps behind seconds.
     Watch,
+    /// Rules of the firewall with their counters: the shell has the director look at them first.
+    Firewall,
 }
 
 /// How the answer shall look.
@@ -213,6 +215,8 @@ pub(super) static TABLE: &[Row] = &[
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["show", "routes"], help: "routes of the kernel's main table", command: Command::Routes,
           text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["show", "firewall"], help: "rules with their counters, and addresses with no_accept", command: Command::Firewall,
+          text: show::firewall::text, json: show::firewall::json },
     Row { words: &["show", "memory"], help: "tables against their limits, heap, process", command: Command::Memory,
           text: show::memory::text, json: show::memory::json },
     Row { words: &["show", "loop"], help: "how late the loop wakes, and what takes its time", command: Command::Loop,
@@ -550,7 +554,7 @@ mod tests {
         assert_eq!(mistake(b"s"), "`s` may be status, show, set");
         assert_eq!(
             mistake(b"show"),
-            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes, memory, loop, boot, log"
+            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes, firewall, memory, loop, boot, log"
         );
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");

@@ -5,6 +5,7 @@ use heapless::Vec;
 use crate::config::ids::{AddressId, DestinationId, InstanceId, LinkId, ProbeId, RouteId, RuleId, ServiceId};
 use crate::limits::MAX_BATCH;
 use crate::wire::genl_ipvs::DaemonRole;
+use crate::wire::nftables::firewall::Part;
 use crate::wire::vrrp::Channel;
 
 /// The actions of one poll.
@@ -114,6 +115,16 @@ pub enum Action {
         /// Epoch.
         epoch: Epoch,
         /// What.
+        step: FilterStep,
+    },
+    /// Change a table of `firewall`, or look at it ([`super::Director::config`] has the rules). What a look shows is an
+    /// event of its own before the answer.
+    Firewall {
+        /// Epoch.
+        epoch: Epoch,
+        /// Which table; of no matter for [`FilterStep::Look`].
+        part: Part,
+        /// What; never [`FilterStep::Change`].
         step: FilterStep,
     },
     /// List something of the kernel's: every row is an event, the end is [`super::Event::Dumped`].

@@ -40,7 +40,7 @@ impl Director {
     }
 
     pub(super) fn handle_applied(&mut self, now: Instant, action: Action, result: Result<(), Errno>) {
-        let (config, Parts { bus, links, net_plan, route_plan, nftables_plan, ipvs_plan, .. }) =
+        let (config, Parts { bus, links, net_plan, route_plan, nftables_plan, firewall_plan, ipvs_plan, .. }) =
             (&self.config, &mut self.parts);
         match action {
             Action::AddAddress { epoch, address } => {
@@ -65,6 +65,9 @@ impl Director {
             | Action::Service { .. }
             | Action::Destination { .. } => ipvs_plan.answered(now, action, result, config, bus),
             Action::Filter { epoch, step } => nftables_plan.answered(now, (epoch, step), result, bus),
+            Action::Firewall { epoch, part, step } => {
+                firewall_plan.answered(now, (epoch, part, step), result, bus);
+            }
             Action::SendAdvert { .. }
             | Action::Announce { .. }
             | Action::CloseSocket { .. }

@@ -60,6 +60,8 @@ pub(crate) enum Timer {
     SocketRetry,
     /// The next look at nf_tables, or the next try.
     Filter,
+    /// The next look at the tables of `firewall`, or the next try.
+    Firewall,
     /// The delay of the start is over.
     Startup,
     /// An instance's advertisement interval or master-down interval.
@@ -82,7 +84,7 @@ pub(crate) enum Timer {
     Rise(DestinationId),
 }
 
-const SINGLE: usize = 2 * RUNGS as usize + 6;
+const SINGLE: usize = 2 * RUNGS as usize + 7;
 const PER_INSTANCE: usize = 4;
 const PER_LINK: usize = 3;
 
@@ -109,6 +111,7 @@ impl Layout {
             Timer::SocketRetry => 2 * rungs + 2,
             Timer::Filter => 2 * rungs + 3,
             Timer::Startup => 2 * rungs + 4,
+            Timer::Firewall => 2 * rungs + 6,
             Timer::Protocol(id) => instance(id, 0),
             Timer::SecondBurst(id) => instance(id, 1),
             Timer::Refresh(id) => instance(id, 2),
@@ -137,7 +140,8 @@ impl Layout {
                 2 => Timer::SocketRetry,
                 3 => Timer::Filter,
                 4 => Timer::Startup,
-                _ => Timer::Drain,
+                5 => Timer::Drain,
+                _ => Timer::Firewall,
             };
         }
         let rest = id - SINGLE;

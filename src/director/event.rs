@@ -7,6 +7,7 @@ use crate::check::Verdict;
 use crate::config::ids::{LinkId, VariableId};
 use crate::wire::genl_ipvs::{DaemonEntry, DestinationEntry, ServiceEntry, TimeoutValues};
 use crate::wire::nftables::Census;
+use crate::wire::nftables::firewall::{Part, PartSeen};
 use crate::wire::rtnetlink::route::RouteEntry;
 use crate::wire::rtnetlink::rule::RuleSpec;
 use crate::wire::rtnetlink::{AddressEntry, LinkEntry};
@@ -85,6 +86,8 @@ pub enum Event<'a> {
     },
     /// A look at our nf_tables table showed this.
     Filtered(Filtered),
+    /// A look at a table of `firewall` showed this.
+    Firewall(Firewalled<'a>),
     /// A frame could not be sent.
     SendFailed {
         /// The action.
@@ -145,12 +148,21 @@ pub enum Filtered {
     Census(Census),
 }
 
+/// What a look at the tables of `firewall` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firewalled<'a> {
+    /// How often nf_tables was changed by anybody.
+    Generation(u32),
+    /// What the table of a part holds.
+    Seen(Part, &'a PartSeen),
+}
+
 /// What a stop leaves in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
     /// Virtual addresses.
     pub addresses: bool,
-    /// Services and destinations.
+    /// Services and destinations, and the firewall that they need.
     pub services: bool,
 }
 

@@ -16,6 +16,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::genl_ipvs::{DaemonRole, DestinationKey};
 use crate::wire::link::MacAddress;
 use crate::wire::nftables::Presence;
+use crate::wire::nftables::firewall::Part;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,6 +118,14 @@ pub enum Reason {
     FilterBuilt,
     /// Somebody changed our nf_tables table; it is made again.
     FilterDiffers,
+    /// A part of `firewall` cannot be made or removed.
+    FirewallFailed(Part, Errno),
+    /// It can after all.
+    FirewallBuilt(Part),
+    /// Somebody changed the table of a part of `firewall`; it is made again.
+    FirewallDiffers(Part),
+    /// A table of ours in nf_tables could not be removed at the stop.
+    TableLeft(&'static str, Errno),
     /// Somebody removed a route or rule of ours; it is put back.
     RoutingMissing(RoutingRef),
     /// A route or rule of ours is there though it must not be; it is removed.

@@ -18,6 +18,7 @@ mod bus;
 mod dirty;
 pub mod duplicate;
 pub mod event;
+pub mod firewall_plan;
 pub mod garp;
 pub mod groups;
 pub mod health;
@@ -46,7 +47,8 @@ pub mod vrrp;
 use action::{Action, Actions, Budget, Dump, Epoch, fill};
 use bus::{Bus, Timer};
 use duplicate::Duplicates;
-use event::Event;
+use event::{Event, Firewalled};
+use firewall_plan::FirewallPlan;
 use garp::Announcements;
 use groups::Groups;
 use health::Health;
@@ -89,6 +91,7 @@ pub(crate) struct Parts {
     services: Services,
     net_plan: NetPlan,
     nftables_plan: NftablesPlan,
+    firewall_plan: FirewallPlan,
     route_plan: RoutePlan,
     ipvs_plan: IpvsPlan,
     survey: Survey,
@@ -110,6 +113,7 @@ impl Parts {
             services: large.services.unwrap_or_else(|| Services::new(config, now)),
             net_plan: NetPlan::new(config),
             nftables_plan: NftablesPlan::new(config),
+            firewall_plan: FirewallPlan::new(config),
             route_plan: RoutePlan::new(config),
             ipvs_plan: large.ipvs_plan.unwrap_or_else(|| IpvsPlan::new(config)),
             survey: Survey::new(config.routes.len() + config.rules.len() + config.tracked_routes.len() > 0),
@@ -145,6 +149,7 @@ impl Director {
             services,
             net_plan,
             nftables_plan,
+            firewall_plan,
             route_plan,
             ipvs_plan,
             ..
@@ -152,6 +157,10 @@ impl Director {
         match event {
             Event::Tick => {}
             Event::Filtered(what) => nftables_plan.handle_filtered(now, what, bus),
+            Event::Firewall(Firewalled::Generation(seen)) => firewall_plan.handle_generation(seen),
+            Event::Firewall(Firewalled::Seen(part, seen)) => {
+                firewall_plan.handle_seen(now, (part, seen), config, bus);
+            }
             Event::Claim(claim) => duplicates.handle_claim(now, claim, (config, links, vrrp), bus),
             Event::Advert { link, channel: by, packet } => {
                 vrrp.receive(now, (link, by), packet, (config, links), bus)
@@ -198,6 +207,7 @@ impl Director {
                 vrrp.stop(now, keep, bus);
                 net_plan.stop(keep.addresses);
                 nftables_plan.stop();
+                firewall_plan.stop(keep.services);
                 route_plan.stop(keep.addresses);
                 ipvs_plan.stop(keep.services, config);
             }
@@ -221,6 +231,7 @@ impl Director {
                 services,
                 net_plan,
                 nftables_plan,
+                firewall_plan,
                 route_plan,
                 ipvs_plan,
                 survey,
@@ -231,6 +242,7 @@ impl Director {
         fill(out, usize::MAX, || vrrp.poll_advert(config));
         fill(out, usize::MAX, || links.poll_socket(bus));
         fill(out, budget.route.min(1), || nftables_plan.poll((config, vrrp, links, net_plan), bus));
+        fill(out, budget.route.min(1), || firewall_plan.poll(bus));
         // Routes leave before the addresses they need and come behind them; both share one socket.
         let before = out.len();
         fill(out, budget.route, || route_plan.poll((config, vrrp, links), net_plan, bus));

@@ -297,7 +297,8 @@ impl NetPlan {
             | Action::AbortProbe { .. }
             | Action::Daemon { .. }
             | Action::ReadTimeouts { .. }
-            | Action::Filter { .. } => None,
+            | Action::Filter { .. }
+            | Action::Firewall { .. } => None,
         }
     }
 

@@ -9,6 +9,7 @@ use heapless::Vec;
 use super::action::{Action, Epoch, FilterStep};
 use super::bus::{Bus, RUNGS, Timer};
 use super::event::{Errno, Filtered};
+use super::firewall_plan::{LAST_TRIES, LAST_WAIT};
 use super::journal::{Family, Reason};
 use super::ledger::{Permit, RepairLimit, rung_delay};
 use super::links::Links;
@@ -18,7 +19,7 @@ use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId};
 use crate::config::model::Instance;
 use crate::time::{Duration, Instant};
-use crate::wire::nftables::{Census, Element, MAX_ELEMENTS, Presence, Transaction};
+use crate::wire::nftables::{Census, Element, MAX_ELEMENTS, Presence, TABLE, Transaction};
 
 /// How often the kernel is asked whether anybody changed nf_tables: one number.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(5);
@@ -75,6 +76,8 @@ pub struct NftablesPlan {
     rules: Option<u64>,
     limit: RepairLimit,
     stopping: bool,
+    /// Tries to remove the table at the stop that failed.
+    tries: u8,
 }
 
 impl NftablesPlan {
@@ -105,6 +108,7 @@ impl NftablesPlan {
             rules: None,
             limit: RepairLimit::new(1),
             stopping: false,
+            tries: 0,
         }
     }
 
@@ -333,6 +337,14 @@ impl NftablesPlan {
 
     fn failed(&mut self, now: Instant, errno: Errno, bus: &mut Bus) {
         self.stage = Stage::Waiting;
+        if self.stopping {
+            self.tries += 1;
+            if self.tries == LAST_TRIES && self.rules.is_some() {
+                bus.record(now, Reason::TableLeft(TABLE, errno));
+            }
+            bus.set(Timer::Filter, now + LAST_WAIT);
+            return;
+        }
         if self.error.replace(errno) != Some(errno) {
             bus.record(now, Reason::FilterFailed(errno));
         }
@@ -343,6 +355,7 @@ impl NftablesPlan {
     /// The timer fired: what failed is tried again, and what is there is looked at.
     pub(crate) fn handle_timer(&mut self) {
         match self.stage {
+            Stage::Waiting if self.tries == LAST_TRIES => {}
             Stage::Waiting => (self.stage, self.dirty) = (Stage::Ready, true),
             Stage::Ready | Stage::InFlight(..) => self.due = Some(FilterStep::Look),
         }
@@ -351,6 +364,9 @@ impl NftablesPlan {
     /// The box stops. The table goes with the last address in it.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
+        if self.stage == Stage::Waiting {
+            self.stage = Stage::Ready;
+        }
         self.touch();
     }
 
@@ -361,7 +377,8 @@ impl NftablesPlan {
 
     /// True if everything is as wished or cannot be for now.
     pub(crate) fn is_done(&self) -> bool {
-        !self.dirty && !matches!(self.stage, Stage::InFlight(..)) || self.stage == Stage::Waiting
+        !self.dirty && !matches!(self.stage, Stage::InFlight(..))
+            || self.stage == Stage::Waiting && (!self.stopping || self.tries == LAST_TRIES)
     }
 
     /// Takes over the table: what it holds of addresses that are no longer configured goes with it, and it is made again.

@@ -198,6 +198,7 @@ impl Director {
         parts.garp.adopt(&old.garp, from, (&config, &old.net_plan), &mut parts.bus);
         parts.net_plan.adopt(&old.net_plan, from, &config, &parts.links);
         parts.nftables_plan.adopt(&old.nftables_plan, (&self.config, &config), &mut parts.bus);
+        parts.firewall_plan.adopt(&old.firewall_plan, (&self.config, &config), now, &mut parts.bus);
         parts.route_plan.adopt(&old.route_plan, from, (&config, &parts.vrrp, &parts.links));
         parts.presence.adopt(&old.presence);
         parts.rest(&config);

@@ -27,6 +27,7 @@ impl Director {
                 services,
                 net_plan,
                 nftables_plan,
+                firewall_plan,
                 route_plan,
                 ipvs_plan,
                 survey,
@@ -44,6 +45,7 @@ impl Director {
                 Some(Timer::RouteAudit) => survey.begin(),
                 Some(Timer::IpvsAudit) => ipvs_plan.handle_audit_timer(now),
                 Some(Timer::Filter) => nftables_plan.handle_timer(),
+                Some(Timer::Firewall) => firewall_plan.handle_timer(now, bus),
                 Some(Timer::SocketRetry) => links.retry_sockets(),
                 Some(Timer::Startup) => vrrp.handle_startup(bus),
                 Some(Timer::LinkSettled(id)) => links.handle_settled(now, id, bus),
@@ -80,6 +82,7 @@ impl Director {
             ipvs_plan,
             survey: _,
             presence: _,
+            firewall_plan: _,
         } = &mut self.parts;
         for _ in 0..MAX_ROUNDS {
             while let Some(link) = bus.links.pop().map(LinkId::from_index) {

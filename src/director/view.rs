@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use super::action::{Action, AddressRef, AdvertKind, Epoch, FilterStep};
 use super::duplicate::Duplicates;
+use super::firewall_plan::FirewallPlan;
 use super::garp::Announcements;
 use super::groups::Groups;
 use super::health::Health;
@@ -156,6 +157,7 @@ impl Director {
             || parts.garp.has_work(&self.config, &parts.net_plan)
             || parts.ipvs_plan.has_work()
             || parts.nftables_plan.has_work()
+            || parts.firewall_plan.has_work()
             || parts.health.has_work()
             || parts.survey.has_work()
     }
@@ -173,6 +175,7 @@ impl Director {
             && parts.net_plan.is_done()
             && parts.route_plan.is_done()
             && parts.nftables_plan.is_done()
+            && parts.firewall_plan.is_done()
             && parts.ipvs_plan.is_done()
     }
 
@@ -240,6 +243,11 @@ impl Director {
     /// Addresses that do not answer.
     pub fn nftables_plan(&self) -> &NftablesPlan {
         &self.parts.nftables_plan
+    }
+
+    /// The tables of `firewall`.
+    pub fn firewall_plan(&self) -> &FirewallPlan {
+        &self.parts.firewall_plan
     }
 
     /// Routes and rules in the kernel.

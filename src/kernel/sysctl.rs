@@ -31,6 +31,14 @@ pub fn digit(name: &str) -> Option<u8> {
     (read == Ok(1)).then_some(digit)
 }
 
+/// True if the setting, named as for [`set`], has this value of one word.
+pub fn has(name: &str, value: &str) -> bool {
+    let mut found = [0; 16];
+    let file = rustix::fs::open(path(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let length = file.and_then(|file| rustix::io::read(&file, &mut found)).unwrap_or(0);
+    found.get(..length).is_some_and(|found| found.trim_ascii_end() == value.as_bytes())
+}
+
 fn path(name: &str) -> String {
     let file = if name.contains('/') { name.to_owned() } else { name.replace('.', "/") };
     format!("/proc/sys/{file}")

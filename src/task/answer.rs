@@ -10,6 +10,7 @@ use super::echo::{self, Asker, Told};
 use super::ipvs_views;
 use super::kernel_tables::KernelTables;
 use super::meter::{CLASSES, Work};
+use super::nftables;
 use super::real;
 use super::reload::{Force, Outcome, Ticket, Verdict};
 use super::shell::{Role, Shell};
@@ -274,6 +275,10 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
         }
         (Command::Reboot, _) => start_end(shell, (End::Reboot, request.format), piece),
         (Command::PowerOff, _) => start_end(shell, (End::PowerOff, request.format), piece),
+        (Command::Firewall, _) => {
+            nftables::look(shell);
+            Kind::Rendered(console::Answer::new(request))
+        }
         (Command::Ipvs, Some(family)) if present => {
             table(ipvs_views::show((IpvsView::Plain, family), &request.argument, request.format, piece))
         }

@@ -86,7 +86,8 @@ const fn kind(action: Action) -> Kind {
         | Action::Dump { .. }
         | Action::Probe { .. }
         | Action::AbortProbe { .. }
-        | Action::Filter { .. } => Kind::Other,
+        | Action::Filter { .. }
+        | Action::Firewall { .. } => Kind::Other,
     }
 }
 
@@ -128,6 +129,7 @@ fn start(shell: &Rc<Shell>, action: Action) {
         }
         Action::AbortProbe { slot } => slots::abort(shell, slot),
         Action::Filter { step, .. } => nftables::apply(shell, action, step),
+        Action::Firewall { part, step, .. } => nftables::apply_firewall(shell, action, (part, step)),
         _ => {}
     }
 }

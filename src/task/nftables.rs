@@ -6,14 +6,16 @@
 use super::meter::Work;
 use super::shell::Shell;
 use crate::director::action::{Action, FilterStep};
-use crate::director::event::{Errno, Event, Filtered};
+use crate::director::event::{Errno, Event, Filtered, Firewalled};
 use crate::kernel::error;
 use crate::kernel::netlink::{Incoming, NetlinkSocket, Protocol};
-use crate::wire::netlink::{Content, Message, Writer, messages};
+use crate::wire::netlink::{Content, Full, Message, Writer, messages};
+use crate::wire::nftables::firewall::{self, Part, PartSeen};
 use crate::wire::nftables::{Census, Question, parse_generation};
 
-/// Bytes of the largest batch.
+/// Bytes of the largest batch, and of one with the rules of a firewall.
 const SEND_BUFFER: usize = 16 << 10;
+const FIREWALL_BUFFER: usize = 48 << 10;
 /// Nothing to read although an answer is due.
 const NO_ANSWER: Errno = Errno::LOST;
 /// The table changed while it was listed.
@@ -35,12 +37,75 @@ pub(super) fn apply(shell: &Shell, action: Action, step: FilterStep) {
     shell.handle(Event::Applied { action, result });
 }
 
-fn carry_out(shell: &Shell, step: FilterStep) -> Result<(), Errno> {
-    let mut place = shell.nftables.borrow_mut();
-    let exchange = match &mut *place {
+/// The same for a table of `firewall`.
+pub(super) fn apply_firewall(shell: &Shell, action: Action, (part, step): (Part, FilterStep)) {
+    let result = shell.meter.measure(Work::Route, || carry_out_firewall(shell, (part, step)));
+    shell.handle(Event::Applied { action, result });
+}
+
+/// Has the director look at all tables of `firewall` now: their counters are shown.
+pub(super) fn look(shell: &Shell) {
+    for part in Part::ALL {
+        if shell.director.borrow().firewall_plan().is_built(part) {
+            // What does not work now is the next look's to report.
+            let _ = carry_out_firewall(shell, (part, FilterStep::Verify));
+        }
+    }
+}
+
+fn open(place: &mut Option<Exchange>, buffer: usize) -> Result<&mut Exchange, Errno> {
+    let exchange = match place {
         Some(exchange) => exchange,
         None => place.insert(Exchange::open()?),
     };
+    if exchange.buffer.len() < buffer {
+        exchange.buffer = vec![0; buffer].into_boxed_slice();
+    }
+    Ok(exchange)
+}
+
+fn carry_out_firewall(shell: &Shell, (part, step): (Part, FilterStep)) -> Result<(), Errno> {
+    let mut place = shell.nftables.borrow_mut();
+    let exchange = open(&mut place, FIREWALL_BUFFER)?;
+    match step {
+        FilterStep::Build | FilterStep::Change | FilterStep::Remove => {
+            let seq = exchange.next();
+            let mut writer = Writer::new(&mut exchange.buffer);
+            let written = if step == FilterStep::Build {
+                firewall::build(part, &shell.director.borrow().config().firewall, &mut writer, seq)
+            } else {
+                firewall::remove(part, &mut writer, seq)
+            };
+            written.map_err(|_| Errno::ENOBUFS)?;
+            send(&exchange.socket, &writer)?;
+            exchange.listen(shell, &mut |_, _| Ok(()))
+        }
+        FilterStep::Look => {
+            let generation = exchange.generation(shell)?;
+            shell.handle(Event::Firewall(Firewalled::Generation(generation)));
+            Ok(())
+        }
+        FilterStep::Verify => {
+            let mut seen = PartSeen::default();
+            exchange.ask(
+                shell,
+                |writer, seq| firewall::ask(part, writer, seq),
+                &mut |message, payload| {
+                    if message.is_interrupted() {
+                        return Err(EAGAIN);
+                    }
+                    seen.take(part, payload).map_err(|_| NO_ANSWER)
+                },
+            )?;
+            shell.handle(Event::Firewall(Firewalled::Seen(part, &seen)));
+            Ok(())
+        }
+    }
+}
+
+fn carry_out(shell: &Shell, step: FilterStep) -> Result<(), Errno> {
+    let mut place = shell.nftables.borrow_mut();
+    let exchange = open(&mut place, SEND_BUFFER)?;
     match step {
         FilterStep::Build | FilterStep::Change | FilterStep::Remove => {
             let seq = exchange.next();
@@ -56,12 +121,7 @@ fn carry_out(shell: &Shell, step: FilterStep) -> Result<(), Errno> {
             exchange.listen(shell, &mut |_, _| Ok(()))
         }
         FilterStep::Look => {
-            let mut generation = None;
-            exchange.ask(shell, Question::Generation, &mut |message, payload| {
-                generation = parse_generation(message.kind, payload).ok();
-                Ok(())
-            })?;
-            let generation = generation.ok_or(NO_ANSWER)?;
+            let generation = exchange.generation(shell)?;
             shell.handle(Event::Filtered(Filtered::Generation(generation)));
             Ok(())
         }
@@ -69,7 +129,7 @@ fn carry_out(shell: &Shell, step: FilterStep) -> Result<(), Errno> {
             let mut census = Census::default();
             let sets = (0..Question::SETS).map(Question::Elements);
             for question in core::iter::once(Question::Rules).chain(sets) {
-                exchange.ask(shell, question, &mut |message, payload| {
+                exchange.ask(shell, |writer, seq| question.emit(writer, seq), &mut |message, payload| {
                     if message.is_interrupted() {
                         return Err(EAGAIN);
                     }
@@ -97,10 +157,24 @@ impl Exchange {
         self.seq
     }
 
-    fn ask(&mut self, shell: &Shell, question: Question, take: Take<'_>) -> Result<(), Errno> {
+    fn generation(&mut self, shell: &Shell) -> Result<u32, Errno> {
+        let mut generation = None;
+        self.ask(shell, |writer, seq| Question::Generation.emit(writer, seq), &mut |message, payload| {
+            generation = parse_generation(message.kind, payload).ok();
+            Ok(())
+        })?;
+        generation.ok_or(NO_ANSWER)
+    }
+
+    fn ask(
+        &mut self,
+        shell: &Shell,
+        question: impl FnOnce(&mut Writer<'_>, u32) -> Result<(), Full>,
+        take: Take<'_>,
+    ) -> Result<(), Errno> {
         let seq = self.next();
         let mut writer = Writer::new(&mut self.buffer);
-        question.emit(&mut writer, seq).map_err(|_| Errno::ENOBUFS)?;
+        question(&mut writer, seq).map_err(|_| Errno::ENOBUFS)?;
         send(&self.socket, &writer)?;
         self.listen(shell, take)
     }

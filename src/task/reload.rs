@@ -16,7 +16,7 @@ use super::load::{Found, Loading, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::Shell;
-use super::{adverts, apply, claims, journal, load, monitor, slots, via};
+use super::{adverts, apply, claims, journal, load, monitor, settings, slots, via};
 use crate::config::Config;
 use crate::director::reload::{Former, Reload};
 use crate::kernel::clock;
@@ -205,6 +205,7 @@ async fn put_in_force(shell: &Rc<Shell>, config: Config) {
 
 fn swap(shell: &Rc<Shell>, reload: Reload) -> Former {
     warn_of_the_box(shell, reload.config());
+    settings::set(reload.config());
     load::reserve(&shell.reactor, reload.config());
     let before = shell.director.borrow().config().links.clone();
     shell.director.borrow_mut().announce_departures(clock::now(), &reload);

@@ -14,7 +14,7 @@ use super::requests::Requests;
 use super::shell::{Options, Parts, Priority, Role, Shell};
 use super::{
     adverts, answers, apply, birth, claims, console, control, echo, ipvs, journal, load, monitor, reload,
-    route, signals, slots, via,
+    route, settings, signals, slots, via,
 };
 use crate::config::Config;
 use crate::director::Director;
@@ -71,6 +71,7 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
     tell(opened);
     let frames = PacketSocket::open();
     tell(frames.as_ref().map(|_| ()).map_err(|error| *error));
+    settings::set(&config);
     let mut director = Director::new(config, clock::now());
     if options.keep.addresses {
         director.expect_leftovers();

@@ -5,6 +5,7 @@
 //! nothing. All messages of a batch carry the same sequence number and only the last one asks for an acknowledgement, so
 //! that the first answer with this number is the transaction's.
 
+pub mod firewall;
 mod rules;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -137,9 +138,9 @@ impl Transaction<'_> {
         mark(BATCH_BEGIN, writer, seq)?;
         match self {
             Self::Build(elements) => {
-                table(NEW_TABLE, NLM_F_CREATE, writer, seq)?;
-                table(DEL_TABLE, 0, writer, seq)?;
-                table(NEW_TABLE, NLM_F_CREATE, writer, seq)?;
+                table(TABLE, NEW_TABLE, NLM_F_CREATE, writer, seq)?;
+                table(TABLE, DEL_TABLE, 0, writer, seq)?;
+                table(TABLE, NEW_TABLE, NLM_F_CREATE, writer, seq)?;
                 for (id, set) in (1..).zip(SETS) {
                     new_set(id, set, writer, seq)?;
                 }
@@ -154,8 +155,8 @@ impl Transaction<'_> {
             }
             Self::Remove => {
                 // One that is not there cannot be removed; one that is there is not harmed by being made.
-                table(NEW_TABLE, NLM_F_CREATE, writer, seq)?;
-                table(DEL_TABLE, NLM_F_ACK, writer, seq)?;
+                table(TABLE, NEW_TABLE, NLM_F_CREATE, writer, seq)?;
+                table(TABLE, DEL_TABLE, NLM_F_ACK, writer, seq)?;
             }
         }
         mark(BATCH_END, writer, seq)
@@ -279,9 +280,9 @@ fn mark(kind: u16, writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
     writer.finish()
 }
 
-fn table(message: u16, flags: u16, writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
+fn table(name: &str, message: u16, flags: u16, writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
     begin(message, flags, writer, seq);
-    writer.str(1, TABLE);
+    writer.str(1, name);
     writer.finish()
 }
 

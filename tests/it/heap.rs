@@ -86,6 +86,7 @@ impl Shell {
             }
             Action::OpenSocket { .. }
             | Action::Filter { .. }
+            | Action::Firewall { .. }
             | Action::AddAddress { .. }
             | Action::RemoveAddress { .. }
             | Action::Routing { .. }

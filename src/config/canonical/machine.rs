@@ -1,4 +1,4 @@
-//! `global_defs`, `appliance` and `interface`.
+//! `global_defs`, `appliance`, `interface` and `firewall`.
 
 use core::fmt::{self, Display};
 
@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::model::{Authentication, Interface, SyncDaemon, Timeouts};
 use crate::time::Duration;
 use crate::wire::genl_ipvs::DaemonSpec;
+use crate::wire::nftables::firewall::FirewallRule;
 
 /// What the text is, and `global_defs`.
 pub(super) fn head(config: &Config, page: &mut Page<'_>) -> Next {
@@ -117,10 +118,11 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
             Ok(Some(place.next_sub()))
         }
         phase::INTERFACE => {
-            let Some(interface) = config.interfaces.get(place.row) else { return next(phase::GARP_GROUP) };
+            let Some(interface) = config.interfaces.get(place.row) else { return next(phase::FIREWALL) };
             open_interface(interface, page)?;
             Ok(Some(Place::at(phase::INTERFACE_ADDRESS, place.row)))
         }
+        phase::FIREWALL => firewall(config, place, page),
         _ => {
             let interface = config.interfaces.get(place.row);
             let Some((address, prefix)) = interface.and_then(|it| it.addresses.get(place.sub)) else {
@@ -140,6 +142,30 @@ fn start_list(place: Place, keyword: &str, page: &mut Page<'_>) -> fmt::Result {
 
 fn end_list(place: Place, page: &mut Page<'_>) -> fmt::Result {
     if place.sub > 0 { page.close(1) } else { Ok(()) }
+}
+
+fn firewall(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
+    let Some(rule) = config.firewall.get(place.sub) else {
+        if place.sub > 0 {
+            page.close(0)?;
+        }
+        return Ok(Some(Place::at(phase::GARP_GROUP, 0)));
+    };
+    if place.sub == 0 {
+        page.gap()?;
+        page.open(0, "firewall", &"")?;
+    }
+    firewall_rule(rule, page)?;
+    Ok(Some(place.next_sub()))
+}
+
+/// The name of an interface may need quotes.
+fn firewall_rule(rule: &FirewallRule, page: &mut Page<'_>) -> fmt::Result {
+    let plain = FirewallRule { link: None, ..*rule };
+    match rule.link {
+        Some(link) => page.line(1, "", &format_args!("{plain} out {}", page.word(link.as_str()))),
+        None => page.line(1, "", &plain),
+    }
 }
 
 fn open_interface(interface: &Interface, page: &mut Page<'_>) -> fmt::Result {

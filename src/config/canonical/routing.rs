@@ -23,17 +23,24 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
         _ => {
             let first = config.addresses.partition_point(|address| address.instance.is_some());
-            first..config.addresses.len()
+            let role = config.role.map_or(config.addresses.len(), |row| row as usize);
+            if place.phase == phase::ROLE { role..config.addresses.len() } else { first..role }
         }
     };
+    if place.phase == phase::ROLE && config.role.is_some() && place.sub == 0 {
+        open_role(config, page)?;
+    }
     let at = rows.start + place.sub;
     if at >= rows.end {
-        if !rows.is_empty() {
+        if place.phase == phase::ROLE && config.role.is_some() {
+            page.close(1)?;
+            page.close(0)?;
+        } else if !rows.is_empty() {
             page.close(depth)?;
         }
         return Ok(Some(behind(place, instance.is_some())));
     }
-    if place.sub == 0 {
+    if place.sub == 0 && place.phase != phase::ROLE {
         if instance.is_none() {
             page.gap()?;
         }
@@ -63,16 +70,27 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
         }
         _ => {
             if let Some(address) = config.addresses.get(at) {
-                item(config, address, (None, false), (depth + 1, page))?;
+                let depth = if place.phase == phase::ROLE { 2 } else { 1 };
+                item(config, address, (None, false), (depth, page))?;
             }
         }
     }
     Ok(Some(place.next_sub()))
 }
 
+fn open_role(config: &Config, page: &mut Page<'_>) -> core::fmt::Result {
+    page.gap()?;
+    page.open(0, "real_server_role", &"")?;
+    if config.tunnel {
+        page.line(1, "tunnel", &"ipip")?;
+    }
+    page.open(1, "virtual_ipaddress", &"")
+}
+
 const fn behind(place: Place, inside: bool) -> Place {
     match (place.phase, inside) {
-        (phase::STATIC_ADDRESS, _) => Place::at(phase::ROUTE, place.row),
+        (phase::STATIC_ADDRESS, _) => Place::at(phase::ROLE, place.row),
+        (phase::ROLE, _) => Place::at(phase::ROUTE, place.row),
         (phase::ROUTE, _) => Place::at(phase::RULE, place.row),
         (_, true) => Place::at(phase::TRACKERS, place.row),
         (_, false) => Place::at(phase::GROUP, 0),

@@ -696,6 +696,8 @@ fn machine() -> BoxedStrategy<String> {
         flag("ping_group q { 10.0.0.9 10.0.0.8 dead 7 init_fail }"),
         flag("track_file f {\nweight -7\n}"),
         block(flag("interface eth0.7"), vlan),
+        block(flag("firewall"), firewall()),
+        block(flag("real_server_role"), role()),
         group(),
         group(),
         block(
@@ -709,6 +711,22 @@ fn machine() -> BoxedStrategy<String> {
                 .boxed(),
         ),
     ])
+}
+
+fn firewall() -> BoxedStrategy<String> {
+    some(vec![
+        line("mark", of(&["1 to 10.0.0.1 tcp 80", "4294967295 to 2001:db8::1", "9 to 10.0.0.1"])),
+        flag("mark 1 to 10.0.0.1 udp 5-9  mark 1 to 10.0.0.1 sctp 65535"),
+        line("masquerade", of(&["from 10.7.0.3/9", "from 2001:db8::1/33", "from 0.0.0.0/0"])),
+        line("masquerade from 203.0.113.0/24 out", link()),
+        line("redirect", of(&["to 10.0.0.1", "to 2001:db8::1 tcp 443-444"])),
+    ])
+}
+
+fn role() -> BoxedStrategy<String> {
+    let addresses =
+        some(vec![flag("10.8.0.1"), flag("10.8.0.2/24 label lo:1"), flag("2001:db8:8::1 dev eth5")]);
+    some(vec![flag("tunnel ipip"), block(flag("virtual_ipaddress"), addresses)])
 }
 
 fn groups() -> BoxedStrategy<String> {

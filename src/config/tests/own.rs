@@ -1,7 +1,7 @@
-//! Blocks of our own that are checked and not acted on yet: a mistake inside is named, and then that the whole is not
-//! supported.
+//! Blocks of our own: a mistake inside is named, and of those that are not acted on yet that the whole is not supported.
 
 use super::*;
+use crate::limits::MAX_FIREWALL_RULES;
 
 fn told(text: &str) -> Vec<String> {
     load(text, "t").diagnostics.iter().map(|it| it.message().to_owned()).collect()
@@ -14,16 +14,6 @@ fn later(word: &str, what: &str) -> String {
 #[test]
 fn blocks_of_ours_that_are_right_get_one_message_each() {
     for (word, text) in [
-        (
-            "firewall",
-            "firewall {\nmark 1 to 192.0.2.100 tcp 80\nmark 2 to 2001:db8::1 udp 5000-5010  mark 3 to 192.0.2.1\n\
-             masquerade from 203.0.113.0/24 out eth0\nmasquerade from 10.0.0.0/8\nredirect to 192.0.2.100\n}",
-        ),
-        ("real_server_role", "real_server_role { virtual_ipaddress { 192.0.2.100 } }"),
-        (
-            "real_server_role",
-            "real_server_role {\nvirtual_ipaddress {\n192.0.2.100/32 label lo:1\n2001:db8::1\n}\n}",
-        ),
         ("serial_link", "serial_link ttyS1 { baud 115200  interval 0.25  dead 1.5  auth_key \"a b\" }"),
         ("serial_link", "serial_link ttyS1 { }"),
     ] {
@@ -48,6 +38,64 @@ fn lines_of_ours_that_are_right_get_one_message_each_and_their_neighbours_count(
     let text = "interface bond0 { bond 802.3ad member eth2 member eth3 mtu 9000 }";
     let member = later("member", "line");
     assert_eq!(told(text), [later("bond", "line"), member.clone(), member]);
+}
+
+#[test]
+fn rules_of_the_firewall_are_what_was_written_and_stand_once() {
+    let text = "virtual_server fwmark 1 {\nlb_kind DR\nreal_server 192.0.2.2 80 {\n}\n}\n\
+        firewall { mark 1 to 192.0.2.100 tcp 80  mark 1 to 192.0.2.100 udp 5000-5010  mark 2 to 192.0.2.100 tcp 80\n\
+        mark 3 to 2001:db8::1  masquerade from 203.0.113.9/24 out eth0  redirect to 192.0.2.100\n\
+        masquerade from 203.0.113.1/24 out eth0 }\n";
+    let loaded = load(text, "t");
+    let rules: Vec<String> = loaded.config.unwrap().firewall.iter().map(ToString::to_string).collect();
+    let expected = [
+        "mark 1 to 192.0.2.100 tcp 80",
+        "mark 1 to 192.0.2.100 udp 5000-5010",
+        "mark 3 to 2001:db8::1",
+        "masquerade from 203.0.113.0/24 out eth0",
+        "redirect to 192.0.2.100",
+    ];
+    assert_eq!(rules, expected);
+    let mut messages: Vec<_> = loaded.diagnostics.iter().map(|it| it.message().to_owned()).collect();
+    messages.retain(|it| !it.contains("default") && !it.contains("check"));
+    let twice = |rule: &str| format!("the same packets are meant by `{rule}` already");
+    let expected = [twice(expected[0]), "nothing asks for mark 3".to_owned(), twice(expected[3])];
+    assert_eq!(messages, expected);
+    // A routing rule asks, too.
+    let rule =
+        "firewall { mark 7 to 192.0.2.1 }\nstatic_rules { from 0.0.0.0/0 fwmark 7 table 9 priority 7 }";
+    assert_eq!(told(rule), [""; 0]);
+}
+
+#[test]
+fn addresses_of_a_real_server_are_static_ones_on_lo_and_never_a_whole_network() {
+    let text = "static_ipaddress { 192.0.2.9/24 dev eth1 }\n\
+        real_server_role { virtual_ipaddress {\n192.0.2.100 label lo:1\n192.0.2.101/24\n2001:db8::1 dev dummy0\n} }";
+    let config = load(text, "t").config.unwrap();
+    assert_eq!(config.role, Some(1));
+    let shown = config.addresses.iter().skip(1);
+    let shown: Vec<_> =
+        shown.map(|one| format!("{}/{} {}", one.address, one.prefix, config.link_name(one.link))).collect();
+    assert_eq!(shown, ["192.0.2.100/32 lo", "192.0.2.101/32 lo", "2001:db8::1/128 dummy0"]);
+    assert!(config.addresses.iter().all(|one| one.instance.is_none()));
+    assert_eq!(told(text), ["192.0.2.101/24: the whole network would be taken for this box"]);
+    let text = text.replace("virtual_", "tunnel ipip virtual_");
+    let config = load(&text, "t").config.unwrap();
+    let links: Vec<_> = config.addresses.iter().map(|one| config.link_name(one.link).to_owned()).collect();
+    assert_eq!(links, ["eth1", "tunl0", "tunl0", "dummy0"]);
+    assert_eq!(load("real_server_role { }", "t").config.unwrap().role, Some(0));
+}
+
+#[test]
+fn rules_beyond_the_limit_are_left_out_and_counted() {
+    for count in [MAX_FIREWALL_RULES, MAX_FIREWALL_RULES + 1] {
+        let rules: String = (0..count).map(|n| format!("redirect to 10.0.{n}.1\n")).collect();
+        let loaded = load(&format!("firewall {{\n{rules}}}"), "t");
+        assert_eq!(loaded.config.unwrap().firewall.len(), MAX_FIREWALL_RULES);
+        let messages: Vec<_> = loaded.diagnostics.iter().map(|it| it.message().to_owned()).collect();
+        let over = format!("{count} rules of the firewall: the limit is {MAX_FIREWALL_RULES}");
+        assert_eq!(messages.contains(&over), count > MAX_FIREWALL_RULES, "{messages:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Lines about addresses that do not answer (`no_accept`) and their nf_tables table. What keepalived says of them is word for
+//! Lines about our tables in nf_tables: `firewall`, and addresses that do not answer (`no_accept`). What keepalived says of them is word for
 //! word its own.
 
 use super::Severity::{Error, Info, Warning};
@@ -28,6 +28,27 @@ pub(super) fn tell(teller: &mut Teller<'_>, reason: Reason) {
         Reason::FilterDiffers => {
             let line = format_args!("nf_tables table {TABLE} was changed by somebody: making it again");
             teller.say(Warning, line);
+        }
+        Reason::FirewallFailed(part, errno) => {
+            let (word, errno, modules) = (part.word(), Text(errno.0), part.modules());
+            let line = format_args!(
+                "firewall {word}: {errno} (are the modules {modules} loaded?); it is tried again"
+            );
+            teller.say(Error, line);
+        }
+        Reason::FirewallBuilt(part) => teller.say(Info, format_args!("firewall {} works again", part.word())),
+        Reason::FirewallDiffers(part) => {
+            let table = part.table();
+            teller.say(
+                Warning,
+                format_args!("nf_tables table {table} was changed by somebody: making it again"),
+            );
+        }
+        Reason::TableLeft(table, errno) => {
+            teller.say(
+                Error,
+                format_args!("nf_tables table {table} stays, it cannot be removed: {}", Text(errno.0)),
+            );
         }
         _ => debug_assert!(false, "no reason of this family"),
     }

@@ -6,6 +6,7 @@ pub(super) mod complete;
 pub(super) mod config;
 mod daemon;
 mod election;
+pub(super) mod firewall;
 pub(super) mod memory;
 mod misfits;
 pub(super) mod other;

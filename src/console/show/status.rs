@@ -24,6 +24,7 @@ use crate::director::services::{Pool, Quorum};
 use crate::director::track::Effect;
 use crate::director::vrrp::{State, VirtualRouter};
 use crate::wire::errno::{NO_WAY, Text};
+use crate::wire::nftables::firewall::Part;
 
 /// Before the name of the configuration.
 const CONFIG: &str = "config  ";
@@ -272,8 +273,15 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
     if let Some(errno) = filter.error() {
         say(format_args!("no_accept has no effect, nf_tables: {} (module nf_tables?)", Text(errno.0)))?;
     }
-    if filter.repairs_held() {
-        say(format_args!("somebody keeps changing our nf_tables table: repairs are held"))?;
+    let firewall = view.director.firewall_plan();
+    for part in Part::ALL {
+        if let Some(errno) = firewall.error(part) {
+            let (word, modules) = (part.word(), part.modules());
+            say(format_args!("firewall {word}: {} (modules {modules}?)", Text(errno.0)))?;
+        }
+    }
+    if filter.repairs_held() || firewall.repairs_held() {
+        say(format_args!("somebody keeps changing our nf_tables tables: repairs are held"))?;
     }
     if route.repairs_held() {
         say(format_args!("somebody keeps changing addresses: repairs are held"))?;

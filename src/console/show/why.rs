@@ -98,7 +98,25 @@ fn address(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
     if let Some(errno) = plan.error(id) {
         labelled(out, "refused", format_args!("by the kernel: {}", Text(errno.0)))?;
     }
-    owner(view, address.instance, out)?;
+    if view.director.nftables_plan().is_dropped(id) {
+        labelled(
+            out,
+            "no_accept",
+            format_args!("what is sent to it is dropped, and nothing leaves from it"),
+        )?;
+    }
+    if config.is_of_role(id) {
+        labelled(
+            out,
+            "why",
+            format_args!("real_server_role: the director sends what goes to it, ARP is silent"),
+        )?;
+    } else {
+        owner(view, address.instance, out)?;
+    }
+    for rule in config.firewall.iter().filter(|rule| rule.network == address.address) {
+        labelled(out, "firewall", format_args!("{rule}"))?;
+    }
     Ok(Some(true))
 }
 

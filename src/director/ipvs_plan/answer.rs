@@ -58,6 +58,7 @@ impl IpvsPlan {
             | Action::Dump { .. }
             | Action::Probe { .. }
             | Action::Filter { .. }
+            | Action::Firewall { .. }
             | Action::AbortProbe { .. } => debug_assert!(false, "{action:?} is not of IPVS"),
         }
     }

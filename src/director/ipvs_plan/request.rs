@@ -57,7 +57,8 @@ impl IpvsPlan {
             | Action::Dump { .. }
             | Action::Probe { .. }
             | Action::AbortProbe { .. }
-            | Action::Filter { .. } => None,
+            | Action::Filter { .. }
+            | Action::Firewall { .. } => None,
         }
     }
 

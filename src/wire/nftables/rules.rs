@@ -27,25 +27,25 @@ const DIRECTIONS: [Direction; 2] = [
 ];
 
 /// `NFT_META_NFPROTO`, `NFT_META_L4PROTO`.
-const FAMILY: u32 = 15;
-const PROTOCOL: u32 = 16;
+pub(super) const FAMILY: u32 = 15;
+pub(super) const PROTOCOL: u32 = 16;
 /// `NFPROTO_IPV4`, `NFPROTO_IPV6`, `IPPROTO_ICMPV6`.
-const IPV4: u8 = 2;
-const IPV6: u8 = 10;
+pub(super) const IPV4: u8 = 2;
+pub(super) const IPV6: u8 = 10;
 const ICMPV6: u8 = 58;
 /// `NFT_PAYLOAD_NETWORK_HEADER`, `NFT_PAYLOAD_TRANSPORT_HEADER`.
-const NETWORK: u32 = 1;
-const TRANSPORT: u32 = 2;
+pub(super) const NETWORK: u32 = 1;
+pub(super) const TRANSPORT: u32 = 2;
 /// `NFT_CMP_EQ`, `NFT_CMP_LTE`, `NFT_CMP_GTE`.
-const EQUAL: u32 = 0;
-const AT_MOST: u32 = 3;
-const AT_LEAST: u32 = 5;
+pub(super) const EQUAL: u32 = 0;
+pub(super) const AT_MOST: u32 = 3;
+pub(super) const AT_LEAST: u32 = 5;
 /// `NFT_REG32_00`, and the register behind 16 bytes in it.
-const REGISTER: u32 = 8;
+pub(super) const REGISTER: u32 = 8;
 const BEHIND: u32 = 12;
 /// `NF_DROP`, `NF_ACCEPT`.
 const DROP: u32 = 0;
-const ACCEPT: u32 = 1;
+pub(super) const ACCEPT: u32 = 1;
 
 /// Both chains with their rules; the last message asks for an acknowledgement.
 pub(super) fn emit(writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
@@ -55,13 +55,13 @@ pub(super) fn emit(writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
         let [four, six] = direction.offsets;
         rule(direction, 0, writer, seq, |writer| {
             meta(writer, FAMILY, REGISTER);
-            compare(writer, EQUAL, IPV6);
+            compare(writer, EQUAL, &[IPV6]);
             meta(writer, PROTOCOL, REGISTER);
-            compare(writer, EQUAL, ICMPV6);
+            compare(writer, EQUAL, &[ICMPV6]);
             // RFC 4861 4.3 and 4.4: types 135 and 136.
             payload(writer, TRANSPORT, 0, 1);
-            compare(writer, AT_LEAST, 135);
-            compare(writer, AT_MOST, 136);
+            compare(writer, AT_LEAST, &[135]);
+            compare(writer, AT_MOST, &[136]);
             verdict(writer, ACCEPT);
         })?;
         rule(direction, 0, writer, seq, |writer| matching(writer, IPV4, (four, 4), None, 0))?;
@@ -75,7 +75,7 @@ pub(super) fn emit(writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
 /// An address of this family that a set holds, alone or with the interface: dropped.
 fn matching(writer: &mut Writer<'_>, family: u8, (offset, len): (u32, u32), link: Option<u32>, set: usize) {
     meta(writer, FAMILY, REGISTER);
-    compare(writer, EQUAL, family);
+    compare(writer, EQUAL, &[family]);
     payload(writer, NETWORK, offset, len);
     if let Some(key) = link {
         meta(writer, key, BEHIND);
@@ -114,7 +114,7 @@ fn rule(
     writer.finish()
 }
 
-fn expression(writer: &mut Writer<'_>, name: &str, data: impl FnOnce(&mut Writer<'_>)) {
+pub(super) fn expression(writer: &mut Writer<'_>, name: &str, data: impl FnOnce(&mut Writer<'_>)) {
     writer.nested(LIST_ITEM, |writer| {
         writer.str(1, name);
         writer.nested(2, |writer| data(writer));
@@ -122,7 +122,7 @@ fn expression(writer: &mut Writer<'_>, name: &str, data: impl FnOnce(&mut Writer
 }
 
 /// Something about the packet, into a register.
-fn meta(writer: &mut Writer<'_>, key: u32, register: u32) {
+pub(super) fn meta(writer: &mut Writer<'_>, key: u32, register: u32) {
     expression(writer, "meta", |writer| {
         be32(writer, 1, register);
         be32(writer, 2, key);
@@ -130,7 +130,7 @@ fn meta(writer: &mut Writer<'_>, key: u32, register: u32) {
 }
 
 /// Bytes of the packet, into the register.
-fn payload(writer: &mut Writer<'_>, base: u32, offset: u32, len: u32) {
+pub(super) fn payload(writer: &mut Writer<'_>, base: u32, offset: u32, len: u32) {
     expression(writer, "payload", |writer| {
         for (attribute, value) in [(1, REGISTER), (2, base), (3, offset), (4, len)] {
             be32(writer, attribute, value);
@@ -138,12 +138,12 @@ fn payload(writer: &mut Writer<'_>, base: u32, offset: u32, len: u32) {
     });
 }
 
-/// The rule goes on if the register's first byte is so.
-fn compare(writer: &mut Writer<'_>, how: u32, value: u8) {
+/// The rule goes on if the register's first bytes are so.
+pub(super) fn compare(writer: &mut Writer<'_>, how: u32, value: &[u8]) {
     expression(writer, "cmp", |writer| {
         be32(writer, 1, REGISTER);
         be32(writer, 2, how);
-        writer.nested(3, |writer| writer.bytes(VALUE, &[value]));
+        writer.nested(3, |writer| writer.bytes(VALUE, value));
     });
 }
 

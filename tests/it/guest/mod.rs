@@ -82,6 +82,16 @@ fn via() {
     run("via", Guest::new(), 2, secs(400));
 }
 
+#[test]
+fn firewall() {
+    run("firewall", Guest::new(), 4, secs(300));
+}
+
+#[test]
+fn kernel_without_masquerading() {
+    run("parts", Guest::new().without("nft_masq"), 1, secs(120));
+}
+
 /// The buffers of sockets are a setting of the whole kernel, so these have a guest to themselves.
 #[test]
 fn buffers() {

@@ -120,6 +120,24 @@ fn box_boots_with_every_stage_timed_and_becomes_master() {
 }
 
 #[test]
+fn modules_of_the_firewall_are_in_the_image_when_the_configuration_uses_them() {
+    let text = "firewall { mark 1 to 10.0.1.100 tcp 80  masquerade from 10.0.2.0/24 out eth0  redirect to 10.0.1.101 }\n\
+        real_server_role { tunnel ipip  virtual_ipaddress { 10.0.1.102 } }\n";
+    let machine = boot(&firmware(&format!("{APPLIANCE}{text}")), 1, OnReboot::Ends);
+    machine.wait_line("tunl0 is set up for real_server_role", BOOT);
+    status_of(&machine, "lb1");
+    let shown = machine.serial().command("show firewall", secs(30));
+    for rule in
+        ["mark 1 to 10.0.1.100 tcp 80", "masquerade from 10.0.2.0/24 out eth0", "redirect to 10.0.1.101"]
+    {
+        let row = shown.lines().find(|line| line.trim_end().ends_with(rule)).unwrap();
+        assert!(row.split_whitespace().next().unwrap().parse::<u64>().is_ok(), "not in force: {shown}");
+    }
+    let shown = machine.serial().command("show interfaces", secs(30));
+    assert!(shown.contains("10.0.1.102/32") && shown.contains("real_server_role"), "{shown}");
+}
+
+#[test]
 fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
     let script = "/busybox sleep 3\n/init ctl show ipvs\n/busybox cat /sys/class/net/eth0/mtu\n/busybox grep -o ^e1000e /proc/modules\n\
         /busybox grep Threads /proc/1/status\n/busybox grep VmRSS /proc/1/status\n/init ctl poweroff";

@@ -12,6 +12,7 @@ mod drift;
 mod duplicate;
 mod echo;
 mod election;
+mod firewall;
 mod groups;
 mod hostile;
 mod large;

@@ -168,6 +168,9 @@ impl Builder {
             spec: DaemonSpec { id, ..DaemonSpec::new(LinkName::new(link).unwrap()) },
         });
         Config {
+            firewall: Box::default(),
+            role: None,
+            tunnel: false,
             global: Global {
                 flush_at_start: self.flush,
                 flush_on_stop: self.flush_on_stop,

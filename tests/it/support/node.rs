@@ -366,6 +366,7 @@ impl Node {
                 self.answers.push_back((due, Coming::Applied(action, result)));
             }
             Action::Filter { step, .. } => self.change_filter(action, step),
+            Action::Firewall { .. } => self.answers.push_back((due, Coming::Applied(action, Ok(())))),
             Action::SetTimeouts { .. }
             | Action::FlushIpvs { .. }
             | Action::Service { .. }
