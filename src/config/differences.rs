@@ -125,6 +125,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "a check is not a download",
     },
     Difference {
+        title: "a `regex` is matched while the page arrives",
+        keepalived: "matches with PCRE2, look-around and back-references included",
+        lvsbox: "refuses what needs backtracking, and says where it stands; matches bytes",
+        reason: "no page makes a check slow, and none is kept in memory",
+    },
+    Difference {
         title: "the length of a reply to UDP_CHECK counts without a pattern, too",
         keepalived: "looks at min_reply_length and max_reply_length only if require_reply has digits",
         lvsbox: "compares the lengths of every required reply",

@@ -142,6 +142,7 @@ impl<'a> Teller<'a> {
             Reason::Reloaded => self.say(Info, format_args!("Reload complete")),
             Reason::ServiceRetired => self.say(Info, format_args!("Removing a virtual server that is no longer configured")),
             Reason::Stopping => self.say(Info, format_args!("Stopping")),
+            Reason::ProbesResumed => self.say(Info, format_args!("Every check can be made again")),
         }
     }
 
@@ -332,7 +333,7 @@ impl<'a> Teller<'a> {
         let target = self.target(id);
         let name = target.checker_name();
         self.say(Error, format_args!("{name} on service {target} not made: {} on this side", Text(errno.0)));
-        self.say(Error, format_args!("The server's state stays as it is; tried again every second"));
+        self.say(Error, format_args!("Servers that cannot be checked stay as they are; tried again every second (status)"));
     }
 
     /// `words` and `links`: for a server that is taken out, and for one that is kept at weight 0.

@@ -169,6 +169,8 @@ pub enum Reason {
     ServiceRetired,
     /// The director is going down.
     Stopping,
+    /// No probe is hindered by a fault of our own any more.
+    ProbesResumed,
 }
 
 /// The other router in an election.

@@ -21,6 +21,7 @@ mod kernel_tables;
 pub mod load;
 pub mod meter;
 mod monitor;
+mod neighbours;
 mod nftables;
 pub mod outstanding;
 mod probe;

@@ -19,6 +19,7 @@ mod matrix;
 mod restart;
 mod routes;
 mod sealed;
+mod servers;
 mod silent;
 mod tables;
 mod takeover;

@@ -4,6 +4,7 @@ mod bare;
 mod buffers;
 mod checks;
 mod daemon;
+mod neighbours;
 mod tables;
 mod traffic;
 
