@@ -231,20 +231,18 @@ impl Talk for Asking {
     }
 
     fn appetite(&self) -> usize {
-        let regex = self.url().and_then(|url| url.regex.as_ref());
-        regex.map_or(usize::MAX, |regex| regex.pattern.appetite())
+        let looking = self.looking.as_deref().zip(self.url().and_then(|url| url.regex.as_ref()));
+        looking.map_or(usize::MAX, |(looking, regex)| looking.appetite(regex))
     }
 
     fn evidence(&self, failure: Failure) -> Option<Evidence> {
-        match failure {
-            Failure::Digest => {
-                let mut digest = Evidence::default();
-                digest.add(text::digits(&self.body.clone().finalize()).as_bytes());
-                Some(digest)
-            }
-            Failure::Matched | Failure::Unmatched => Some(self.looking.as_ref()?.head),
-            _ => None,
+        if failure == Failure::Digest {
+            let mut digest = Evidence::default();
+            digest.add(text::digits(&self.body.clone().finalize()).as_bytes());
+            return Some(digest);
         }
+        let looking = self.looking.as_ref()?;
+        matches!(failure, Failure::Matched | Failure::Unmatched).then_some(looking.head)
     }
 
     fn end(&mut self) -> Verdict {

@@ -236,7 +236,7 @@ impl Search {
     /// Takes bytes; true as soon as there is a match, which may be seen one or two bytes late.
     pub fn feed(&mut self, pattern: &Pattern, window: Window, bytes: &[u8]) -> bool {
         for byte in bytes {
-            if self.found || self.is_over(window) {
+            if self.is_settled(window) {
                 break;
             }
             if let Some(held) = self.held.replace(*byte) {
@@ -248,13 +248,18 @@ impl Search {
 
     /// There are no more bytes: is there a match?
     pub fn end(&mut self, pattern: &Pattern, window: Window) -> bool {
-        if !self.found && !self.is_over(window) {
+        if !self.is_settled(window) {
             if let Some(held) = self.held.take() {
                 self.turn(pattern, window, Some(held), true);
             }
             self.turn(pattern, window, None, true);
         }
         self.found
+    }
+
+    /// True if further bytes change nothing.
+    pub fn is_settled(&self, window: Window) -> bool {
+        self.found || self.is_over(window)
     }
 
     /// Nothing can become of it.
@@ -292,7 +297,9 @@ impl Search {
                             push(&mut top, &mut stack, to(first));
                             push(&mut top, &mut stack, to(second));
                         }
-                        State::Assert(assertion) if around.is(assertion) => push(&mut top, &mut stack, at + 1),
+                        State::Assert(assertion) if around.is(assertion) => {
+                            push(&mut top, &mut stack, at + 1)
+                        }
                         State::Assert(_) => {}
                         state @ (State::Byte(_) | State::Class(_)) => {
                             if next.is_some_and(|byte| pattern.takes(state, byte)) {

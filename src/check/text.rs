@@ -174,7 +174,8 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(shell(&shell_escaped(&all)).0, all);
         // As `keepalived -d` prints them, 2.2.7.
-        for (written, read) in [(r"a\d+", "ad+"), (r"a\x41\101\t.\x7fz(", "aAA\t.\x7fz("), (r"a\\d(", r"a\d("), (r"\cA", "\x01")]
+        for (written, read) in
+            [(r"a\d+", "ad+"), (r"a\x41\101\t.\x7fz(", "aAA\t.\x7fz("), (r"a\\d(", r"a\d("), (r"\cA", "\x01")]
         {
             assert_eq!(shell(written).0, read.as_bytes(), "{written}");
         }

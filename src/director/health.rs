@@ -62,6 +62,9 @@ impl Evidences {
     }
 
     fn forget(&mut self, id: ProbeId) {
+        if self.of(id).is_none() {
+            return;
+        }
         for _ in 0..self.list.len() {
             let one = self.list.pop_front().filter(|(of, _)| *of != id);
             let _ = one.map(|one| self.list.push_back(one));

@@ -239,7 +239,7 @@ impl Run {
         match refused(code) {
             verdict if self.framed => verdict,
             verdict @ Verdict::Local { .. } => verdict,
-            _ => Verdict::Fail(Failure::Broken { errno: number(code) }),
+            Verdict::Pass { .. } | Verdict::Fail(_) => Verdict::Fail(Failure::Broken { errno: number(code) }),
         }
     }
 }

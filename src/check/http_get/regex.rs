@@ -116,7 +116,11 @@ fn text(draft: &mut UrlDraft, line: &mut Line<'_, '_>) {
 }
 
 fn narrowed(at: Position, place: u32, len: u32) -> Position {
-    if place < at.len { Position { offset: at.offset + place, len: len.min(at.len - place), ..at } } else { at }
+    if place < at.len {
+        Position { offset: at.offset + place, len: len.min(at.len - place), ..at }
+    } else {
+        at
+    }
 }
 
 fn options(draft: &mut UrlDraft, line: &mut Line<'_, '_>) {
@@ -154,7 +158,9 @@ impl Draft {
         };
         let window = Window { min: self.min, max: self.max.unwrap_or(u32::MAX) };
         let flaw = match Pattern::new(bytes, self.options) {
-            Ok(_) if window.min > window.max => Flaw { at: 0, what: "regex_min_offset is beyond regex_max_offset" },
+            Ok(_) if window.min > window.max => {
+                Flaw { at: 0, what: "regex_min_offset is beyond regex_max_offset" }
+            }
             Ok(pattern) => return Some(Regex { pattern, wish: self.wish, window }),
             Err(flaw) => flaw,
         };
@@ -181,6 +187,11 @@ impl Looking {
     pub(super) fn feed(&mut self, regex: &Regex, bytes: &[u8]) {
         self.head.add(bytes);
         self.search.feed(&regex.pattern, regex.window, bytes);
+    }
+
+    /// Bytes that may come in one turn.
+    pub(super) fn appetite(&self, regex: &Regex) -> usize {
+        if self.search.is_settled(regex.window) { usize::MAX } else { regex.pattern.appetite() }
     }
 
     /// What is wrong with the body, now that it has ended.

@@ -3,8 +3,13 @@
 use super::*;
 
 fn sent(path: &str, host: Option<&str>, target: &str) -> String {
-    let url =
-        Url { path: path.into(), host: host.map(Into::into), statuses: Box::new([(200, 299)]), digest: None, regex: None };
+    let url = Url {
+        path: path.into(),
+        host: host.map(Into::into),
+        statuses: Box::new([(200, 299)]),
+        digest: None,
+        regex: None,
+    };
     let mut out = [0; 512];
     let length = request(&url, Version::V10, target.parse().unwrap(), &mut out).unwrap();
     String::from_utf8(out[..length].to_vec()).unwrap()
@@ -39,8 +44,13 @@ fn a_request_that_does_not_fit_is_none() {
 
 #[test]
 fn a_status_is_accepted_at_both_ends_of_its_range() {
-    let url =
-        Url { path: "/".into(), host: None, statuses: Box::new([(200, 204), (301, 301)]), digest: None, regex: None };
+    let url = Url {
+        path: "/".into(),
+        host: None,
+        statuses: Box::new([(200, 204), (301, 301)]),
+        digest: None,
+        regex: None,
+    };
     let accepted: Vec<_> = (0..999).filter(|status| url.accepts(*status)).collect();
     assert_eq!(accepted, [200, 201, 202, 203, 204, 301]);
 }

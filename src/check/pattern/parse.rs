@@ -140,7 +140,9 @@ impl Parser<'_> {
     fn push_class(&mut self, mut class: Class) -> Result<(), Flaw> {
         if self.options.has(Options::CASELESS) {
             let found = |byte: u8| super::has(&class, usize::from(byte));
-            class = of(|byte| found(byte.to_ascii_lowercase()) || found(byte.to_ascii_uppercase()) || found(byte));
+            class = of(|byte| {
+                found(byte.to_ascii_lowercase()) || found(byte.to_ascii_uppercase()) || found(byte)
+            });
         }
         let known = self.classes.iter().position(|known| *known == class);
         let row = known.unwrap_or_else(|| {
@@ -241,7 +243,8 @@ impl Parser<'_> {
     fn number(&mut self) -> Option<usize> {
         let mut number = None;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
-            number = Some(number.unwrap_or(0_usize).saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+            number =
+                Some(number.unwrap_or(0_usize).saturating_mul(10).saturating_add(usize::from(digit - b'0')));
             self.at += 1;
         }
         number
@@ -507,7 +510,9 @@ impl Parser<'_> {
                 Ok(low) => {
                     let dash = self.at;
                     // A dash in front of the end stands for itself.
-                    if self.peek() == Some(b'-') && self.text.get(self.at + 1).is_some_and(|next| *next != b']') {
+                    if self.peek() == Some(b'-')
+                        && self.text.get(self.at + 1).is_some_and(|next| *next != b']')
+                    {
                         self.at += 1;
                         match self.member()? {
                             Ok(high) if high >= low => range(&mut class, low, high),

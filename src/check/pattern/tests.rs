@@ -197,7 +197,9 @@ proptest! {
 #[test]
 #[ignore = "a measurement"]
 fn a_turn_of_the_worst_pattern() {
-    for (text, body) in [("hello", "x"), ("[a-z]+@[a-z]+", "a"), ("(?:x{0,20}y){5}", "x"), ("(?:(?:x?){100}y?){2}z", "x")] {
+    for (text, body) in
+        [("hello", "x"), ("[a-z]+@[a-z]+", "a"), ("(?:x{0,20}y){5}", "x"), ("(?:(?:x?){100}y?){2}z", "x")]
+    {
         let pattern = Pattern::new(text.as_bytes(), Options::default()).unwrap();
         let body = body.repeat(pattern.appetite());
         let start = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();

@@ -524,7 +524,8 @@ fn checker() -> BoxedStrategy<String> {
         line("bind_port", 1..65_536_u32),
     ]);
     let statuses = of(&["200", "200-299", "200 301-302", "299-299 100"]);
-    let url = some(vec![line("virtualhost", of(&["www", "\"a#b{\""])), line("status_code", statuses), regex()]);
+    let url =
+        some(vec![line("virtualhost", of(&["www", "\"a#b{\""])), line("status_code", statuses), regex()]);
     let path = of(&["/", "\"/a?b=c#d!{}\"", "/$x~y"]);
     let url = (path, url).prop_map(|(path, lines)| format!("url {{\npath {path}\n{lines}}}\n"));
     let host = some(vec![line("virtualhost", of(&["h"])), line("fast_recovery", of(&["on", "off", ""]))]);

@@ -14,7 +14,8 @@ use crate::observe::heap;
 use crate::time::Duration;
 
 fn http() -> Checker {
-    let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None, regex: None };
+    let url =
+        Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None, regex: None };
     Checker::Http(HttpGet { urls: Rc::new([url]), recovery: Recovery::FullPass, protocol: Version::V10 })
 }
 

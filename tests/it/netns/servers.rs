@@ -30,7 +30,19 @@ impl Site {
     fn python(&self, host: &Host, words: &[&str]) -> Process {
         let mut command = host.command("python3");
         command.args(words);
-        Process::spawn(command, words[0], &self.scratch.join(&format!("python.{}.log", words.join("_").len())))
+        Process::spawn(
+            command,
+            words[0],
+            &self.scratch.join(&format!("python.{}.log", words.join("_").len())),
+        )
+    }
+
+    /// The same when it listens on `port`: what is refused before is a verdict, too.
+    fn serve(&self, host: &Host, words: &[&str], port: u16) -> Process {
+        let server = self.python(host, words);
+        let listens = || host.run("ss -Hltn").contains(&format!(":{port} ")).then_some(());
+        wait::until("a server that listens", secs(10), listens);
+        server
     }
 
     fn run(&self, text: &str) -> Process {
@@ -81,10 +93,14 @@ const CASES: &[(&str, &str, &[&str])] = &[
     ("a reset behind the reply", "", &[" up ", "status 200"]),
     ("a reply, then a half-close", "regex ^hello$", &[" up ", "status 200"]),
     ("a half-close at once", "", &["DOWN", "closed too early"]),
-    ("a half-close within the head", "", &["DOWN", "closed too early", "it said: HTTP/1.1 200 OK\\r\\nServer: x"]),
+    (
+        "a half-close within the head",
+        "",
+        &["DOWN", "closed too early", "it said: HTTP/1.1 200 OK\\r\\nServer: x"],
+    ),
     ("a byte at a time", "regex ^hello$", &[" up ", "status 200"]),
     ("a byte at a time, for ever", "regex x", &["DOWN", "no whole reply in time"]),
-    ("an endless body", "regex_no_match\n regex y$", &[" up ", "status 200"]),
+    ("an endless body", "", &[" up ", "status 200"]),
     ("an endless head", "", &["DOWN", "the reply is too long"]),
     ("endless interim replies", "", &["DOWN", "the reply is too long"]),
     ("chunks", "regex ^hello$\n digest 5d41402abc4b2a76b9719d911017c592", &[" up ", "status 200"]),
@@ -105,7 +121,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
 #[test]
 fn every_misbehaviour_has_its_verdict_and_its_reason() {
     let site = Site::new("hostile-servers");
-    let _servers = site.python(&site.server, &[HOSTILE, "10.9.0.2"]);
+    let _servers = site.serve(&site.server, &[HOSTILE, "10.9.0.2"], 8_025);
     let mut text = String::new();
     for (row, (_, url, _)) in CASES.iter().enumerate() {
         let port = 8_001 + row;
@@ -168,7 +184,7 @@ fn a_late_answer_to_an_earlier_check_never_counts_for_a_later_one() {
         site.wait_row(server, &["DOWN", "no connection in time"]);
     }
     let checks = || {
-        let shown = site.shown("json show checks");
+        let shown = site.shown("show checks json");
         let total = shown.split("\"checks_total\":").nth(1).and_then(|rest| rest.split(',').next());
         total.and_then(|total| total.trim().parse::<u64>().ok()).unwrap_or(0)
     };
@@ -184,7 +200,7 @@ fn a_late_answer_to_an_earlier_check_never_counts_for_a_later_one() {
 #[test]
 fn descriptors_that_run_out_are_our_fault_said_once_and_no_verdict() {
     let site = Site::new("descriptors");
-    let _banner = site.python(&site.server, &[SERVERS, "banner", "10.9.0.2", "110"]);
+    let _banner = site.serve(&site.server, &[SERVERS, "banner", "10.9.0.2", "110"], 110);
     let mut text = String::new();
     for port in 1..=4 {
         let check = "TCP_CHECK {\n connect_port 110\n connect_timeout 1\n retry 0\n}";
@@ -210,7 +226,7 @@ fn descriptors_that_run_out_are_our_fault_said_once_and_no_verdict() {
 #[test]
 fn ports_that_run_out_are_our_fault_an_alarm_and_no_verdict() {
     let site = Site::new("ports");
-    let _banner = site.python(&site.server, &[SERVERS, "banner", "10.9.0.2", "110"]);
+    let _banner = site.serve(&site.server, &[SERVERS, "banner", "10.9.0.2", "110"], 110);
     let check = "TCP_CHECK {\n connect_timeout 1\n retry 0\n}";
     let director = site.run(&service("10.9.1.1 110", "10.9.0.2 110", check));
     site.wait_row("[10.9.0.2]:tcp:110", &[" up ", "connected"]);

@@ -40,7 +40,9 @@ fn an_overflowing_neighbour_table_is_an_alarm_and_no_server_goes_down_for_it() {
     let running = Make::Lvsbox.start(&director, &text, &scratch);
     running.wait_line("not made: neighbour table full on this side", secs(30));
     wait::until("the alarm", secs(30), || {
-        ctl(&director, "status").contains("not made: neighbour table full (neigh.default.gc_thresh3)").then_some(())
+        ctl(&director, "status")
+            .contains("not made: neighbour table full (neigh.default.gc_thresh3)")
+            .then_some(())
     });
     // Servers that were checked meanwhile are up, and none of the others is down.
     assert!(!ctl(&director, "show checks").contains("DOWN"), "{}", ctl(&director, "show checks"));
