@@ -12,6 +12,7 @@ use std::rc::{Rc, Weak};
 
 use crate::limits::{MAX_PATTERN_STATES, MAX_PATTERNS};
 
+mod class;
 mod parse;
 
 /// 64-bit words of a set of states.
