@@ -15,6 +15,7 @@ delay = 1.5
 def at_once(_number, _frame):
     global delay
     delay = 0
+    print("prompt", flush=True)
 
 
 def checksum(data):
@@ -36,10 +37,16 @@ def answer(frame):
     return frame[6:12] + frame[0:6] + b"\x08\x00" + head + reply
 
 
+def answer_late(frame):
+    wire.send(answer(frame))
+    print("answered late", flush=True)
+
+
 signal.signal(signal.SIGUSR1, at_once)
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind((sys.argv[1], 0))
 mac, own = wire.getsockname()[4], socket.inet_aton(sys.argv[2])
+print("listens", flush=True)
 while True:
     frame = wire.recv(2048)
     if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x01" and frame[38:42] == own:
@@ -47,6 +54,6 @@ while True:
         wire.send(reply)
     elif frame[12:14] == b"\x08\x00" and frame[30:34] == own and frame[23] == 6 and frame[47] & 0x17 == 2:
         if delay:
-            threading.Timer(delay, wire.send, [answer(frame)]).start()
+            threading.Timer(delay, answer_late, [frame]).start()
         else:
             wire.send(answer(frame))

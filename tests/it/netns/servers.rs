@@ -176,6 +176,7 @@ fn a_late_answer_to_an_earlier_check_never_counts_for_a_later_one() {
     let site = Site::new("late-answers");
     // Nobody else is that address: the server's kernel would answer in time.
     let late = site.python(&site.server, &[LATE, "eth0", "10.9.0.7"]);
+    late.wait_line("listens", secs(20));
     let check = |lines: &str| format!("TCP_CHECK {{\n connect_timeout 1\n retry 0\n {lines}\n}}");
     let text = service("10.9.1.1 110", "10.9.0.7 110", &check(""))
         + &service("10.9.1.1 111", "10.9.0.7 111", &check("connect_port 110\n bind_port 40000"));
@@ -183,15 +184,10 @@ fn a_late_answer_to_an_earlier_check_never_counts_for_a_later_one() {
     for server in ["[10.9.0.7]:tcp:110", "[10.9.0.7]:tcp:111"] {
         site.wait_row(server, &["DOWN", "no connection in time"]);
     }
-    let checks = || {
-        let shown = site.shown("show checks json");
-        let total = shown.split("\"checks_total\":").nth(1).and_then(|rest| rest.split(',').next());
-        total.and_then(|total| total.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
-    let before = checks();
-    wait::until("six more checks", secs(20), || (checks() >= before + 6).then_some(()));
+    late.wait_lines("answered late", 6, secs(20));
     assert_eq!(director.count("success"), 0);
     late.signal(Signal::USR1);
+    late.wait_line("prompt", secs(10));
     for server in ["[10.9.0.7]:tcp:110", "[10.9.0.7]:tcp:111"] {
         site.wait_row(server, &[" up ", "connected"]);
     }

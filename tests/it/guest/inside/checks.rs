@@ -148,17 +148,18 @@ fn odd_web_servers_are_judged_as_keepalived_judges_them() {
             .to_string()
     };
     let text: String = (8_001..=8_025).map(service).collect();
-    let mut found = String::new();
-    for (make, expected) in [(Make::Keepalived, "-"), (Make::Lvsbox, "-")] {
+    // A byte at a time (9), and heads without an end (11, 12), keep keepalived waiting for ever.
+    let ours = "1 2 3 6 7 9 11 12 14 18 22 23 24 ";
+    let theirs = "1 2 3 6 7 14 18 22 23 24 ";
+    for (make, expected) in [(Make::Lvsbox, ours), (Make::Keepalived, theirs)] {
         let mut director = make.start(&site.director, &text, &scratch);
         let down = || {
-            let down =
-                (8_001..=8_025).filter(|port| weight(&site.director, &format!("10.0.2.11:{port}")).is_none());
-            down.map(|port| format!("{} ", port - 8_000)).collect::<String>()
+            let table = table(&site.director);
+            let gone = (1..=25).filter(|row| !table.contains(&format!("10.0.2.11:{} ", 8_000 + row)));
+            gone.map(|row| format!("{row} ")).collect::<String>()
         };
         let judged = wait::maybe(secs(25), || (down() == expected).then_some(()));
-        found += &format!("{make:?}: down {} {}\n", down(), judged.is_some());
+        assert!(judged.is_some(), "{make:?} has taken out {}and not {expected}", down());
         director.stop(secs(20));
     }
-    panic!("{found}");
 }
