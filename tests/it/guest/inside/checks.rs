@@ -127,8 +127,7 @@ fn hostile_servers_are_down_within_the_deadline() {
     assert!(ctl(&site.director, "show checks").contains("10.0.2.12"));
 }
 
-/// Servers that keepalived and lvsbox judge alike, and those that only lvsbox takes out: keepalived's timeout starts
-/// anew at every read, and it reads a head without an end.
+/// Servers that keepalived and lvsbox judge alike, and those they do not (`lvsbox help differences`).
 #[test]
 #[ignore = "needs IPVS: runs in a guest"]
 fn odd_web_servers_are_judged_as_keepalived_judges_them() {
@@ -148,14 +147,17 @@ fn odd_web_servers_are_judged_as_keepalived_judges_them() {
             .to_string()
     };
     let text: String = (8_001..=8_025).map(service).collect();
-    // A byte at a time (9), and heads without an end (11, 12), keep keepalived waiting for ever.
+    // Seen with 2.2.7: a byte at a time (9) and endless interim replies (12) keep it waiting for ever and broken chunks
+    // (14) are no matter; a reset behind the whole reply (4), an interim reply first (17) and bare line feeds (19) are.
     let ours = "1 2 3 6 7 9 11 12 14 18 22 23 24 ";
-    let theirs = "1 2 3 6 7 14 18 22 23 24 ";
+    let theirs = "1 2 3 4 6 7 11 17 18 19 22 23 24 ";
     for (make, expected) in [(Make::Lvsbox, ours), (Make::Keepalived, theirs)] {
         let mut director = make.start(&site.director, &text, &scratch);
         let down = || {
             let table = table(&site.director);
-            let gone = (1..=25).filter(|row| !table.contains(&format!("10.0.2.11:{} ", 8_000 + row)));
+            // How far an endless body (10) is read in the time depends on the machine.
+            let rows = (1..=25).filter(|row| *row != 10);
+            let gone = rows.filter(|row| !table.contains(&format!("10.0.2.11:{} ", 8_000 + row)));
             gone.map(|row| format!("{row} ")).collect::<String>()
         };
         let judged = wait::maybe(secs(25), || (down() == expected).then_some(()));
