@@ -77,6 +77,16 @@ pub const MAX_DIAGNOSTICS: usize = 100;
 pub const MAX_HTTP_HEAD: usize = 64 << 10;
 /// Bytes of the replies of another text protocol (SMTP_CHECK, SEND_EXPECT) before the server counts as broken.
 pub const MAX_TALK: usize = 64 << 10;
+/// States of one compiled `regex`: they bound its memory (19 KiB) and the steps of one byte.
+pub const MAX_PATTERN_STATES: usize = 512;
+/// Groups of a `regex` inside each other: each takes some of the stack while it is read.
+pub const MAX_PATTERN_DEPTH: usize = 32;
+/// Different patterns of all configurations that are held; equal ones are one.
+pub const MAX_PATTERNS: usize = 256;
+/// Bytes of a reply that are kept to show why a check failed.
+pub const MAX_EVIDENCE: usize = 48;
+/// Failed checks whose replies are kept, the latest: 4 KiB in all.
+pub const MAX_EVIDENCES: usize = 64;
 /// Bytes of an HTTP reply's body that a probe reads; the status judges what is longer.
 pub const MAX_HTTP_BODY: usize = 8 << 20;
 /// Bytes of log text kept in memory for the console.

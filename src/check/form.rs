@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 
 use super::keywords::Draft;
 use super::registry::{Checker, Dialogue};
-use super::{Failure, Progress, Verdict};
+use super::{Evidence, Failure, Progress, Verdict};
 use crate::syntax::{Context, Table};
 use crate::time::Duration;
 
@@ -116,6 +116,16 @@ pub trait Talk {
     /// The server closed the connection.
     fn end(&mut self) -> Verdict {
         Verdict::Fail(Failure::Closed)
+    }
+
+    /// Bytes that may be fed in one turn of the loop: fewer if a byte costs more than a glance.
+    fn appetite(&self) -> usize {
+        usize::MAX
+    }
+
+    /// What of the reply shows this failure, if it is not what the server said last.
+    fn evidence(&self, _: Failure) -> Option<Evidence> {
+        None
     }
 
     /// The deadline is over.

@@ -9,12 +9,15 @@ use md5::{Digest, Md5};
 use super::form::{Check, Form, Recheck, Talk, Transport};
 use super::keywords::{Draft, HTTP_GET, has_url};
 use super::registry::{Checker, Dialogue};
-use super::{Failure, Progress, Verdict};
+use super::{Evidence, Failure, Progress, Verdict, text};
 use crate::time::Duration;
 use crate::wire::bytes::Output;
+use regex::Looking;
 
+pub mod regex;
 mod reply;
 
+pub use regex::Regex;
 pub use reply::Reply;
 
 /// Its facts. keepalived's pause before a retry is three seconds here, and its name in logs is another than in the file.
@@ -79,6 +82,8 @@ pub struct Url {
     pub statuses: Box<[(u16, u16)]>,
     /// `digest`: MD5 of the whole body.
     pub digest: Option<[u8; 16]>,
+    /// `regex` and `regex_no_match`: what is looked for in the body.
+    pub regex: Option<Regex>,
 }
 
 impl Url {
@@ -117,6 +122,7 @@ fn build(draft: &Draft, host: Option<&str>) -> Checker {
         host: url.host.as_deref().or(host).map(Into::into),
         statuses: if url.statuses.is_empty() { [(200, 299)].into() } else { url.statuses.as_slice().into() },
         digest: url.digest,
+        regex: url.body.clone(),
     });
     Checker::Http(HttpGet { urls: urls.collect(), recovery: draft.recovery, protocol: draft.protocol })
 }
@@ -139,12 +145,14 @@ impl Check for HttpGet {
     fn begin(&self, step: usize, _: u32) -> Dialogue {
         let step = step.checked_rem(self.urls.len()).unwrap_or(0);
         let step = u16::try_from(step).unwrap_or(0);
+        let looks = self.urls.get(usize::from(step)).is_some_and(|url| url.regex.is_some());
         Dialogue::Http(Asking {
             urls: Rc::clone(&self.urls),
             step,
             protocol: self.protocol,
             reply: Reply::new(),
             body: Md5::new(),
+            looking: looks.then(Box::default),
         })
     }
 
@@ -166,6 +174,8 @@ impl Check for HttpGet {
 pub struct Asking {
     urls: Rc<[Url]>,
     body: Md5,
+    /// For a pattern; on the heap because few have one, gone with the run.
+    looking: Option<Box<Looking>>,
     reply: Reply,
     step: u16,
     protocol: Version,
@@ -176,6 +186,14 @@ impl Asking {
         self.urls.get(usize::from(self.step))
     }
 
+    fn body_fails(&self) -> Option<Failure> {
+        let url = self.url()?;
+        if url.digest.is_some_and(|digest| self.body.clone().finalize()[..] != digest) {
+            return Some(Failure::Digest);
+        }
+        self.looking.as_ref()?.end(url.regex.as_ref()?)
+    }
+
     fn judge(&self, outcome: Result<u16, Failure>) -> Verdict {
         let url = self.url();
         match outcome {
@@ -183,9 +201,9 @@ impl Asking {
             Ok(status) if !url.is_some_and(|url| url.accepts(status)) => {
                 Verdict::Fail(Failure::Status(status))
             }
-            Ok(status) => match url.and_then(|url| url.digest) {
-                Some(digest) if self.body.clone().finalize()[..] != digest => Verdict::Fail(Failure::Digest),
-                Some(_) | None => Verdict::Pass { status },
+            Ok(status) => match self.body_fails() {
+                Some(failure) => Verdict::Fail(failure),
+                None => Verdict::Pass { status },
             },
         }
     }
@@ -197,14 +215,34 @@ impl Talk for Asking {
     }
 
     fn feed(&mut self, _: SocketAddr, bytes: &[u8]) -> Progress {
-        let digested = self.url().is_some_and(|url| url.digest.is_some());
+        let url = self.urls.get(usize::from(self.step));
+        let digested = url.is_some_and(|url| url.digest.is_some());
+        let mut looking = self.looking.as_deref_mut().zip(url.and_then(|url| url.regex.as_ref()));
         let body = &mut self.body;
         let outcome = self.reply.feed(bytes, &mut |part| {
             if digested {
                 body.update(part)
             }
+            if let Some((looking, regex)) = &mut looking {
+                looking.feed(regex, part);
+            }
         });
         outcome.map_or(Progress::NeedMore, |outcome| Progress::Done(self.judge(outcome)))
+    }
+
+    fn appetite(&self) -> usize {
+        let looking = self.looking.as_deref().zip(self.url().and_then(|url| url.regex.as_ref()));
+        looking.map_or(usize::MAX, |(looking, regex)| looking.appetite(regex))
+    }
+
+    fn evidence(&self, failure: Failure) -> Option<Evidence> {
+        if failure == Failure::Digest {
+            let mut digest = Evidence::default();
+            digest.add(text::digits(&self.body.clone().finalize()).as_bytes());
+            return Some(digest);
+        }
+        let looking = self.looking.as_ref()?;
+        matches!(failure, Failure::Matched | Failure::Unmatched).then_some(looking.head)
     }
 
     fn end(&mut self) -> Verdict {

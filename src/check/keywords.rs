@@ -5,7 +5,7 @@
 
 use core::net::IpAddr;
 
-use super::http_get::{Recovery, Version};
+use super::http_get::{Recovery, Regex, Version, regex};
 use super::registry::{Checker, FORMS};
 use super::text;
 use crate::syntax::keyword::{INVALID, MISSING, Value};
@@ -98,6 +98,10 @@ pub struct UrlDraft {
     pub statuses: Vec<(u16, u16)>,
     /// `digest`
     pub digest: Option<[u8; 16]>,
+    /// `regex` and what belongs to it.
+    pub regex: regex::Draft,
+    /// The pattern that came of it.
+    pub body: Option<Regex>,
 }
 
 /// A draft that collects checkers.
@@ -267,8 +271,6 @@ const HTTP: &[Keyword<Draft>] = &[
     ignored("tls_compliant|off|a TLS connection must end properly", 0, TLS_ONLY),
 ];
 
-const NO_BODY: &str = "of the body only a `digest` is looked at; write one, or leave it to the status";
-
 const URL_ROWS: &[Keyword<UrlDraft>] = &[
     Keyword {
         text: "path|none|what is asked for",
@@ -286,37 +288,12 @@ const URL_ROWS: &[Keyword<UrlDraft>] = &[
         text: "digest|none|MD5 of a good body",
         kind: Kind::Words { expected: "an MD5 in 32 hexadecimal digits", set: digest },
     },
-    Keyword { text: "regex|none|pattern that a good body matches", kind: Kind::Unsupported(NO_BODY) },
-    Keyword {
-        text: "regex_no_match|none|pattern that a good body does not match",
-        kind: Kind::Unsupported(NO_BODY),
-    },
-    ignored(
-        "regex_options|none|how the pattern is read",
-        1,
-        "it changes how `regex` matches, and that is left out",
-    ),
-    ignored(
-        "regex_stack|none|memory of the pattern",
-        1,
-        "it changes how `regex` matches, and that is left out",
-    ),
-    ignored(
-        "regex_min_offset|0|where in the body a match may begin",
-        1,
-        "it changes how `regex` matches, and that is left out",
-    ),
-    ignored(
-        "regex_max_offset|none|where in the body a match must have begun",
-        1,
-        "it changes how `regex` matches, and that is left out",
-    ),
 ];
 
 /// `HTTP_GET { … }`
 pub static HTTP_GET: Table<Draft> = Table { name: "HTTP_GET", rows: &[PACES, COMMON, HTTP] };
 /// `url { … }`
-pub static URL: Table<UrlDraft> = Table { name: "url", rows: &[URL_ROWS] };
+pub static URL: Table<UrlDraft> = Table { name: "url", rows: &[URL_ROWS, regex::ROWS] };
 
 /// Keywords of checkers that are refused as a whole: their help, and so that they are not called unknown where they are
 /// misplaced. What all checkers share is not repeated. One row of `word|default|meaning` a line.
@@ -400,6 +377,7 @@ fn url(cx: &mut Context<'_>, node: NodeId) -> Option<UrlDraft> {
         );
         return None;
     }
+    draft.body = draft.regex.finish(cx);
     Some(draft)
 }
 

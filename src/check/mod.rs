@@ -8,9 +8,11 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod dns_check;
+mod evidence;
 mod form;
 pub mod http_get;
 pub mod keywords;
+pub mod pattern;
 pub mod ping_check;
 mod registry;
 pub mod send_expect;
@@ -21,6 +23,7 @@ pub mod udp_check;
 
 use core::fmt;
 
+pub use evidence::Evidence;
 pub use form::{Check, Form, Recheck, Talk, Transport};
 pub use registry::{Checker, Dialogue, FORMS};
 
@@ -120,6 +123,10 @@ pub enum Failure {
     Digest,
     /// The reply is not the expected one.
     Mismatch,
+    /// The body does not match the pattern.
+    Unmatched,
+    /// The body matches a pattern that it must not match.
+    Matched,
 }
 
 /// What a dialogue wants next.
@@ -149,6 +156,8 @@ impl fmt::Display for Failure {
             Self::ResponseCode(code) => write!(f, "response code {code}"),
             Self::Digest => f.write_str("the digest of the body differs"),
             Self::Mismatch => f.write_str("the reply is not the expected one"),
+            Self::Unmatched => f.write_str("the body does not match the regex"),
+            Self::Matched => f.write_str("the body matches the regex"),
         }
     }
 }

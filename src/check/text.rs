@@ -49,6 +49,67 @@ pub(super) fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// keepalived's escapes: `\a \b \E \f \n \r \t \v`, `\nnn`, `\xHH…`, `\cC`; before anything else the backslash goes. With
+/// the place of each byte, and of the first escape that means something else to PCRE.
+pub(super) fn shell(text: &str) -> (Vec<u8>, Vec<u32>, Option<u32>) {
+    const OF_PCRE: &[u8] = b"AbBdDhHNQsSvVwWzZ.()[]{}*+?|^$/";
+    let (text, mut at) = (text.as_bytes(), 0);
+    let (mut bytes, mut places, mut lost) = (Vec::new(), Vec::new(), None);
+    let digits = |at: &mut usize, radix: u32, most: usize| {
+        let mut number = 0_u32;
+        for _ in 0..most {
+            let Some(digit) = text.get(*at).and_then(|byte| char::from(*byte).to_digit(radix)) else { break };
+            (number, *at) = (number.wrapping_mul(radix).wrapping_add(digit), *at + 1);
+        }
+        u8::try_from(number & 0xff).unwrap_or(0)
+    };
+    while let Some(byte) = text.get(at) {
+        let place = u32::try_from(at).unwrap_or(u32::MAX);
+        at += 1;
+        let letter = text.get(at).copied().filter(|_| *byte == b'\\');
+        at += usize::from(letter.is_some());
+        if letter.is_some_and(|letter| OF_PCRE.contains(&letter)) {
+            lost = lost.or(Some(place));
+        }
+        places.push(place);
+        bytes.push(match letter {
+            None => *byte,
+            Some(b'a') => 7,
+            Some(b'b') => 8,
+            Some(b'E') => 27,
+            Some(b'f') => 12,
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'v') => 11,
+            Some(b'0'..=b'7') => {
+                at -= 1;
+                digits(&mut at, 8, 3)
+            }
+            Some(b'x') => digits(&mut at, 16, usize::MAX),
+            Some(b'c') => {
+                at += 1;
+                text.get(at - 1).map_or(0, |byte| byte & 0x1f)
+            }
+            Some(other) => other,
+        });
+    }
+    (bytes, places, lost)
+}
+
+/// What [`shell`] reads: readable where it can be.
+pub fn shell_escaped(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = match byte {
+            b'\\' => text.write_str("\\\\"),
+            b'"' | b'~' | b'\'' => write!(text, "\\{byte:03o}"),
+            b' '..=b'}' => text.write_char(char::from(*byte)),
+            other => write!(text, "\\{other:03o}"),
+        };
+        text
+    })
+}
+
 /// What [`bytes`] reads.
 pub fn digits(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -106,6 +167,20 @@ mod tests {
         assert_eq!(unescaped(&escaped(&all)), Some(all.clone()));
         assert_eq!(bytes(&digits(&all)).as_deref(), Some(&all[..]));
         assert_eq!(pattern(&masked("1xxx2f", true).unwrap()), "1xxx2f");
+    }
+
+    #[test]
+    fn escapes_of_a_pattern_are_keepalived_s() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(shell(&shell_escaped(&all)).0, all);
+        // As `keepalived -d` prints them, 2.2.7.
+        for (written, read) in
+            [(r"a\d+", "ad+"), (r"a\x41\101\t.\x7fz(", "aAA\t.\x7fz("), (r"a\\d(", r"a\d("), (r"\cA", "\x01")]
+        {
+            assert_eq!(shell(written).0, read.as_bytes(), "{written}");
+        }
+        let (_, places, lost) = shell(r"\\w\d");
+        assert_eq!((places, lost), (vec![0, 2, 3], Some(3)));
     }
 
     #[test]

@@ -236,7 +236,7 @@ fn parse_digest(parser: &mut Parser) -> Result<Command, Error> {
     let target = target
         .parse()
         .map_err(|_| Error::Unexpected(format!("{target:?} is no address and port such as 192.0.2.1:80")))?;
-    let url = Url { path, host, statuses: Box::default(), digest: None };
+    let url = Url { path, host, statuses: Box::default(), digest: None, regex: None };
     Ok(Command::Digest(Asked { target, url }))
 }
 
@@ -400,7 +400,13 @@ mod tests {
 
     #[test]
     fn a_digest_is_of_a_server_and_a_path() {
-        let url = Url { path: "/a".into(), host: Some("x".into()), statuses: Box::default(), digest: None };
+        let url = Url {
+            path: "/a".into(),
+            host: Some("x".into()),
+            statuses: Box::default(),
+            digest: None,
+            regex: None,
+        };
         let expected = Command::Digest(Asked { target: "[::1]:80".parse().unwrap(), url });
         assert_eq!(parsed("digest [::1]:80 /a --virtualhost x"), Ok(expected));
         assert_eq!(parsed("digest 10.0.0.1:80"), Err(Error::Missing("PATH")));

@@ -143,6 +143,18 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "a check is not a download",
     },
     Difference {
+        title: "a web server's reply counts when it is whole",
+        keepalived: "fails a 100 before the 200, line feeds alone, a reset behind the reply",
+        lvsbox: "takes these three; fails broken chunks and endless interim replies",
+        reason: "RFC 9112 says what a whole reply is; keepalived waits for the close",
+    },
+    Difference {
+        title: "a `regex` is matched while the page arrives",
+        keepalived: "matches with PCRE2, look-around and back-references included",
+        lvsbox: "refuses what needs backtracking, and says where it stands; matches bytes",
+        reason: "no page makes a check slow, and none is kept in memory",
+    },
+    Difference {
         title: "the length of a reply to UDP_CHECK counts without a pattern, too",
         keepalived: "looks at min_reply_length and max_reply_length only if require_reply has digits",
         lvsbox: "compares the lengths of every required reply",

@@ -164,7 +164,8 @@ fn destination(id: u32, each: u32) -> Destination {
 fn probe(id: u32, each: u32) -> Probe {
     let place = id % each;
     let low = u8::try_from(11 + place).unwrap();
-    let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None };
+    let url =
+        Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None, regex: None };
     Probe {
         target: (IpAddr::from([10, 0, 0, low]), 80).into(),
         bind: None,

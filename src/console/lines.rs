@@ -136,7 +136,7 @@ impl<'a> Teller<'a> {
             Reason::DumpFailed(family, error) => self.dump_failed(family, error),
             Reason::ProbeDown(probe, failure, retries) => self.probe_down(probe, failure, retries),
             Reason::ProbeUp(probe) => self.probe_up(probe),
-            Reason::ProbeHindered(probe, errno) => self.probe_hindered(probe, errno),
+            Reason::ProbeHindered(..) | Reason::ProbesResumed => self.hindrance(reason),
             Reason::DestinationDown(id) => self.destination_moved(id, ["Removing", "Disabling"], ["from", "of"]),
             Reason::DestinationUp(id) => self.destination_moved(id, ["Adding", "Enabling"], ["to", "of"]),
             Reason::QuorumGained(id, weight) => self.quorum_gained(id, weight),
@@ -331,11 +331,19 @@ impl<'a> Teller<'a> {
         self.say(Info, format_args!("{before}{target}{behind}"));
     }
 
-    fn probe_hindered(&mut self, id: ProbeId, errno: Errno) {
+    fn hindrance(&mut self, reason: Reason) {
+        let Reason::ProbeHindered(id, errno) = reason else {
+            return self.say(Info, format_args!("Every check can be made again"));
+        };
         let target = self.target(id);
         let name = target.checker_name();
         self.say(Error, format_args!("{name} on service {target} not made: {} on this side", Text(errno.0)));
-        self.say(Error, format_args!("The server's state stays as it is; tried again every second"));
+        self.say(
+            Error,
+            format_args!(
+                "Servers that cannot be checked stay as they are; tried again every second (status)"
+            ),
+        );
     }
 
     /// `words` and `links`: for a server that is taken out, and for one that is kept at weight 0.

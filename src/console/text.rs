@@ -158,6 +158,20 @@ impl fmt::Display for Clean<'_> {
     }
 }
 
+/// What a server said, on one line: control bytes and what is no ASCII as `.`, ends of lines as `\r` and `\n`.
+pub(super) struct Said<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| match byte {
+            b'\r' => f.write_str("\\r"),
+            b'\n' => f.write_str("\\n"),
+            b' '..=b'~' => f.write_char(char::from(*byte)),
+            _ => f.write_char('.'),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

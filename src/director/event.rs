@@ -3,7 +3,7 @@
 use super::action::{Action, Epoch, SlotId};
 use super::duplicate::Claim;
 use super::overrides::Order;
-use crate::check::Verdict;
+use crate::check::{Evidence, Verdict};
 use crate::config::ids::{LinkId, VariableId};
 use crate::wire::genl_ipvs::{DaemonEntry, DestinationEntry, ServiceEntry, TimeoutValues};
 use crate::wire::nftables::Census;
@@ -125,6 +125,15 @@ pub enum Event<'a> {
     Stop {
         /// What stays.
         keep: Keep,
+    },
+    /// What the server said in a dialogue that failed; its end is told next.
+    Seen {
+        /// The slot.
+        slot: SlotId,
+        /// The epoch of the action that started it.
+        epoch: Epoch,
+        /// The bytes; none if it said nothing.
+        evidence: &'a Evidence,
     },
 }
 

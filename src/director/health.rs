@@ -9,11 +9,11 @@ use super::dirty::DirtySet;
 use super::event::Errno;
 use super::ipvs_plan::{IpvsPlan, Way};
 use super::journal::Reason;
-use crate::check::{Failure, Recheck, Verdict};
+use crate::check::{Evidence, Failure, Recheck, Verdict};
 use crate::config::Config;
 use crate::config::ids::{Id, ProbeId};
 use crate::config::model::{Assumption, Probe};
-use crate::limits::MAX_SLOTS;
+use crate::limits::{MAX_EVIDENCES, MAX_SLOTS};
 use crate::time::{Duration, Instant};
 use crate::wire::errno::NO_WAY;
 
@@ -55,6 +55,37 @@ pub struct ProbeState {
     resting: bool,
 }
 
+/// Replies of the checks that failed last, with room for [`MAX_EVIDENCES`]; the oldest goes first.
+#[derive(Debug, Default)]
+struct Evidences {
+    list: heapless::Deque<(ProbeId, Evidence), MAX_EVIDENCES>,
+}
+
+impl Evidences {
+    fn of(&self, id: ProbeId) -> Option<&Evidence> {
+        self.list.iter().find(|(of, _)| *of == id).map(|(_, evidence)| evidence)
+    }
+
+    fn forget(&mut self, id: ProbeId) {
+        if self.of(id).is_none() {
+            return;
+        }
+        for _ in 0..self.list.len() {
+            let one = self.list.pop_front().filter(|(of, _)| *of != id);
+            let _ = one.map(|one| self.list.push_back(one));
+        }
+    }
+
+    fn keep(&mut self, id: ProbeId, evidence: Evidence) {
+        self.forget(id);
+        if self.list.is_full() {
+            self.list.pop_front();
+        }
+        // There is room for it now.
+        let _ = self.list.push_back((id, evidence));
+    }
+}
+
 /// All probes.
 #[derive(Debug)]
 pub struct Health {
@@ -65,6 +96,10 @@ pub struct Health {
     free: heapless::Vec<SlotId, MAX_SLOTS>,
     checks_total: u64,
     failures_total: u64,
+    evidences: Box<Evidences>,
+    /// Probes whose last dialogue failed by our own fault.
+    hindered: usize,
+    hindrance: Option<(Errno, Instant)>,
 }
 
 /// How many slots a configuration needs.
@@ -98,6 +133,9 @@ impl Health {
             free: ids.collect(),
             checks_total: 0,
             failures_total: 0,
+            evidences: Box::default(),
+            hindered: 0,
+            hindrance: None,
         }
     }
 
@@ -129,6 +167,27 @@ impl Health {
     /// Checks that failed since the start.
     pub fn failures_total(&self) -> u64 {
         self.failures_total
+    }
+
+    /// The first bytes of the reply by which a probe failed, if its last dialogue did and they are among the last
+    /// [`MAX_EVIDENCES`] of all probes; at most [`crate::limits::MAX_EVIDENCE`].
+    pub fn evidence(&self, id: ProbeId) -> Option<&[u8]> {
+        self.evidences.of(id).map(Evidence::bytes)
+    }
+
+    /// A dialogue failed by these bytes.
+    pub(crate) fn handle_evidence(&mut self, (slot, epoch): (SlotId, Epoch), evidence: &Evidence, bus: &Bus) {
+        let work = self.slots.get(usize::from(slot.0)).copied().flatten().filter(|_| epoch == bus.epoch);
+        if let Some(id) = work.filter(|_| !evidence.bytes().is_empty()) {
+            self.evidences.keep(id, *evidence);
+        } else if let Some(id) = work {
+            self.evidences.forget(id);
+        }
+    }
+
+    /// Probes that cannot be made by our own fault, why (the last reason), and since when there are any.
+    pub fn hindered(&self) -> Option<(usize, Errno, Instant)> {
+        self.hindrance.map(|(errno, since)| (self.hindered, errno, since))
     }
 
     /// Slots in use and in all.
@@ -248,26 +307,52 @@ impl Health {
             return;
         }
         state.last = Some((now, verdict));
-        let before = state.belief;
+        let (before, hindered) = (state.belief, state.hindered);
         let retries = retries((before, id), probe, config);
         let wait = match verdict {
-            Verdict::Pass { .. } => state.pass(now, probe),
+            Verdict::Pass { .. } => {
+                self.evidences.forget(id);
+                state.pass(now, probe)
+            }
             Verdict::Fail(_) => state.fail(now, probe, retries),
-            Verdict::Local { errno } => {
-                if !core::mem::replace(&mut state.hindered, true) {
-                    bus.record(now, Reason::ProbeHindered(id, Errno(errno)));
-                }
+            Verdict::Local { .. } => {
+                state.hindered = true;
                 LOCAL_RETRY
             }
         };
         bus.set(Timer::Probe(id), now + wait);
         let after = state.belief;
+        self.count_hindered(now, id, (hindered, verdict), bus);
         if let Verdict::Fail(failure) = verdict {
             self.failures_total += 1;
             self.tell(now, id, (before, after), (failure, retries), bus);
         } else if matches!(before, Belief::Down | Belief::Awaited) && after == Belief::Up {
             bus.record(now, Reason::ProbeUp(id));
             bus.verdicts.insert(id.index());
+        }
+    }
+
+    /// Says once for all probes what hinders them, and when nothing does any more.
+    fn count_hindered(
+        &mut self,
+        now: Instant,
+        id: ProbeId,
+        (before, verdict): (bool, Verdict),
+        bus: &mut Bus,
+    ) {
+        if let Verdict::Local { errno } = verdict {
+            self.hindered += usize::from(!before);
+            let errno = Errno(errno);
+            if self.hindrance.is_none_or(|(known, _)| known != errno) {
+                self.hindrance = Some((errno, self.hindrance.map_or(now, |(_, since)| since)));
+                bus.record(now, Reason::ProbeHindered(id, errno));
+            }
+        } else if before {
+            self.hindered = self.hindered.saturating_sub(1);
+            if self.hindered == 0 {
+                self.hindrance = None;
+                bus.record(now, Reason::ProbesResumed);
+            }
         }
     }
 
@@ -305,11 +390,16 @@ impl Health {
                     continue;
                 }
             }
+            self.hindered += usize::from(known.hindered);
+            if let Some(evidence) = old.evidences.of(ProbeId::from_index(before)) {
+                self.evidences.keep(ProbeId::from_index(row), *evidence);
+            }
             let at = from.deadline(Timer::Probe(ProbeId::from_index(before))).unwrap_or(now);
             // A shorter interval counts from now on.
             let longest = config.probes.get(row).map_or(Duration::ZERO, |one| one.interval.max(one.warmup));
             bus.set(Timer::Probe(ProbeId::from_index(row)), at.min(now + longest));
         }
+        self.hindrance = old.hindrance.filter(|_| self.hindered > 0);
     }
 }
 

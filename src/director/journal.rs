@@ -206,6 +206,8 @@ pub enum Reason {
     DrainStarted(ServiceId, DestinationKey, Duration),
     /// It leaves the table, with so many active connections.
     DrainEnded(ServiceId, DestinationKey, u32),
+    /// No probe is hindered by a fault of our own any more.
+    ProbesResumed,
 }
 
 /// The other router in an election.

@@ -190,6 +190,7 @@ impl Director {
                 garp.send_failed(now, address, errno, bus);
             }
             Event::SendFailed { .. } => debug_assert!(false, "only adverts and announcements are sent"),
+            Event::Seen { slot, epoch, evidence } => health.handle_evidence((slot, epoch), evidence, bus),
             Event::Probed { slot, epoch, verdict } => {
                 health.handle_result(now, (slot, epoch), verdict, config, bus);
             }

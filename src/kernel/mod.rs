@@ -14,6 +14,7 @@ pub mod link;
 pub mod machine;
 pub mod module;
 pub mod mount;
+pub mod neighbours;
 pub mod netlink;
 pub mod output;
 pub mod packet;

@@ -59,6 +59,9 @@ impl ProbeSocket {
             Kind::Datagram => rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?,
             Kind::Echo => icmp::raw(Family::of(target.ip()))?,
         };
+        if kind == Kind::Datagram {
+            more::set_receive_errors(&socket, target)?;
+        }
         if origin.mark != 0 {
             more::set_mark(&socket, origin.mark)?;
         }

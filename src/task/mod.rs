@@ -22,6 +22,7 @@ mod kernel_tables;
 pub mod load;
 pub mod meter;
 mod monitor;
+mod neighbours;
 mod nftables;
 pub mod outstanding;
 mod probe;

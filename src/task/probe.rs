@@ -4,7 +4,7 @@
 //! drips, floods or stays silent costs a slot for that time and nothing else. A passed TCP_CHECK is closed by a reset
 //! so that no port stays in TIME_WAIT; keepalived closes with FIN. The protocol is `check`'s, the deadline is ours.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
@@ -14,7 +14,7 @@ use rustix::io::Errno as Code;
 
 use super::meter::{Meter, Work};
 use super::reactor::{Reactor, Source, Timer};
-use crate::check::{Dialogue, Failure, Progress, Transport, Verdict};
+use crate::check::{Dialogue, Evidence, Failure, Progress, Transport, Verdict};
 use crate::config::model::Probe;
 use crate::kernel::clock;
 use crate::kernel::error::number;
@@ -35,8 +35,15 @@ pub(super) struct Surroundings<'a> {
     pub(super) source: Option<SocketAddr>,
 }
 
-/// Runs dialogue `step` of `probe`. `timer` is the caller's and is set while this runs.
-pub(super) async fn check(around: Surroundings<'_>, probe: &Probe, step: u16, timer: &Timer) -> Verdict {
+/// Runs dialogue `step` of `probe`, with what shows a failure left in `evidence`. `timer` is the caller's and is set
+/// while this runs.
+pub(super) async fn check(
+    around: Surroundings<'_>,
+    probe: &Probe,
+    step: u16,
+    timer: &Timer,
+    evidence: &Cell<Evidence>,
+) -> Verdict {
     let start = clock::now();
     let connected = connect(around, probe, start + probe.timeout, timer).await;
     let stream = match connected {
@@ -50,6 +57,7 @@ pub(super) async fn check(around: Surroundings<'_>, probe: &Probe, step: u16, ti
         stream,
         sent: 0,
         asking: false,
+        said: Evidence::default(),
         framed: !matches!(transport, Transport::Stream { .. }),
     };
     let deadline = start + probe.checker.deadline(probe.timeout);
@@ -70,6 +78,9 @@ pub(super) async fn check(around: Surroundings<'_>, probe: &Probe, step: u16, ti
             .await
         }
     };
+    if let Verdict::Fail(failure) = verdict {
+        evidence.set(run.dialogue.talk().evidence(failure).unwrap_or(run.said));
+    }
     // Through a virtual address, IPVS forgets a connection that was reset in 10 s, one that was closed in 2 minutes.
     let through = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
     if through || matches!((verdict, transport), (Verdict::Pass { .. }, Transport::Stream { reply: false })) {
@@ -165,27 +176,39 @@ struct Run {
     sent: usize,
     /// There is something to say.
     asking: bool,
+    /// What the server said first since it was last asked.
+    said: Evidence,
     /// It is read datagram by datagram, of which an empty one is not the end.
     framed: bool,
 }
 
 impl Run {
     fn poll(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Verdict> {
+        let mut hunger = self.dialogue.talk().appetite();
         for _ in 0..BURST {
             if self.asking {
                 match self.poll_ask(buffer, context) {
-                    Poll::Ready(Ok(())) => (self.asking, self.sent) = (false, 0),
+                    Poll::Ready(Ok(())) => {
+                        (self.asking, self.sent, self.said) = (false, 0, Evidence::default())
+                    }
                     Poll::Ready(Err(verdict)) => return Poll::Ready(verdict),
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            match self.stream.poll_read(context, |stream| stream.read(buffer)) {
+            if hunger == 0 {
+                break;
+            }
+            let most = buffer.len().min(hunger);
+            let room = buffer.get_mut(..most).unwrap_or_default();
+            match self.stream.poll_read(context, |stream| stream.read(room)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(Code::INTR)) => {}
                 Poll::Ready(Err(code)) => return Poll::Ready(self.broken(code)),
                 Poll::Ready(Ok(0)) if !self.framed => return Poll::Ready(self.dialogue.talk().end()),
                 Poll::Ready(Ok(length)) => {
                     let bytes = buffer.get(..length).unwrap_or(&[]);
+                    hunger = hunger.saturating_sub(length);
+                    self.said.add(bytes);
                     match self.dialogue.talk().feed(self.target, bytes) {
                         Progress::Done(verdict) => return Poll::Ready(verdict),
                         Progress::Send => self.asking = true,
@@ -217,7 +240,11 @@ impl Run {
 
     /// Without a connection the answer to the datagram is what else would be the answer to connecting.
     fn broken(&self, code: Code) -> Verdict {
-        if self.framed { refused(code) } else { Verdict::Fail(Failure::Broken { errno: number(code) }) }
+        match refused(code) {
+            verdict if self.framed => verdict,
+            verdict @ Verdict::Local { .. } => verdict,
+            Verdict::Pass { .. } | Verdict::Fail(_) => Verdict::Fail(Failure::Broken { errno: number(code) }),
+        }
     }
 }
 

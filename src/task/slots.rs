@@ -3,21 +3,25 @@
 //! A slot's job is replaced or taken away by the director (`begin`, `abort`); the task notices at its next poll and
 //! drops connection and dialogue. There is no queue: a probe that finds no slot waits in the director.
 
+use core::cell::Cell;
 use core::future::{Future, poll_fn};
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
+use super::neighbours::Neighbours;
 use super::probe::{self, Surroundings};
 use super::reactor::{Timer, store};
 use super::shell::{Priority, Shell};
 use super::via;
+use crate::check::Verdict;
 use crate::config::ids::ProbeId;
 use crate::director::action::{Epoch, SlotId};
 use crate::director::event::Event;
+use crate::kernel::clock;
 
 /// The slots.
 #[derive(Default)]
-pub(super) struct Slots(Vec<Slot>);
+pub(super) struct Slots(Vec<Slot>, Neighbours);
 
 /// What a slot is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,7 @@ pub(super) fn grow(shell: &Rc<Shell>, count: usize) {
         let mut slots = shell.slots.borrow_mut();
         slots.0.reserve_exact(count - held);
         slots.0.resize_with(count, Slot::default);
+        slots.1.begin();
     }
     for slot in (held..count).filter_map(|slot| u16::try_from(slot).ok()) {
         match shell.reactor.timer() {
@@ -95,7 +100,8 @@ async fn run(shell: Rc<Shell>, id: SlotId, timer: Timer) {
         let (reactor, meter) = (&shell.reactor, &shell.meter);
         let around = Surroundings { reactor, meter, buffer: &shell.reply, source };
         // Pinned in place: a combinator would keep a second copy of the dialogue in every slot.
-        let mut check = core::pin::pin!(probe::check(around, &probe, job.step, &timer));
+        let evidence = Cell::default();
+        let mut check = core::pin::pin!(probe::check(around, &probe, job.step, &timer, &evidence));
         let verdict = poll_fn(|context| match poll_changed(&shell, id, context) {
             Poll::Ready(()) => Poll::Ready(None),
             Poll::Pending => check.as_mut().poll(context).map(Some),
@@ -104,6 +110,10 @@ async fn run(shell: Rc<Shell>, id: SlotId, timer: Timer) {
         timer.cancel();
         if let Some(verdict) = verdict {
             let verdict = via::judge(&probe, verdict);
+            let verdict = shell.slots.borrow_mut().1.judge(clock::now(), &probe, verdict);
+            if matches!(verdict, Verdict::Fail(_)) {
+                shell.handle(Event::Seen { slot: id, epoch: job.epoch, evidence: &evidence.get() });
+            }
             shell.handle(Event::Probed { slot: id, epoch: job.epoch, verdict });
         }
     }

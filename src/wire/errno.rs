@@ -45,6 +45,8 @@ const TEXTS: &[(u16, &str)] = &[
     (34, "value out of range"),
     (40, "too many symbolic links"),
     (71, "protocol error"),
+    // Ours, where a timeout is laid to it; no call of this program returns it.
+    (75, "neighbour table full"),
     (90, "message too long"),
     (92, "protocol option not available"),
     (93, "protocol not supported"),

@@ -17,6 +17,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod link;
 pub mod ndisc;
+pub mod neighbours;
 pub mod netlink;
 pub mod nftables;
 pub mod rtnetlink;

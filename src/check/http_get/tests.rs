@@ -3,8 +3,13 @@
 use super::*;
 
 fn sent(path: &str, host: Option<&str>, target: &str) -> String {
-    let url =
-        Url { path: path.into(), host: host.map(Into::into), statuses: Box::new([(200, 299)]), digest: None };
+    let url = Url {
+        path: path.into(),
+        host: host.map(Into::into),
+        statuses: Box::new([(200, 299)]),
+        digest: None,
+        regex: None,
+    };
     let mut out = [0; 512];
     let length = request(&url, Version::V10, target.parse().unwrap(), &mut out).unwrap();
     String::from_utf8(out[..length].to_vec()).unwrap()
@@ -30,7 +35,7 @@ fn the_host_is_the_configured_one_or_the_target_with_its_port_unless_80() {
 
 #[test]
 fn a_request_that_does_not_fit_is_none() {
-    let url = Url { path: "/".into(), host: None, statuses: Box::default(), digest: None };
+    let url = Url { path: "/".into(), host: None, statuses: Box::default(), digest: None, regex: None };
     let target = "10.0.0.11:80".parse().unwrap();
     let length = request(&url, Version::V10, target, &mut [0; 128]).unwrap();
     assert_eq!(request(&url, Version::V10, target, &mut vec![0; length]), Some(length));
@@ -39,14 +44,19 @@ fn a_request_that_does_not_fit_is_none() {
 
 #[test]
 fn a_status_is_accepted_at_both_ends_of_its_range() {
-    let url =
-        Url { path: "/".into(), host: None, statuses: Box::new([(200, 204), (301, 301)]), digest: None };
+    let url = Url {
+        path: "/".into(),
+        host: None,
+        statuses: Box::new([(200, 204), (301, 301)]),
+        digest: None,
+        regex: None,
+    };
     let accepted: Vec<_> = (0..999).filter(|status| url.accepts(*status)).collect();
     assert_eq!(accepted, [200, 201, 202, 203, 204, 301]);
 }
 
 fn url(path: &str, status: u16, digest: Option<[u8; 16]>) -> Url {
-    Url { path: path.into(), host: None, statuses: Box::new([(status, status)]), digest }
+    Url { path: path.into(), host: None, statuses: Box::new([(status, status)]), digest, regex: None }
 }
 
 fn begin(step: usize, protocol: Version, digest: Option<[u8; 16]>) -> Dialogue {

@@ -6,6 +6,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use super::page::Page;
 use super::{Next, Place, phase};
 use crate::check::http_get::Url;
+use crate::check::http_get::regex::{Regex, Wish};
+use crate::check::pattern::Window;
 use crate::check::{Checker, text};
 use crate::config::Config;
 use crate::config::ids::{DestinationId, Id};
@@ -246,10 +248,30 @@ fn url(url: &Url, page: &mut Page<'_>) -> fmt::Result {
     if let Some(digest) = &url.digest {
         page.line(4, "digest", &text::digits(digest))?;
     }
+    if let Some(regex) = &url.regex {
+        body(regex, page)?;
+    }
     if !rest.is_empty() {
         page.line(4, "#", &format_args!("and {} more", rest.len()))?;
     }
     page.close(3)
+}
+
+/// What is looked for in the body.
+fn body(regex: &Regex, page: &mut Page<'_>) -> fmt::Result {
+    page.line(4, "regex", &page.word(&text::shell_escaped(regex.pattern.text())))?;
+    let options = regex.pattern.options();
+    if !options.is_empty() {
+        page.line(4, "regex_options", &options)?;
+    }
+    if regex.wish == Wish::NoMatch {
+        page.flag(4, "regex_no_match")?;
+    }
+    let Window { min, max } = regex.window;
+    if min > 0 {
+        page.line(4, "regex_min_offset", &min)?;
+    }
+    if max < u32::MAX { page.line(4, "regex_max_offset", &max) } else { Ok(()) }
 }
 
 /// `200 300-302`

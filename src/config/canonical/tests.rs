@@ -165,6 +165,7 @@ fn every_checker_is_the_same_again() {
         "UDP_CHECK {\npayload 00ff\nrequire_reply 1xff\nmin_reply_length 2\nmax_reply_length 9\n}",
         "PING_CHECK {\nbind_if eth1\nfwmark 7\nbindto 192.0.2.5\n}",
         "SEND_EXPECT {\nsend \"PING # {1}\\r\\n\"\nexpect \"+PONG\"\n}",
+        "HTTP_GET {\nurl {\npath /\nregex \"^a #{1}!\\\\d\\042$\"\nregex_no_match\n}\n}",
         "HTTP_GET {\nhttp_protocol 1.1\nurl {\npath /\ndigest 9b3a0c85a887a256d6939da88aabd8cd\n}\n}",
     ];
     for checker in checkers {
@@ -531,6 +532,18 @@ fn instance(number: usize) -> BoxedStrategy<String> {
     block(line("vrrp_instance", name), body)
 }
 
+fn regex() -> BoxedStrategy<String> {
+    let patterns = of(&["ok", "\"^a b$\"", r"(\\d+|\\.)~x", "'it #{2} is'", "\\042\\n", "\"a#b!{}$x\""]);
+    let lines = some(vec![
+        line("regex_options", of(&["caseless", "caseless multiline", "\"dotall extended\"", "ungreedy"])),
+        flag("regex_no_match"),
+        line("regex_min_offset", of(&["0", "7"])),
+        line("regex_max_offset", of(&["7", "4294967294"])),
+        line("regex_stack", of(&["1000 2000"])),
+    ]);
+    (line("regex", patterns), lines).prop_map(|(regex, lines)| regex + &lines).boxed()
+}
+
 fn checker() -> BoxedStrategy<String> {
     let mut tcp = paces();
     tcp.extend([
@@ -540,7 +553,8 @@ fn checker() -> BoxedStrategy<String> {
         line("bind_port", 1..65_536_u32),
     ]);
     let statuses = of(&["200", "200-299", "200 301-302", "299-299 100"]);
-    let url = some(vec![line("virtualhost", of(&["www", "\"a#b{\""])), line("status_code", statuses)]);
+    let url =
+        some(vec![line("virtualhost", of(&["www", "\"a#b{\""])), line("status_code", statuses), regex()]);
     let path = of(&["/", "\"/a?b=c#d!{}\"", "/$x~y"]);
     let url = (path, url).prop_map(|(path, lines)| format!("url {{\npath {path}\n{lines}}}\n"));
     let host = some(vec![line("virtualhost", of(&["h"])), line("fast_recovery", of(&["on", "off", ""]))]);

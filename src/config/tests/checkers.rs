@@ -93,6 +93,39 @@ fn http_get_has_a_version_and_urls_have_digests() {
 }
 
 #[test]
+fn regex_is_looked_for_in_the_decoded_body() {
+    let get = |lines: &str| one(&format!("HTTP_GET {{\nurl {{\npath /\n{lines}\n}}\n}}"));
+    let plain = |body: &str| format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let chunked = "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+    let probe = get("regex \"^h.l+o$\"");
+    assert!(passes(&probe, plain("hello").as_bytes()) && passes(&probe, chunked.as_bytes()));
+    assert!(!passes(&probe, plain("helo!").as_bytes()) && !passes(&probe, plain("").as_bytes()));
+    let probe = get("regex 'e r'\nregex_no_match\nregex_options caseless");
+    assert!(passes(&probe, plain("fine").as_bytes()) && !passes(&probe, plain("FIRE Risk").as_bytes()));
+    let probe = get("regex o\nregex_min_offset 2\nregex_max_offset 3");
+    assert!(passes(&probe, plain("--o").as_bytes()) && passes(&probe, plain("---o").as_bytes()));
+    assert!(!passes(&probe, plain("-o--o").as_bytes()));
+}
+
+#[test]
+fn a_regex_that_cannot_be_obeyed_is_named_with_its_place() {
+    for (lines, message) in [
+        ("regex \"ab(?=c)\"", "regex: look-around is not supported (byte 2 of the pattern)"),
+        (r"regex (a)\\1", "regex: a back-reference is not supported (byte 3 of the pattern)"),
+        ("regex a(b", "regex: a `(` without its `)`"),
+        ("regex a\nregex_min_offset 9\nregex_max_offset 8", "regex_min_offset is beyond regex_max_offset"),
+        ("regex_no_match", "regex parameters without a `regex` change nothing"),
+        ("regex a\nregex_options ucp", "regex_options: `ucp` changes nothing here"),
+        (r"regex \d", "this backslash is gone before the pattern is read"),
+        ("regex a b", "what follows the value of `regex` is ignored"),
+    ] {
+        let (config, messages) = loaded(&with(&format!("HTTP_GET {{\nurl {{\npath /\n{lines}\n}}\n}}")));
+        assert!(messages.len() == 1 && messages[0].contains(message), "{lines}: {messages:?}");
+        assert_eq!(config.probes.len(), 1, "the pattern alone is left out");
+    }
+}
+
+#[test]
 fn smtp_check_says_its_name_and_checks_each_host() {
     let probe = one("SMTP_CHECK {\nhelo_name lb.example.org\n}");
     let mut dialogue = probe.checker.begin(0, 0);

@@ -108,6 +108,8 @@ fn write_failure(f: &mut fmt::Formatter<'_>, failure: Failure) -> fmt::Result {
         Failure::ResponseCode(code) => write!(f, "response code {code}"),
         Failure::Digest => f.write_str("another digest"),
         Failure::Mismatch => f.write_str("not as expected"),
+        Failure::Unmatched => f.write_str("regex does not match"),
+        Failure::Matched => f.write_str("regex_no_match matches"),
     }
 }
 

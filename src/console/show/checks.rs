@@ -10,7 +10,7 @@ use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown, until};
 use crate::console::lines::why::Why;
 use crate::console::lines::{Cause, Names};
-use crate::console::text::{Ago, Count, Line, Span, Until};
+use crate::console::text::{Ago, Count, Line, Said, Span, Until};
 use crate::console::view::View;
 use crate::director::health::{Belief, ProbeState};
 use crate::director::services::{Pool, Quorum};
@@ -141,7 +141,11 @@ pub(super) fn destination_line(
         None if view.director.health().is_resting(probe) => line.write_str("suspended")?,
         None => line.write_str("checking")?,
     }
-    line.end()
+    line.end()?;
+    match view.director.health().evidence(probe) {
+        Some(said) => super::line(out, format_args!("    it said: {}", Said(said))),
+        None => Ok(()),
+    }
 }
 
 /// What is believed of a probe's target.
@@ -265,6 +269,7 @@ fn probe_json(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result 
         let due = view.director.probe_due(id).unwrap_or(Instant::NEVER);
         object.field("next", until(view.now, due))?;
         object.field("suspended", view.director.health().is_resting(id))?;
+        object.field("said", view.director.health().evidence(id).map(|said| Shown(Said(said))))?;
     }
     object.end()
 }

@@ -238,6 +238,7 @@ fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::R
         let errors = Count(view.diagnostics.errors, "error");
         say(format_args!("the configuration has {errors} (lvsbox check)"))?;
     }
+    hindrance(view, say)?;
     vrrp_alarms(view, say)?;
     let announcements = view.director.announcements().failed_total();
     if announcements > 0 {
@@ -247,6 +248,19 @@ fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::R
         say(format_args!("{} lost", Count(view.log.lost_total, "log line")))?;
     }
     Ok(())
+}
+
+/// Checks that fail on this side, and what helps.
+fn hindrance(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Result) -> fmt::Result {
+    let Some((count, errno, _)) = view.director.health().hindered() else { return Ok(()) };
+    let help = match errno.0 {
+        23 => " (fs.file-max)",
+        24 => " (RLIMIT_NOFILE)",
+        75 => " (neigh.default.gc_thresh3)",
+        99 => " (bindto? ip_local_port_range?)",
+        _ => "",
+    };
+    say(format_args!("{} not made: {}{help}", Count(count, "check"), Text(errno.0)))
 }
 
 /// Addresses that others speak for, too.

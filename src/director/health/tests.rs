@@ -3,12 +3,14 @@
 
 use core::net::SocketAddr;
 
+use crate::check::Evidence;
 use crate::config::ids::{DestinationId, ProbeId, ServiceId};
 use crate::director::action::Action;
 use crate::director::health::Belief;
 use crate::director::journal::Reason;
 use crate::director::services::{Quorum, wish};
 use crate::director::testing::{Builder, Node, Rs, Server, Vs, at};
+use crate::limits::MAX_EVIDENCES;
 use crate::time::Duration;
 
 const RS: &str = "10.0.0.1:80";
@@ -150,6 +152,51 @@ fn an_error_of_our_own_is_no_verdict_and_is_said_once() {
     assert_eq!(gaps(&mut node, 3), [(1_001, 0); 3]);
     assert_eq!(belief(&node), Belief::Up);
     assert_eq!(node.take_records().len(), 1);
+}
+
+#[test]
+fn what_hinders_many_probes_is_said_once_counted_and_its_end_is_said() {
+    let servers = (1..=20).map(|n| Rs::new(format!("10.1.0.{n}:80"))).collect();
+    let mut node =
+        Node::new(Builder::new().service(Vs::new("203.0.113.1:80", servers)).build(), "192.0.2.11");
+    let all = |node: &mut Node, server: Server| {
+        for n in 1..=20 {
+            node.servers.insert(format!("10.1.0.{n}:80").parse().unwrap(), server);
+        }
+    };
+    node.run_until(at(2_100));
+    assert_eq!(node.director.health().hindered(), None);
+    node.take_records();
+    all(&mut node, Server::Hindered);
+    node.run_millis(5_000);
+    let (count, errno, _) = node.director.health().hindered().unwrap();
+    assert_eq!((count, errno.0), (20, 99));
+    let records = node.take_records();
+    assert!(matches!(records[..], [Reason::ProbeHindered(..)]), "{records:?}");
+    all(&mut node, Server::Good);
+    node.run_millis(5_000);
+    assert_eq!(node.director.health().hindered(), None);
+    assert_eq!(node.take_records(), [Reason::ProbesResumed]);
+}
+
+#[test]
+fn the_latest_replies_of_failed_checks_are_kept_and_one_of_each_probe() {
+    let mut kept = super::Evidences::default();
+    let of = |text: &str| {
+        let mut evidence = Evidence::default();
+        evidence.add(text.as_bytes());
+        evidence
+    };
+    let many = u32::try_from(MAX_EVIDENCES).unwrap();
+    (0..many).for_each(|id| kept.keep(ProbeId(id), of("old")));
+    kept.keep(ProbeId(0), of("new"));
+    assert_eq!(kept.of(ProbeId(0)), Some(&of("new")));
+    assert!(kept.of(ProbeId(1)).is_some());
+    kept.keep(ProbeId(many), of("one more"));
+    assert_eq!((kept.of(ProbeId(1)), kept.list.len()), (None, MAX_EVIDENCES));
+    kept.forget(ProbeId(0));
+    assert_eq!((kept.of(ProbeId(0)), kept.list.len()), (None, MAX_EVIDENCES - 1));
+    assert_eq!(kept.of(ProbeId(many)), Some(&of("one more")));
 }
 
 #[test]

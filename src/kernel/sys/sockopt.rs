@@ -1,5 +1,6 @@
 //! Socket options that rustix has no function for. One generic setter and getter, and a named function for each use.
 
+use core::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::io::Errno;
@@ -39,6 +40,18 @@ pub fn set_mark(socket: impl AsFd, mark: u32) -> Result<(), Errno> {
 /// The kernel's.
 pub fn set_bind_address_no_port(socket: impl AsFd) -> Result<(), Errno> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Every ICMP error about what was sent is an error of this connected UDP socket (`IP_RECVERR`, ip(7)); else only that a
+/// port or protocol is unreachable is one, and of a host that is gone nothing is heard.
+///
+/// # Errors
+/// The kernel's.
+pub fn set_receive_errors(socket: impl AsFd, target: SocketAddr) -> Result<(), Errno> {
+    match target {
+        SocketAddr::V4(_) => set_int(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1),
+        SocketAddr::V6(_) => set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1),
+    }
 }
 
 /// We write the IPv4 header ourselves (`IP_HDRINCL`, raw(7)).

@@ -14,7 +14,8 @@ use crate::observe::heap;
 use crate::time::Duration;
 
 fn http() -> Checker {
-    let url = Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None };
+    let url =
+        Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None, regex: None };
     Checker::Http(HttpGet { urls: Rc::new([url]), recovery: Recovery::FullPass, protocol: Version::V10 })
 }
 
@@ -41,9 +42,10 @@ fn run(listener: &TcpListener, probe: &Probe, mut server: impl FnMut(&mut Std)) 
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
     let source = probe.bind.as_ref().and_then(|bind| bind.source);
     let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer, source };
+    let evidence = Cell::default();
     let executor = LocalExecutor::new();
     let start = clock::now();
-    let check = executor.spawn(check(around, probe, 0, &timer));
+    let check = executor.spawn(check(around, probe, 0, &timer, &evidence));
     listener.set_nonblocking(true).unwrap();
     executor
         .spawn(async {
@@ -202,9 +204,10 @@ fn run_udp(checker: Checker, answer: impl Fn(&[u8]) -> Option<Vec<u8>>) -> (Verd
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
     let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer, source: None };
     let probe = probe(server.local_addr().unwrap(), checker);
+    let evidence = Cell::default();
     let executor = LocalExecutor::new();
     let start = clock::now();
-    let check = executor.spawn(check(around, &probe, 0, &timer));
+    let check = executor.spawn(check(around, &probe, 0, &timer, &evidence));
     let serve = async {
         loop {
             let mut bytes = [0; 512];

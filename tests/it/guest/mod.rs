@@ -98,6 +98,12 @@ fn buffers() {
     run("buffers", Guest::new(), 1, secs(240));
 }
 
+/// So is the table of neighbours.
+#[test]
+fn neighbours() {
+    run("neighbours", Guest::new(), 1, secs(240));
+}
+
 #[test]
 fn kernel_without_ipvs() {
     run("bare", Guest::new().without("ip_vs"), 1, secs(120));

@@ -21,6 +21,7 @@ mod operate;
 mod restart;
 mod routes;
 mod sealed;
+mod servers;
 mod silent;
 mod tables;
 mod takeover;

@@ -374,6 +374,7 @@ fn http(urls: usize, fast: bool) -> Checker {
         host: None,
         statuses: [(200, 299)].into(),
         digest: None,
+        regex: None,
     };
     let recovery = if fast { Recovery::Fast } else { Recovery::FullPass };
     Checker::Http(HttpGet { urls: (0..urls).map(url).collect(), recovery, protocol: HttpVersion::V10 })

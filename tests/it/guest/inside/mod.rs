@@ -5,6 +5,7 @@ mod buffers;
 mod checks;
 mod daemon;
 mod firewall;
+mod neighbours;
 mod operate;
 mod parts;
 mod pools;
