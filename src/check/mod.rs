@@ -15,8 +15,12 @@ pub mod ping_check;
 mod registry;
 pub mod send_expect;
 pub mod smtp_check;
+#[cfg(feature = "tls")]
+pub mod ssl_get;
 pub mod tcp_check;
 pub mod text;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod udp_check;
 
 use core::fmt;
@@ -36,6 +40,11 @@ impl Checker {
     /// Its own keywords with their values, as they would be written.
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         self.get().lines()
+    }
+
+    /// The urls that it asks for.
+    pub fn urls(&self) -> &[http_get::Url] {
+        self.get().urls()
     }
 
     /// The name in logs and on screen.
@@ -120,6 +129,9 @@ pub enum Failure {
     Digest,
     /// The reply is not the expected one.
     Mismatch,
+    /// There is no TLS connection with the server.
+    #[cfg(feature = "tls")]
+    Tls(tls::TlsFault),
 }
 
 /// What a dialogue wants next.
@@ -149,6 +161,8 @@ impl fmt::Display for Failure {
             Self::ResponseCode(code) => write!(f, "response code {code}"),
             Self::Digest => f.write_str("the digest of the body differs"),
             Self::Mismatch => f.write_str("the reply is not the expected one"),
+            #[cfg(feature = "tls")]
+            Self::Tls(fault) => fault.fmt(f),
         }
     }
 }

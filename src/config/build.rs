@@ -109,6 +109,8 @@ pub(super) struct Tables {
     pub(super) entry_count: Count,
     link_count: Count,
     probe_count: Count,
+    #[cfg(feature = "tls")]
+    pub(super) tls: super::tls::Tls,
     links: Vec<LinkName>,
     link_ids: HashMap<LinkName, LinkId>,
     /// By the hash of the probe; what is found is compared before it is used.
@@ -151,6 +153,8 @@ impl Default for Tables {
             entry_count: Count::new("lines in groups of virtual servers", limits::MAX_SERVICES),
             link_count: Count::new("interfaces", limits::MAX_LINKS),
             probe_count: Count::new("distinct checks", limits::MAX_PROBES),
+            #[cfg(feature = "tls")]
+            tls: super::tls::Tls::default(),
             links: Vec::new(),
             link_ids: HashMap::new(),
             probe_ids: HashMap::new(),
@@ -271,6 +275,8 @@ impl Tables {
             probe_uses: self.probe_uses.into(),
             appliance: root.appliance.finish(),
             interfaces: root.interfaces.into(),
+            #[cfg(feature = "tls")]
+            tls: self.tls,
         }
     }
 }

@@ -97,6 +97,9 @@ mod phase {
     pub(super) const ROUTE: u8 = 24;
     pub(super) const RULE: u8 = 25;
     pub(super) const STATIC_ADDRESS: u8 = 26;
+    /// `sub` is 0 for what is trusted, 1 for who we are.
+    #[cfg(feature = "tls")]
+    pub(super) const SSL: u8 = 27;
     /// `row` counts all destinations.
     pub(super) const SERVER: u8 = 20;
     /// `sub` counts the server's probes, `leaf` the urls of one.
@@ -113,6 +116,8 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
     let mut page = Page { out, style };
     match place.phase {
         phase::HEAD => machine::head(config, &mut page),
+        #[cfg(feature = "tls")]
+        phase::SSL => machine::ssl(config, place, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS => machine::row(config, place, &mut page),
         phase::GARP_GROUP..=phase::DELAY => links::row(config, place, &mut page),
         phase::PING_GROUP | phase::VARIABLE => track::row(config, place, &mut page),

@@ -60,6 +60,9 @@ pub const FLAG: Code = Code(309);
 pub const THRESHOLD: Code = Code(310);
 /// A check without a port.
 pub const NO_PORT: Code = Code(311);
+/// A file of certificates or keys that is of no use.
+#[cfg(feature = "tls")]
+pub const TLS_FILE: Code = Code(321);
 /// More objects than fit.
 pub const LIMIT: Code = Code(401);
 /// A second block of the same interface, or a VLAN on itself.

@@ -77,6 +77,7 @@ pub const CODES: &[(u16, &str)] = &[
     (309, "a flag that its scheduler or protocol does not have"),
     (310, "thresholds that contradict each other"),
     (311, "a check without a port"),
+    (321, "a file of the `SSL` block that is of no use; its line is left out"),
     (401, "more than this box can hold"),
     (501, "a second block of an interface, or a VLAN on itself"),
     (502, "no kernel setting can have this name"),

@@ -48,6 +48,9 @@ enum Stage {
     Read(Box<Reader>),
     Blocks(Walk),
     Service(Box<ServiceBuild>, Walk),
+    /// What the texts of other files mean; they are wanted meanwhile.
+    #[cfg(feature = "tls")]
+    Files,
     Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
     Done { usable: bool },
 }
@@ -97,9 +100,7 @@ impl Loader {
     pub fn on(mut self, facts: Facts) -> Self {
         self.stage = match self.stage {
             Stage::Read(reader) => Stage::Read(Box::new(reader.on(facts))),
-            other @ (Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. }) => {
-                other
-            }
+            other => other,
         };
         self
     }
@@ -108,6 +109,8 @@ impl Loader {
     pub fn want(&self) -> Option<Want<'_>> {
         match &self.stage {
             Stage::Read(reader) => reader.want(),
+            #[cfg(feature = "tls")]
+            Stage::Files => self.root.tls.want().map(Want::Text),
             Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. } => None,
         }
     }
@@ -121,8 +124,11 @@ impl Loader {
 
     /// The answer to [`Want::Text`]: the text of the file, or an error number of errno.h.
     pub fn give_text(&mut self, text: Result<String, u16>) {
-        if let Stage::Read(reader) = &mut self.stage {
-            reader.give_text(text, &mut self.diagnostics);
+        match &mut self.stage {
+            Stage::Read(reader) => reader.give_text(text, &mut self.diagnostics),
+            #[cfg(feature = "tls")]
+            Stage::Files => self.root.tls.give(text),
+            Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. } => {}
         }
     }
 
@@ -143,6 +149,12 @@ impl Loader {
                 } else {
                     Stage::Service(service, walk)
                 }
+            }
+            #[cfg(feature = "tls")]
+            Stage::Files => {
+                let mut cx = context(&self.tree, &mut self.diagnostics);
+                self.tables.tls = core::mem::take(&mut self.root.tls).finish(&mut cx);
+                self.start_instances()
             }
             Stage::Instances(mut drafts) => {
                 let mut cx = context(&self.tree, &mut self.diagnostics);
@@ -202,8 +214,10 @@ impl Loader {
                 }
                 group::prepare(&mut self.root.groups, &mut cx);
                 track::prepare(&self.root.appliance, &mut self.tables, &mut cx);
-                let drafts = core::mem::take(&mut self.root.instances);
-                return Stage::Instances(drafts.into_iter());
+                #[cfg(feature = "tls")]
+                return Stage::Files;
+                #[cfg(not(feature = "tls"))]
+                return self.start_instances();
             }
             // Far more than fit: they are counted, and what they say is not kept.
             while self.root.instances.len() > 4 * MAX_INSTANCES
@@ -220,6 +234,10 @@ impl Loader {
             }
         }
         Stage::Blocks(walk)
+    }
+
+    fn start_instances(&mut self) -> Stage {
+        Stage::Instances(core::mem::take(&mut self.root.instances).into_iter())
     }
 
     fn start_service(&mut self, node: NodeId, walk: Walk) -> Stage {

@@ -37,6 +37,8 @@ mod service_build;
 mod service_group;
 mod service_spec;
 mod static_build;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod track;
 
 #[cfg(test)]

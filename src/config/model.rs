@@ -69,6 +69,9 @@ pub struct Config {
     pub appliance: Appliance,
     /// `interface` blocks in order of the file: what only PID 1 acts on.
     pub interfaces: Box<[Interface]>,
+    /// `SSL`.
+    #[cfg(feature = "tls")]
+    pub tls: super::tls::Tls,
 }
 
 /// `appliance`: the box itself.

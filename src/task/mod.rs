@@ -33,3 +33,5 @@ pub mod shell;
 mod signals;
 mod slots;
 mod snapshot;
+#[cfg(feature = "tls")]
+pub mod tls;

@@ -83,7 +83,15 @@ async fn run(shell: Rc<Shell>, id: SlotId, timer: Timer) {
         let job = poll_fn(|context| poll_job(&shell, id, context)).await;
         let probe = shell.director.borrow().probe(job.probe).cloned();
         let Some(probe) = probe else { continue };
-        let around = Surroundings { reactor: &shell.reactor, meter: &shell.meter, buffer: &shell.reply };
+        #[cfg(feature = "tls")]
+        let contents = Rc::clone(&shell.director.borrow().config().tls.contents);
+        let around = Surroundings {
+            reactor: &shell.reactor,
+            meter: &shell.meter,
+            buffer: &shell.reply,
+            #[cfg(feature = "tls")]
+            tls: (&shell.tls, &contents),
+        };
         // Pinned in place: a combinator would keep a second copy of the dialogue in every slot.
         let mut check = core::pin::pin!(probe::check(around, &probe, job.step, &timer));
         let verdict = poll_fn(|context| match poll_changed(&shell, id, context) {

@@ -106,6 +106,8 @@ fn write_failure(f: &mut fmt::Formatter<'_>, failure: Failure) -> fmt::Result {
         Failure::ResponseCode(code) => write!(f, "response code {code}"),
         Failure::Digest => f.write_str("another digest"),
         Failure::Mismatch => f.write_str("not as expected"),
+        #[cfg(feature = "tls")]
+        Failure::Tls(fault) => write!(f, "{fault}"),
     }
 }
 
