@@ -41,7 +41,11 @@ pub enum Sni {
 
 fn build(draft: &Draft, host: Option<&str>) -> Checker {
     let sni = if draft.sni || draft.sni_name.is_some() { Sni::On } else { Sni::Off };
-    Checker::Ssl(SslGet(Rc::new(Secure { http: http_get::of(draft, host), sni, name: draft.sni_name.clone() })))
+    Checker::Ssl(SslGet(Rc::new(Secure {
+        http: http_get::of(draft, host),
+        sni,
+        name: draft.sni_name.clone(),
+    })))
 }
 
 impl SslGet {
@@ -122,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_port_stands_in_the_request_unless_it_is_443() {
-        let mut asked = |port| {
+        let asked = |port| {
             let mut dialogue = Check::begin(&named(None, [None, None]), 0, 0);
             let mut out = [0; 256];
             let length = dialogue.talk().request(([10, 0, 0, 11], port).into(), &mut out).unwrap();

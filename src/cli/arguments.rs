@@ -433,7 +433,8 @@ mod tests {
     #[test]
     fn a_digest_is_of_a_server_and_a_path() {
         let url = Url { path: "/a".into(), host: Some("x".into()), statuses: Box::default(), digest: None };
-        let expected = Command::Digest(Asked { target: "[::1]:80".parse().unwrap(), url });
+        let expected =
+            Command::Digest(Asked { target: "[::1]:80".parse().unwrap(), url, scheme: Scheme::Http });
         assert_eq!(parsed("digest [::1]:80 /a --virtualhost x"), Ok(expected));
         assert_eq!(parsed("digest 10.0.0.1:80"), Err(Error::Missing("PATH")));
         for line in ["digest 10.0.0.1 /", "digest 10.0.0.1:80 / /", "digest web:80 /"] {

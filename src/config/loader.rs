@@ -52,7 +52,9 @@ enum Stage {
     #[cfg(feature = "tls")]
     Files,
     Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
-    Done { usable: bool },
+    Done {
+        usable: bool,
+    },
 }
 
 impl fmt::Debug for Loader {

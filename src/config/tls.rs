@@ -162,7 +162,13 @@ impl Display for Wrong {
     }
 }
 
-fn report(cx: &mut Context<'_>, at: crate::syntax::Position, name: &str, why: &dyn Display, then: &dyn Display) {
+fn report(
+    cx: &mut Context<'_>,
+    at: crate::syntax::Position,
+    name: &str,
+    why: &dyn Display,
+    then: &dyn Display,
+) {
     cx.error(
         TLS_FILE,
         at,
@@ -205,3 +211,6 @@ fn matching(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> 
         Err(_) => Err("the certificate is not usable"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,12 @@ impl Terms {
     ///
     /// # Errors
     /// [`TlsFault::Own`] without random numbers or memory.
-    pub fn open(&self, name: Option<&str>, address: core::net::IpAddr, sni: Sni) -> Result<Session, TlsFault> {
+    pub fn open(
+        &self,
+        name: Option<&str>,
+        address: core::net::IpAddr,
+        sni: Sni,
+    ) -> Result<Session, TlsFault> {
         let named = name.and_then(|name| ServerName::try_from(name).ok());
         let name = named.map_or_else(|| ServerName::IpAddress(address.into()), |name| name.to_owned());
         let config = if sni == Sni::On { &self.named } else { &self.unnamed };

@@ -166,6 +166,10 @@ fn every_checker_is_the_same_again() {
         "PING_CHECK {\nbind_if eth1\nfwmark 7\nbindto 192.0.2.5\n}",
         "SEND_EXPECT {\nsend \"PING # {1}\\r\\n\"\nexpect \"+PONG\"\n}",
         "HTTP_GET {\nhttp_protocol 1.1\nurl {\npath /\ndigest 9b3a0c85a887a256d6939da88aabd8cd\n}\n}",
+        #[cfg(feature = "tls")]
+        "SSL_GET {\nenable_sni\nvirtualhost a.example\nfast_recovery\nurl {\npath /\n}\n}",
+        #[cfg(feature = "tls")]
+        "SSL_GET {\nsni_name a.example\nurl {\npath /\n}\nurl {\npath /b\nvirtualhost b\n}\n}",
     ];
     for checker in checkers {
         let text = format!(

@@ -93,7 +93,9 @@ pub(super) struct Verified<'a>(pub(super) &'a View<'a>);
 #[cfg(feature = "tls")]
 impl fmt::Display for Verified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(file) = &self.0.director.config().tls.ca else { return f.write_str("certificate not verified") };
+        let Some(file) = &self.0.director.config().tls.ca else {
+            return f.write_str("certificate not verified");
+        };
         let dates = if self.0.clock_set { "" } else { " but for its dates, as the clock is not set," };
         write!(f, "certificate verified{dates} by {file}")
     }

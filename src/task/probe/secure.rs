@@ -62,7 +62,8 @@ pub(super) async fn shake(
     let mut session = None;
     poll_fn(|context| {
         let answer = match &mut session {
-            None => poll_open(around, checker, step, line, context).map(|opened| opened.map(|opened| session = Some(opened))),
+            None => poll_open(around, checker, step, line, context)
+                .map(|opened| opened.map(|opened| session = Some(opened))),
             Some(_) => Poll::Ready(Ok(())),
         };
         let answer = match (answer, &mut session) {
@@ -108,9 +109,8 @@ fn poll_shake(
 ) -> Poll<Result<(), Verdict>> {
     let mut wire = Wire { stream, context };
     for _ in 0..BURST {
-        let need = around
-            .meter
-            .measure(Work::Probes, || session.shake(&mut wire, &mut around.buffer.borrow_mut()));
+        let need =
+            around.meter.measure(Work::Probes, || session.shake(&mut wire, &mut around.buffer.borrow_mut()));
         let done = match need {
             Ok(Need::Nothing) => return Poll::Ready(Ok(())),
             Ok(Need::Bytes) => Ok(()),

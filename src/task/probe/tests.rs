@@ -38,7 +38,15 @@ fn run(listener: &TcpListener, probe: &Probe, mut server: impl FnMut(&mut Std)) 
     let reactor = Reactor::new(4, 2).unwrap();
     let (timer, beat) = (reactor.timer().unwrap(), reactor.timer().unwrap());
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
-    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer };
+    #[cfg(feature = "tls")]
+    let (office, contents) = (tls::Office::default(), Rc::default());
+    let around = Surroundings {
+        reactor: &reactor,
+        meter: &meter,
+        buffer: &buffer,
+        #[cfg(feature = "tls")]
+        tls: (&office, &contents),
+    };
     let executor = LocalExecutor::new();
     let start = clock::now();
     let check = executor.spawn(check(around, probe, 0, &timer));
@@ -197,7 +205,15 @@ fn run_udp(checker: Checker, answer: impl Fn(&[u8]) -> Option<Vec<u8>>) -> (Verd
     let reactor = Reactor::new(4, 2).unwrap();
     let (timer, beat) = (reactor.timer().unwrap(), reactor.timer().unwrap());
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
-    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer };
+    #[cfg(feature = "tls")]
+    let (office, contents) = (tls::Office::default(), Rc::default());
+    let around = Surroundings {
+        reactor: &reactor,
+        meter: &meter,
+        buffer: &buffer,
+        #[cfg(feature = "tls")]
+        tls: (&office, &contents),
+    };
     let probe = probe(server.local_addr().unwrap(), checker);
     let executor = LocalExecutor::new();
     let start = clock::now();

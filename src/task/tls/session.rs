@@ -245,7 +245,9 @@ fn fault(error: &Error) -> TlsFault {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYet,
             CertificateError::UnknownIssuer => TlsFault::Issuer,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFault::Name,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                TlsFault::Name
+            }
             CertificateError::BadSignature => TlsFault::Signature,
             _ => TlsFault::Certificate,
         },

@@ -54,7 +54,10 @@ impl Verifier {
 
     /// Without trusted issuers a certificate that webpki cannot read (version 1, odd extensions) is as good as any other,
     /// and what it signs as well: whoever could forge that could have sent a certificate of his own.
-    fn signed(&self, answer: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
+    fn signed(
+        &self,
+        answer: Result<HandshakeSignatureValid, Error>,
+    ) -> Result<HandshakeSignatureValid, Error> {
         match answer {
             Err(Error::InvalidCertificate(why))
                 if self.trusted.is_none() && why != CertificateError::BadSignature =>
@@ -78,7 +81,9 @@ impl ServerCertVerifier for Verifier {
         let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
         let moment = if now.as_secs() < CLOCK_SET_FROM {
             let begins = core::iter::once(end_entity).chain(intermediates).filter_map(|one| not_before(one));
-            UnixTime::since_unix_epoch(core::time::Duration::from_secs(begins.max().unwrap_or(CLOCK_SET_FROM)))
+            UnixTime::since_unix_epoch(core::time::Duration::from_secs(
+                begins.max().unwrap_or(CLOCK_SET_FROM),
+            ))
         } else {
             now
         };
@@ -150,7 +155,8 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 /// `UTCTime` (tag 23, `YYMMDDhhmmssZ`, 1950 to 2049) or `GeneralizedTime` (tag 24, `YYYYMMDDhhmmssZ`).
 fn seconds_of(tag: u8, text: &[u8]) -> Option<u64> {
-    let mut digits = text.strip_suffix(b"Z")?.iter().map(|byte| char::from(*byte).to_digit(10).map(u64::from));
+    let mut digits =
+        text.strip_suffix(b"Z")?.iter().map(|byte| char::from(*byte).to_digit(10).map(u64::from));
     let mut two = || Some(digits.next()?? * 10 + digits.next()??);
     let first = two()?;
     let year = match tag {

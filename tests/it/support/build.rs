@@ -172,6 +172,8 @@ impl Builder {
             destinations: rows.destinations.into(),
             probes: rows.probes.into(),
             probe_uses: rows.probe_uses.into(),
+            #[cfg(feature = "tls")]
+            tls: lvsbox::config::tls::Tls::default(),
             appliance: lvsbox::config::model::Appliance::default(),
             interfaces: Box::default(),
         }
