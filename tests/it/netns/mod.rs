@@ -19,6 +19,8 @@ mod matrix;
 mod restart;
 mod routes;
 mod sealed;
+#[cfg(feature = "tls")]
+mod secure;
 mod silent;
 mod tables;
 mod takeover;
