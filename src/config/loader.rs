@@ -49,7 +49,6 @@ enum Stage {
     Blocks(Walk),
     Service(Box<ServiceBuild>, Walk),
     /// What the texts of other files mean; they are wanted meanwhile.
-    #[cfg(feature = "tls")]
     Files,
     Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
     Done {
@@ -102,7 +101,11 @@ impl Loader {
     pub fn on(mut self, facts: Facts) -> Self {
         self.stage = match self.stage {
             Stage::Read(reader) => Stage::Read(Box::new(reader.on(facts))),
-            other => other,
+            other @ (Stage::Blocks(_)
+            | Stage::Service(..)
+            | Stage::Files
+            | Stage::Instances(_)
+            | Stage::Done { .. }) => other,
         };
         self
     }
@@ -111,8 +114,7 @@ impl Loader {
     pub fn want(&self) -> Option<Want<'_>> {
         match &self.stage {
             Stage::Read(reader) => reader.want(),
-            #[cfg(feature = "tls")]
-            Stage::Files => self.root.tls.want().map(Want::Text),
+            Stage::Files => self.file(),
             Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. } => None,
         }
     }
@@ -130,6 +132,8 @@ impl Loader {
             Stage::Read(reader) => reader.give_text(text, &mut self.diagnostics),
             #[cfg(feature = "tls")]
             Stage::Files => self.root.tls.give(text),
+            #[cfg(not(feature = "tls"))]
+            Stage::Files => {}
             Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) | Stage::Done { .. } => {}
         }
     }
@@ -152,11 +156,13 @@ impl Loader {
                     Stage::Service(service, walk)
                 }
             }
-            #[cfg(feature = "tls")]
             Stage::Files => {
-                let mut cx = context(&self.tree, &mut self.diagnostics);
-                self.tables.tls = core::mem::take(&mut self.root.tls).finish(&mut cx);
-                self.start_instances()
+                #[cfg(feature = "tls")]
+                {
+                    let mut cx = context(&self.tree, &mut self.diagnostics);
+                    self.tables.tls = core::mem::take(&mut self.root.tls).finish(&mut cx);
+                }
+                Stage::Instances(core::mem::take(&mut self.root.instances).into_iter())
             }
             Stage::Instances(mut drafts) => {
                 let mut cx = context(&self.tree, &mut self.diagnostics);
@@ -216,10 +222,7 @@ impl Loader {
                 }
                 group::prepare(&mut self.root.groups, &mut cx);
                 track::prepare(&self.root.appliance, &mut self.tables, &mut cx);
-                #[cfg(feature = "tls")]
                 return Stage::Files;
-                #[cfg(not(feature = "tls"))]
-                return self.start_instances();
             }
             // Far more than fit: they are counted, and what they say is not kept.
             while self.root.instances.len() > 4 * MAX_INSTANCES
@@ -238,8 +241,12 @@ impl Loader {
         Stage::Blocks(walk)
     }
 
-    fn start_instances(&mut self) -> Stage {
-        Stage::Instances(core::mem::take(&mut self.root.instances).into_iter())
+    /// The next file that a keyword names and is not a text of configuration.
+    fn file(&self) -> Option<Want<'_>> {
+        #[cfg(feature = "tls")]
+        return self.root.tls.want().map(Want::Text);
+        #[cfg(not(feature = "tls"))]
+        None
     }
 
     fn start_service(&mut self, node: NodeId, walk: Walk) -> Stage {

@@ -46,10 +46,8 @@ pub(super) struct Surroundings<'a> {
 pub(super) async fn check(around: Surroundings<'_>, probe: &Probe, step: u16, timer: &Timer) -> Verdict {
     // Nothing is asked of the server before there is a place: waiting for one is not its fault.
     #[cfg(feature = "tls")]
-    let mut place = match &probe.checker {
-        Checker::Ssl(_) => Some(around.tls.0.enter().await),
-        _ => None,
-    };
+    let mut place =
+        if matches!(probe.checker, Checker::Ssl(_)) { Some(around.tls.0.enter().await) } else { None };
     let start = clock::now();
     let connected = connect(around, probe, start + probe.timeout, timer).await;
     let stream = match connected {
@@ -245,7 +243,9 @@ impl Run {
         loop {
             match self.stream.poll_read(context, |stream| stream.read(buffer)) {
                 Poll::Ready(Err(Code::INTR)) => {}
-                answer => return answer.map(|read| read.map_err(|code| self.broken(code))),
+                answer @ (Poll::Ready(_) | Poll::Pending) => {
+                    return answer.map(|read| read.map_err(|code| self.broken(code)));
+                }
             }
         }
     }

@@ -74,7 +74,7 @@ fn summary(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
     let probes = Count(config.probes.len(), "probe");
     line(out, format_args!("{probes}, {busy} of {slots} slots busy; {done} checks done, {failed} failed"))?;
     #[cfg(feature = "tls")]
-    if config.probes.iter().any(|probe| is_secure(probe)) {
+    if config.probes.iter().any(is_secure) {
         line(out, format_args!("SSL_GET: {}", Verified(view)))?;
     }
     Ok(())

@@ -150,9 +150,9 @@ fn a_ca_makes_issuer_name_and_dates_count_and_a_reload_reads_it_again() {
     assert!(configuration(&site.director, &site.scratch).exists());
 }
 
-/// Reads what there is of the client's greeting.
+/// Reads the client's greeting, all of it: what is left unread turns a close into a reset.
 fn greeted(mut stream: &TcpStream) {
-    let mut bytes = [0; 64];
+    let mut bytes = [0; 4_096];
     let _ = stream.read(&mut bytes);
 }
 
