@@ -49,7 +49,7 @@ fn a_file_that_is_of_no_use_is_an_error_at_its_line_which_is_left_out() {
     let damaged = CA.replace('M', "!");
     let huge = " ".repeat(MAX_TLS_FILE + 1);
     for (lines, file, answer, message) in [
-        ("ca x", "x", Err(2), "t:2:5: error E0321: x: no such file or directory"),
+        ("ca x", "x", Err(2), "t:2:4: error[E0321]: x: no such file or entry"),
         ("ca x", "x", Err(13), "x: permission denied"),
         ("ca x", "x", Ok(""), "x: no certificate in PEM is in it"),
         ("ca x", "x", Ok(KEY), "x: no certificate in PEM is in it"),
