@@ -89,6 +89,22 @@ pub const MAX_EVIDENCE: usize = 48;
 pub const MAX_EVIDENCES: usize = 64;
 /// Bytes of an HTTP reply's body that a probe reads; the status judges what is longer.
 pub const MAX_HTTP_BODY: usize = 8 << 20;
+/// Bytes of a file of certificates: a distribution's bundle of 150 has 230,000.
+pub const MAX_TLS_FILE: usize = 1 << 20;
+/// TLS handshakes at the same time; further ones wait in order, before they connect. One that is stalled holds its place
+/// until its deadline.
+pub const MAX_TLS_HANDSHAKES: usize = 16;
+/// TLS sessions at the same time, those in their handshake included: 3 MiB of memory if all servers do their worst
+/// ([`MAX_TLS_SESSION_BYTES`]).
+pub const MAX_TLS_SESSIONS: usize = 32;
+/// Bytes of a server's handshake before it counts as broken; a chain of four certificates has 6,000.
+pub const MAX_TLS_HANDSHAKE: usize = 32 << 10;
+/// Bytes that a session takes at most, with the longest chain of certificates and records of 16 KiB of the reply in it.
+/// Measured by a test.
+pub const MAX_TLS_SESSION_BYTES: usize = 96 << 10;
+/// Seconds since 1970 of the year in which this was written: a clock before it was never set, and says nothing about
+/// whether a certificate is over.
+pub const CLOCK_SET_FROM: u64 = 1_767_225_600;
 /// Bytes of log text kept in memory for the console.
 pub const MAX_LOG_BYTES: usize = 64 << 10;
 /// Addresses of ours that others speak for, with name and count; more are counted. An alarm line each.

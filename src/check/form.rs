@@ -6,6 +6,7 @@
 
 use core::net::SocketAddr;
 
+use super::http_get::Url;
 use super::keywords::Draft;
 use super::registry::{Checker, Dialogue};
 use super::{Evidence, Failure, Progress, Verdict};
@@ -86,6 +87,11 @@ pub trait Check {
     /// Its own keywords with their values, as they would be written; those of urls and what all checks have aside.
     fn lines(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// The urls it asks for; those of its dialogues in order.
+    fn urls(&self) -> &[Url] {
+        &[]
     }
 
     /// Dialogues that make one full pass.

@@ -32,12 +32,9 @@ pub static FORM: Form = Form {
     recheck: Recheck::Longer,
     success: ("Remote Web server ", " succeed on service."),
     table: &HTTP_GET,
-    new: || {
-        let protocol = Version::V10;
-        Checker::Http(HttpGet { urls: Rc::new([]), recovery: Recovery::FullPass, protocol })
-    },
+    new: || Checker::Http(nothing()),
     complete: has_url,
-    build,
+    build: |draft, host| Checker::Http(of(draft, host)),
 };
 
 /// Parameters of an `HTTP_GET`; probes with equal parameters share one copy.
@@ -49,6 +46,17 @@ pub struct HttpGet {
     pub recovery: Recovery,
     /// How the request is written.
     pub protocol: Version,
+}
+
+/// The port that goes without saying in a Host header (RFC 9110 section 7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port(u16);
+
+impl Port {
+    /// Of `http`.
+    pub const HTTP: Self = Self(80);
+    /// Of `https`.
+    pub const HTTPS: Self = Self(443);
 }
 
 /// `http_protocol`.
@@ -95,7 +103,13 @@ impl Url {
 
 /// Writes the request as keepalived sends it: the server closes after its reply. The length, or `None` if it does not
 /// fit.
-pub fn request(url: &Url, protocol: Version, target: SocketAddr, out: &mut [u8]) -> Option<usize> {
+pub fn request(
+    url: &Url,
+    protocol: Version,
+    target: SocketAddr,
+    usual: Port,
+    out: &mut [u8],
+) -> Option<usize> {
     let mut out = Output::new(out);
     let (minor, close) = match protocol {
         Version::V10 => ("0", ""),
@@ -109,13 +123,19 @@ pub fn request(url: &Url, protocol: Version, target: SocketAddr, out: &mut [u8])
         (None, IpAddr::V6(address)) => write!(out, "[{address}]"),
     }
     .ok()?;
-    if url.host.is_none() && target.port() != 80 {
+    if url.host.is_none() && target.port() != usual.0 {
         write!(out, ":{}", target.port()).ok()?;
     }
     out.put(b"\r\n\r\n").finish()
 }
 
-fn build(draft: &Draft, host: Option<&str>) -> Checker {
+/// The parameters of an empty block.
+pub(super) fn nothing() -> HttpGet {
+    HttpGet { urls: Rc::new([]), recovery: Recovery::FullPass, protocol: Version::V10 }
+}
+
+/// The parameters of a block; the text is `virtualhost` of the real server or the service.
+pub(super) fn of(draft: &Draft, host: Option<&str>) -> HttpGet {
     let host = draft.host.as_deref().or(host);
     let urls = draft.urls.iter().map(|url| Url {
         path: url.path.clone().unwrap_or_else(|| "/".into()),
@@ -124,7 +144,25 @@ fn build(draft: &Draft, host: Option<&str>) -> Checker {
         digest: url.digest,
         regex: url.body.clone(),
     });
-    Checker::Http(HttpGet { urls: urls.collect(), recovery: draft.recovery, protocol: draft.protocol })
+    HttpGet { urls: urls.collect(), recovery: draft.recovery, protocol: draft.protocol }
+}
+
+impl HttpGet {
+    /// Starts dialogue `step` with a server whose usual port is `usual`.
+    pub(super) fn ask(&self, step: usize, usual: Port) -> Asking {
+        let step = step.checked_rem(self.urls.len()).unwrap_or(0);
+        let step = u16::try_from(step).unwrap_or(0);
+        let looks = self.urls.get(usize::from(step)).is_some_and(|url| url.regex.is_some());
+        Asking {
+            urls: Rc::clone(&self.urls),
+            step,
+            protocol: self.protocol,
+            usual,
+            reply: Reply::new(),
+            body: Md5::new(),
+            looking: looks.then(Box::default),
+        }
+    }
 }
 
 impl Check for HttpGet {
@@ -143,17 +181,7 @@ impl Check for HttpGet {
     }
 
     fn begin(&self, step: usize, _: u32) -> Dialogue {
-        let step = step.checked_rem(self.urls.len()).unwrap_or(0);
-        let step = u16::try_from(step).unwrap_or(0);
-        let looks = self.urls.get(usize::from(step)).is_some_and(|url| url.regex.is_some());
-        Dialogue::Http(Asking {
-            urls: Rc::clone(&self.urls),
-            step,
-            protocol: self.protocol,
-            reply: Reply::new(),
-            body: Md5::new(),
-            looking: looks.then(Box::default),
-        })
+        Dialogue::Http(self.ask(step, Port::HTTP))
     }
 
     fn steps(&self) -> usize {
@@ -167,6 +195,10 @@ impl Check for HttpGet {
             Recovery::Fast => 1,
         }
     }
+
+    fn urls(&self) -> &[Url] {
+        &self.urls
+    }
 }
 
 /// One request and its reply.
@@ -179,6 +211,7 @@ pub struct Asking {
     reply: Reply,
     step: u16,
     protocol: Version,
+    usual: Port,
 }
 
 impl Asking {
@@ -211,7 +244,7 @@ impl Asking {
 
 impl Talk for Asking {
     fn request(&self, target: SocketAddr, out: &mut [u8]) -> Option<usize> {
-        request(self.url()?, self.protocol, target, out)
+        request(self.url()?, self.protocol, target, self.usual, out)
     }
 
     fn feed(&mut self, _: SocketAddr, bytes: &[u8]) -> Progress {

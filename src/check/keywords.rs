@@ -85,6 +85,10 @@ pub struct Draft {
     pub protocol: Version,
     /// `url` blocks with a valid path.
     pub urls: Vec<UrlDraft>,
+    /// `enable_sni`
+    pub sni: bool,
+    /// `sni_name`
+    pub sni_name: Option<Box<str>>,
 }
 
 /// A `url` block as written.
@@ -139,15 +143,18 @@ pub const fn checkers<B: Checked>() -> [Keyword<B>; FORMS.len()] {
     rows
 }
 
+const NONE: usize = if cfg!(feature = "tls") { 3 } else { 4 };
+
 /// The checkers that there are not.
-pub const fn refused<B>() -> [Keyword<B>; 4] {
+pub const fn refused<B>() -> [Keyword<B>; NONE] {
     const fn refused<B>(text: &'static str, instead: &'static str) -> Keyword<B> {
         Keyword { text, kind: Kind::Unsupported(instead) }
     }
     [
+        #[cfg(not(feature = "tls"))]
         refused(
             "SSL_GET|none|HTTP_GET over TLS",
-            "the real server is not checked by it; TCP_CHECK sees whether it accepts",
+            "this lvsbox was built without the feature `tls`; TCP_CHECK sees whether the server accepts",
         ),
         refused(
             "MISC_CHECK|none|up if a script succeeds",
@@ -266,9 +273,32 @@ const HTTP: &[Keyword<Draft>] = &[
         text: "http_protocol|1.0|version of HTTP; 1.0C has Connection: close",
         kind: Kind::Words { expected: "1.0, 1.0C or 1.1", set: protocol },
     },
+];
+
+const PLAIN: &[Keyword<Draft>] = &[
     ignored("enable_sni|off|send the host name with TLS", 0, TLS_ONLY),
     ignored("sni_name|virtualhost|host name sent with TLS", 1, TLS_ONLY),
     ignored("tls_compliant|off|a TLS connection must end properly", 0, TLS_ONLY),
+];
+
+#[cfg(feature = "tls")]
+const SECURE: &[Keyword<Draft>] = &[
+    Keyword {
+        text: "enable_sni|off|send the host name with TLS",
+        kind: Kind::Bool(|b, given| b.sni = given.value),
+    },
+    Keyword {
+        text: "sni_name|virtualhost|host name sent with TLS",
+        kind: Kind::Words {
+            expected: "a host name",
+            set: |b, line| b.sni_name = host(line).or(b.sni_name.take()),
+        },
+    },
+    ignored(
+        "tls_compliant|off|a TLS connection must end properly",
+        0,
+        "a reply that is complete counts, however its connection ends",
+    ),
 ];
 
 const URL_ROWS: &[Keyword<UrlDraft>] = &[
@@ -291,7 +321,10 @@ const URL_ROWS: &[Keyword<UrlDraft>] = &[
 ];
 
 /// `HTTP_GET { … }`
-pub static HTTP_GET: Table<Draft> = Table { name: "HTTP_GET", rows: &[PACES, COMMON, HTTP] };
+pub static HTTP_GET: Table<Draft> = Table { name: "HTTP_GET", rows: &[PACES, COMMON, HTTP, PLAIN] };
+/// `SSL_GET { … }`
+#[cfg(feature = "tls")]
+pub static SSL_GET: Table<Draft> = Table { name: "SSL_GET", rows: &[PACES, COMMON, HTTP, SECURE] };
 /// `url { … }`
 pub static URL: Table<UrlDraft> = Table { name: "url", rows: &[URL_ROWS, regex::ROWS] };
 
@@ -338,6 +371,8 @@ pub(super) fn draft(checker: Checker, at: Position) -> Draft {
         recovery: Recovery::FullPass,
         protocol: Version::V10,
         urls: Vec::new(),
+        sni: false,
+        sni_name: None,
     }
 }
 

@@ -17,8 +17,12 @@ pub mod ping_check;
 mod registry;
 pub mod send_expect;
 pub mod smtp_check;
+#[cfg(feature = "tls")]
+pub mod ssl_get;
 pub mod tcp_check;
 pub mod text;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod udp_check;
 
 use core::fmt;
@@ -39,6 +43,11 @@ impl Checker {
     /// Its own keywords with their values, as they would be written.
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         self.get().lines()
+    }
+
+    /// The urls that it asks for.
+    pub fn urls(&self) -> &[http_get::Url] {
+        self.get().urls()
     }
 
     /// The name in logs and on screen.
@@ -127,6 +136,9 @@ pub enum Failure {
     Unmatched,
     /// The body matches a pattern that it must not match.
     Matched,
+    /// There is no TLS connection with the server.
+    #[cfg(feature = "tls")]
+    Tls(tls::TlsFault),
 }
 
 /// What a dialogue wants next.
@@ -158,6 +170,8 @@ impl fmt::Display for Failure {
             Self::Mismatch => f.write_str("the reply is not the expected one"),
             Self::Unmatched => f.write_str("the body does not match the regex"),
             Self::Matched => f.write_str("the body matches the regex"),
+            #[cfg(feature = "tls")]
+            Self::Tls(fault) => fault.fmt(f),
         }
     }
 }

@@ -2,29 +2,31 @@
 //! them than [`Check`] and [`Talk`].
 
 use super::form::{Check, Form, Talk};
+#[cfg(feature = "tls")]
+use super::ssl_get;
 use super::{dns_check, http_get, ping_check, send_expect, smtp_check, tcp_check, udp_check};
 
 macro_rules! registry {
-    ($($(#[$doc:meta])* $name:ident: $file:ident::$check:ident, $talk:path;)*) => {
+    ($($(#[doc = $doc:literal])* $(#[cfg($gate:meta)])? $name:ident: $file:ident::$check:ident, $talk:path;)*) => {
         /// What is checked, with the checker's own parameters.
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Checker {
-            $($(#[$doc])* $name($file::$check),)*
+            $($(#[doc = $doc])* $(#[cfg($gate)])? $name($file::$check),)*
         }
 
         /// One run of a checker.
         #[derive(Debug, Clone)]
         pub enum Dialogue {
-            $($(#[$doc])* $name($talk),)*
+            $($(#[doc = $doc])* $(#[cfg($gate)])? $name($talk),)*
         }
 
         /// The facts of all checkers.
-        pub const FORMS: &[&Form] = &[$(&$file::FORM),*];
+        pub const FORMS: &[&Form] = &[$($(#[cfg($gate)])? &$file::FORM),*];
 
         impl Checker {
             pub(super) fn get(&self) -> &dyn Check {
                 match self {
-                    $(Self::$name(check) => check,)*
+                    $($(#[cfg($gate)])? Self::$name(check) => check,)*
                 }
             }
 
@@ -38,7 +40,7 @@ macro_rules! registry {
             /// What every run can do.
             pub fn talk(&mut self) -> &mut dyn Talk {
                 match self {
-                    $(Self::$name(talk) => talk,)*
+                    $($(#[cfg($gate)])? Self::$name(talk) => talk,)*
                 }
             }
         }
@@ -60,6 +62,9 @@ registry! {
     Ping: ping_check::PingCheck, ping_check::Echoing;
     /// `SEND_EXPECT`: the reply has the expected text in it.
     SendExpect: send_expect::SendExpect, send_expect::Waiting;
+    /// `SSL_GET`: every url answers as expected, over TLS.
+    #[cfg(feature = "tls")]
+    Ssl: ssl_get::SslGet, http_get::Asking;
 }
 
 #[cfg(test)]

@@ -71,6 +71,18 @@ pub struct Asked {
     pub target: SocketAddr,
     /// What it is asked for.
     pub url: Url,
+    /// How.
+    pub scheme: Scheme,
+}
+
+/// How a server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// As an HTTP_GET does.
+    Http,
+    /// As an SSL_GET does that verifies nothing.
+    #[cfg(feature = "tls")]
+    Https,
 }
 
 /// Arguments of `run`.
@@ -114,8 +126,9 @@ pub const COMMANDS: [(&str, &str); 11] = [
     ("ctl [--control NAME] WORDS...", "hand a command to the running daemon"),
     ("console [--control NAME]", "type commands to the running daemon, with history and completion"),
     (
-        "digest ADDRESS:PORT PATH [--virtualhost NAME]",
-        "say the MD5 of what a web server answers, for `digest` of an HTTP_GET",
+        "digest [https://]ADDRESS:PORT PATH [--virtualhost NAME]",
+        "say the MD5 of what a web server answers, for `digest` of an HTTP_GET\n\
+         or SSL_GET, whose certificate is not verified; PATH may stand behind PORT",
     ),
     ("version", "say the version"),
     ("help", "say this"),
@@ -231,13 +244,32 @@ fn parse_digest(parser: &mut Parser) -> Result<Command, Error> {
         }
     }
     let mut words = words.into_iter();
-    let target = words.next().ok_or(Error::Missing("ADDRESS:PORT"))?;
-    let path = graphic(words.next().ok_or(Error::Missing("PATH"))?)?;
+    let asked = words.next().ok_or(Error::Missing("ADDRESS:PORT"))?;
+    let (scheme, target) = scheme(&asked)?;
+    // Where there is a path, it begins with the first slash; none stands in an address.
+    let (target, path) = match target.find('/').and_then(|at| target.split_at_checked(at)) {
+        Some((target, path)) => (target, Some(path.to_owned())),
+        None => (target, words.next()),
+    };
+    if let Some(word) = words.next() {
+        return Err(Arg::Value(word.into()).unexpected().into());
+    }
+    let path = graphic(path.ok_or(Error::Missing("PATH"))?)?;
     let target = target
         .parse()
         .map_err(|_| Error::Unexpected(format!("{target:?} is no address and port such as 192.0.2.1:80")))?;
     let url = Url { path, host, statuses: Box::default(), digest: None, regex: None };
-    Ok(Command::Digest(Asked { target, url }))
+    Ok(Command::Digest(Asked { target, url, scheme }))
+}
+
+fn scheme(asked: &str) -> Result<(Scheme, &str), Error> {
+    if let Some(rest) = asked.strip_prefix("https://") {
+        #[cfg(feature = "tls")]
+        return Ok((Scheme::Https, rest));
+        #[cfg(not(feature = "tls"))]
+        return Err(Error::Unexpected(format!("{rest}: this lvsbox was built without the feature `tls`")));
+    }
+    Ok((Scheme::Http, asked.strip_prefix("http://").unwrap_or(asked)))
 }
 
 /// What may stand in a request line or a header.
@@ -407,7 +439,8 @@ mod tests {
             digest: None,
             regex: None,
         };
-        let expected = Command::Digest(Asked { target: "[::1]:80".parse().unwrap(), url });
+        let expected =
+            Command::Digest(Asked { target: "[::1]:80".parse().unwrap(), url, scheme: Scheme::Http });
         assert_eq!(parsed("digest [::1]:80 /a --virtualhost x"), Ok(expected));
         assert_eq!(parsed("digest 10.0.0.1:80"), Err(Error::Missing("PATH")));
         for line in ["digest 10.0.0.1 /", "digest 10.0.0.1:80 / /", "digest web:80 /"] {

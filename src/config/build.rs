@@ -120,6 +120,8 @@ pub(super) struct Tables {
     pub(super) firewall_count: Count,
     link_count: Count,
     probe_count: Count,
+    #[cfg(feature = "tls")]
+    pub(super) tls: super::tls::Tls,
     links: Vec<LinkName>,
     link_ids: HashMap<LinkName, LinkId>,
     /// By the hash of the probe; what is found is compared before it is used.
@@ -170,6 +172,8 @@ impl Default for Tables {
             firewall_count: Count::new("rules of the firewall", limits::MAX_FIREWALL_RULES),
             link_count: Count::new("interfaces", limits::MAX_LINKS),
             probe_count: Count::new("distinct checks", limits::MAX_PROBES),
+            #[cfg(feature = "tls")]
+            tls: super::tls::Tls::default(),
             links: Vec::new(),
             link_ids: HashMap::new(),
             probe_ids: HashMap::new(),
@@ -326,6 +330,8 @@ impl Tables {
             firewall: self.firewall.into(),
             role: self.role,
             tunnel: self.tunnel,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
         }
     }
 }

@@ -100,6 +100,9 @@ mod phase {
     pub(super) const ROLE: u8 = 27;
     /// `sub` counts rules.
     pub(super) const FIREWALL: u8 = 28;
+    /// `sub` is 0 for what is trusted, 1 for who we are.
+    #[cfg(feature = "tls")]
+    pub(super) const SSL: u8 = 29;
     /// `row` counts all destinations.
     pub(super) const SERVER: u8 = 20;
     /// `sub` counts the server's probes, `leaf` the urls of one.
@@ -116,6 +119,8 @@ pub fn row(config: &Config, style: Style, place: Place, out: &mut dyn fmt::Write
     let mut page = Page { out, style };
     match place.phase {
         phase::HEAD => machine::head(config, &mut page),
+        #[cfg(feature = "tls")]
+        phase::SSL => machine::ssl(config, place, &mut page),
         phase::APPLIANCE..=phase::INTERFACE_ADDRESS | phase::FIREWALL => {
             machine::row(config, place, &mut page)
         }

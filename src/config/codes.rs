@@ -70,6 +70,9 @@ pub const LOOP: Code = Code(314);
 pub const SORRY: Code = Code(315);
 /// `via_vip` where there is no way through the virtual address.
 pub const VIA: Code = Code(318);
+/// A file of certificates or keys that is of no use.
+#[cfg(feature = "tls")]
+pub const TLS_FILE: Code = Code(321);
 /// More objects than fit.
 pub const LIMIT: Code = Code(401);
 /// A second block of the same interface, or a VLAN on itself.

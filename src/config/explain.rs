@@ -82,6 +82,7 @@ pub const CODES: &[(u16, &str)] = &[
     (314, "a director that may balance to itself in a circle"),
     (315, "an option of a sorry server stands before it"),
     (318, "via_vip where there is no way through the virtual address"),
+    (321, "a file of the `SSL` block that is of no use; its line is left out"),
     (401, "more than this box can hold"),
     (501, "a second block of an interface, or a VLAN on itself"),
     (502, "no kernel setting can have this name"),

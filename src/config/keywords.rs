@@ -40,6 +40,8 @@ pub(super) struct RootDraft {
     pub(super) interfaces: Vec<Interface>,
     pub(super) garp_groups: Vec<GarpGroupDraft>,
     pub(super) delays: Vec<DelayDraft>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: super::tls::TlsDraft,
 }
 
 pub(super) static ROOT: Table<RootDraft> = Table { name: "the top level", rows: &[ROWS] };
@@ -111,9 +113,14 @@ const ROWS: &[Keyword<RootDraft>] = &[
     old("vrrp_track_file", "track_file"),
     unsupported("bfd_instance|none|a BFD session", TRACK),
     list("interface_up_down_delays|none|how long a change of an interface must last", link_rules::delay),
+    #[cfg(feature = "tls")]
+    block("SSL|none|keys and certificates of checks over TLS", |b, cx, node| {
+        super::tls::read(cx, node, &mut b.tls)
+    }),
+    #[cfg(not(feature = "tls"))]
     unsupported(
         "SSL|none|keys and certificates of checks over TLS",
-        "checks over TLS are not supported; use TCP_CHECK or HTTP_GET",
+        "this lvsbox was built without the feature `tls`; use TCP_CHECK or HTTP_GET",
     ),
     block("virtual_server_group|none|addresses and marks that are one service", |b, cx, node| {
         b.service_groups.read(cx, node)
@@ -133,7 +140,7 @@ const ROWS: &[Keyword<RootDraft>] = &[
 ];
 
 /// Tables of all blocks that are read.
-static TABLES: [&(dyn Rows + Sync); 17] = [
+static TABLES: &[&(dyn Rows + Sync)] = &[
     &ROOT,
     &GLOBAL,
     &INSTANCE,
@@ -151,6 +158,8 @@ static TABLES: [&(dyn Rows + Sync); 17] = [
     &own::ROLE,
     &own::PING,
     &own::SERIAL,
+    #[cfg(feature = "tls")]
+    &super::tls::SSL,
 ];
 
 /// The rows of all tables, see [`rows`]. One type for all: a chain of one iterator per table was 80 KB of code.

@@ -50,6 +50,8 @@ enum Stage {
     Read(Box<Reader>),
     Blocks(Walk),
     Service(Box<ServiceBuild>, Walk),
+    /// What the texts of other files mean; they are wanted meanwhile.
+    Files,
     Instances(std::vec::IntoIter<super::instance::InstanceDraft>),
     /// Tables get the size that they will keep, one after the other.
     Sealing(u8),
@@ -105,6 +107,7 @@ impl Loader {
             Stage::Read(reader) => Stage::Read(Box::new(reader.on(facts))),
             other @ (Stage::Blocks(_)
             | Stage::Service(..)
+            | Stage::Files
             | Stage::Instances(_)
             | Stage::Sealing(_)
             | Stage::Done { .. }) => other,
@@ -116,6 +119,7 @@ impl Loader {
     pub fn want(&self) -> Option<Want<'_>> {
         match &self.stage {
             Stage::Read(reader) => reader.want(),
+            Stage::Files => self.file(),
             Stage::Blocks(_)
             | Stage::Service(..)
             | Stage::Instances(_)
@@ -133,8 +137,17 @@ impl Loader {
 
     /// The answer to [`Want::Text`]: the text of the file, or an error number of errno.h.
     pub fn give_text(&mut self, text: Result<String, u16>) {
-        if let Stage::Read(reader) = &mut self.stage {
-            reader.give_text(text, &mut self.diagnostics);
+        match &mut self.stage {
+            Stage::Read(reader) => reader.give_text(text, &mut self.diagnostics),
+            #[cfg(feature = "tls")]
+            Stage::Files => self.root.tls.give(text),
+            #[cfg(not(feature = "tls"))]
+            Stage::Files => {}
+            Stage::Blocks(_)
+            | Stage::Service(..)
+            | Stage::Instances(_)
+            | Stage::Sealing(_)
+            | Stage::Done { .. } => {}
         }
     }
 
@@ -155,6 +168,16 @@ impl Loader {
                 } else {
                     Stage::Service(service, walk)
                 }
+            }
+            Stage::Files => {
+                #[cfg(feature = "tls")]
+                {
+                    let mut cx = context(&self.tree, &mut self.diagnostics);
+                    self.tables.tls = core::mem::take(&mut self.root.tls).finish(&mut cx);
+                }
+                let drafts = core::mem::take(&mut self.root.instances);
+                sync_daemon::prepare(&mut self.root, &drafts);
+                Stage::Instances(drafts.into_iter())
             }
             Stage::Instances(mut drafts) => {
                 let mut cx = context(&self.tree, &mut self.diagnostics);
@@ -221,9 +244,7 @@ impl Loader {
                 }
                 group::prepare(&mut self.root.groups, &mut cx);
                 track::prepare(&self.root.appliance, &mut self.tables, &mut cx);
-                let drafts = core::mem::take(&mut self.root.instances);
-                sync_daemon::prepare(&mut self.root, &drafts);
-                return Stage::Instances(drafts.into_iter());
+                return Stage::Files;
             }
             // Far more than fit: they are counted, and what they say is not kept.
             while self.root.instances.len() > 4 * MAX_INSTANCES
@@ -240,6 +261,14 @@ impl Loader {
             }
         }
         Stage::Blocks(walk)
+    }
+
+    /// The next file that a keyword names and is not a text of configuration.
+    fn file(&self) -> Option<Want<'_>> {
+        #[cfg(feature = "tls")]
+        return self.root.tls.want().map(Want::Text);
+        #[cfg(not(feature = "tls"))]
+        None
     }
 
     fn start_service(&mut self, node: NodeId, walk: Walk) -> Stage {

@@ -41,6 +41,8 @@ mod service_lints;
 mod service_spec;
 mod static_build;
 mod sync_daemon;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod track;
 pub mod via;
 

@@ -86,6 +86,9 @@ pub struct Config {
     pub role: Option<u32>,
     /// `tunnel` in it: packets may come through IP-in-IP tunnels.
     pub tunnel: bool,
+    /// `SSL`.
+    #[cfg(feature = "tls")]
+    pub tls: super::tls::Tls,
 }
 
 /// `appliance`: the box itself.

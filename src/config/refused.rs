@@ -51,6 +51,7 @@ pub(super) const BLOCKS: &[(&str, &str)] = &[
          vrrp|on|virtual routers use it\n\
          checker|on|checks use it",
     ),
+    #[cfg(not(feature = "tls"))]
     (
         "SSL",
         "password|none|of the key\n\

@@ -340,6 +340,8 @@ impl Bench {
             argument: "",
             diagnostics: Diagnostics { errors: 0, warnings: 1 },
             reload: Some(Reload { at: self.now, outcome: Outcome::InForce }),
+            #[cfg(feature = "tls")]
+            clock_set: true,
         }
     }
 

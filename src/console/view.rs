@@ -32,6 +32,9 @@ pub struct View<'a> {
     pub argument: &'a str,
     /// The last reload; `None` if there was none.
     pub reload: Option<Reload>,
+    /// The wall clock was set: it says something about whether a certificate is over.
+    #[cfg(feature = "tls")]
+    pub clock_set: bool,
 }
 
 /// Who we are.

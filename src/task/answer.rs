@@ -433,6 +433,8 @@ fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool 
         boot: &boot,
         diagnostics: found(shell.found.get()),
         reload: outcome.at.map(|at| view::Reload { at, outcome: told }),
+        #[cfg(feature = "tls")]
+        clock_set: super::tls::is_clock_set(),
     };
     answer.next(&view, piece)
 }

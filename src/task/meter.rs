@@ -24,13 +24,18 @@ pub enum Work {
     Reload,
     /// Log lines.
     Log,
+    /// Steps of TLS handshakes.
+    #[cfg(feature = "tls")]
+    Tls,
     /// None of ours: the kernel woke us late.
     Idle,
 }
 
+const KINDS: usize = if cfg!(feature = "tls") { 9 } else { 8 };
+
 impl Work {
     /// Every kind, in the order of the screen.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; KINDS] = [
         Self::Adverts,
         Self::Route,
         Self::Ipvs,
@@ -38,6 +43,8 @@ impl Work {
         Self::Control,
         Self::Reload,
         Self::Log,
+        #[cfg(feature = "tls")]
+        Self::Tls,
         Self::Idle,
     ];
 
@@ -51,6 +58,8 @@ impl Work {
             Self::Control => "control",
             Self::Reload => "reload",
             Self::Log => "log",
+            #[cfg(feature = "tls")]
+            Self::Tls => "tls",
             Self::Idle => "idle",
         }
     }

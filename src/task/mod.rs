@@ -37,5 +37,7 @@ pub mod shell;
 mod signals;
 mod slots;
 mod snapshot;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod via;
 mod watch;

@@ -14,8 +14,14 @@ use rustix::io::Errno as Code;
 
 use super::meter::{Meter, Work};
 use super::reactor::{Reactor, Source, Timer};
+#[cfg(feature = "tls")]
+use super::tls;
+#[cfg(feature = "tls")]
+use crate::check::Checker;
 use crate::check::{Dialogue, Evidence, Failure, Progress, Transport, Verdict};
 use crate::config::model::Probe;
+#[cfg(feature = "tls")]
+use crate::config::tls::Contents;
 use crate::kernel::clock;
 use crate::kernel::error::number;
 use crate::kernel::probe::{Connecting, Kind, Origin, ProbeSocket};
@@ -33,6 +39,9 @@ pub(super) struct Surroundings<'a> {
     pub(super) buffer: &'a RefCell<Box<[u8]>>,
     /// Where it is to come from.
     pub(super) source: Option<SocketAddr>,
+    /// Places and turns of TLS, and the files of the configuration in force.
+    #[cfg(feature = "tls")]
+    pub(super) tls: (&'a tls::Office, &'a Rc<Contents>),
 }
 
 /// Runs dialogue `step` of `probe`, with what shows a failure left in `evidence`. `timer` is the caller's and is set
@@ -44,23 +53,43 @@ pub(super) async fn check(
     timer: &Timer,
     evidence: &Cell<Evidence>,
 ) -> Verdict {
+    // Nothing is asked of the server before there is a place: waiting for one is not its fault.
+    #[cfg(feature = "tls")]
+    let mut place =
+        if matches!(probe.checker, Checker::Ssl(_)) { Some(around.tls.0.enter().await) } else { None };
     let start = clock::now();
     let connected = connect(around, probe, start + probe.timeout, timer).await;
     let stream = match connected {
         Ok(stream) => stream,
         Err(verdict) => return verdict,
     };
+    let deadline = start + probe.checker.deadline(probe.timeout);
+    #[cfg(feature = "tls")]
+    let session = match (&probe.checker, &mut place) {
+        (Checker::Ssl(checker), Some(place)) => {
+            let line = Line { stream: &stream, target: probe.target, timer, deadline };
+            match secure::shake(around, checker, usize::from(step), line).await {
+                Ok(session) => {
+                    place.shaken();
+                    Some(session)
+                }
+                Err(verdict) => return verdict,
+            }
+        }
+        _ => None,
+    };
     let transport = probe.checker.form().transport;
     let mut run = Run {
         dialogue: probe.checker.begin(usize::from(step), nonce(start)),
         target: probe.target,
         stream,
+        #[cfg(feature = "tls")]
+        session,
         sent: 0,
         asking: false,
         said: Evidence::default(),
         framed: !matches!(transport, Transport::Stream { .. }),
     };
-    let deadline = start + probe.checker.deadline(probe.timeout);
     let verdict = match run.dialogue.talk().start() {
         Progress::Done(verdict) => verdict,
         progress @ (Progress::Send | Progress::NeedMore) => {
@@ -167,9 +196,22 @@ fn or_deadline<T>(
     }
 }
 
+/// A connection in its handshake.
+#[cfg(feature = "tls")]
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    stream: &'a Source<ProbeSocket>,
+    target: SocketAddr,
+    timer: &'a Timer,
+    deadline: Instant,
+}
+
 /// A connection and what is said on it.
 struct Run {
     stream: Source<ProbeSocket>,
+    /// What is said on it is said within.
+    #[cfg(feature = "tls")]
+    session: Option<tls::Session>,
     dialogue: Dialogue,
     target: SocketAddr,
     /// Bytes of the request that the kernel has taken.
@@ -200,10 +242,9 @@ impl Run {
             }
             let most = buffer.len().min(hunger);
             let room = buffer.get_mut(..most).unwrap_or_default();
-            match self.stream.poll_read(context, |stream| stream.read(room)) {
+            match self.poll_read(room, context) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(Code::INTR)) => {}
-                Poll::Ready(Err(code)) => return Poll::Ready(self.broken(code)),
+                Poll::Ready(Err(verdict)) => return Poll::Ready(verdict),
                 Poll::Ready(Ok(0)) if !self.framed => return Poll::Ready(self.dialogue.talk().end()),
                 Poll::Ready(Ok(length)) => {
                     let bytes = buffer.get(..length).unwrap_or(&[]);
@@ -221,11 +262,32 @@ impl Run {
         Poll::Pending
     }
 
+    fn poll_read(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Result<usize, Verdict>> {
+        #[cfg(feature = "tls")]
+        if let Some(session) = &mut self.session {
+            return secure::poll_read(session, &self.stream, buffer, context);
+        }
+        loop {
+            match self.stream.poll_read(context, |stream| stream.read(buffer)) {
+                Poll::Ready(Err(Code::INTR)) => {}
+                answer @ (Poll::Ready(_) | Poll::Pending) => {
+                    return answer.map(|read| read.map_err(|code| self.broken(code)));
+                }
+            }
+        }
+    }
+
     /// The request is written anew each time, because nobody keeps it; it is short, so once is the rule.
     fn poll_ask(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Result<(), Verdict>> {
         let Some(length) = self.dialogue.talk().request(self.target, buffer) else {
             return Poll::Ready(Err(Verdict::Local { errno: number(Code::MSGSIZE) }));
         };
+        #[cfg(feature = "tls")]
+        if let Some(session) = &mut self.session {
+            // Sent with the next read.
+            let said = session.say(buffer.get(..length).unwrap_or_default());
+            return Poll::Ready(said.map_err(secure::verdict));
+        }
         while self.sent < length {
             let rest = buffer.get(self.sent..length).unwrap_or(&[]);
             match self.stream.poll_write(context, |stream| stream.write(rest)) {
@@ -248,5 +310,7 @@ impl Run {
     }
 }
 
+#[cfg(feature = "tls")]
+mod secure;
 #[cfg(test)]
 mod tests;

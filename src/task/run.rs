@@ -156,6 +156,8 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     let start = clock::now();
     shell.meter.woke(start, due);
     let end = start + TURN;
+    #[cfg(feature = "tls")]
+    shell.tls.begin_turn();
     if shell.director.borrow().next_deadline() <= start {
         shell.meter.measure(Work::Adverts, || shell.handle(Event::Tick));
     }
@@ -167,6 +169,10 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     more |= journal::drain(shell);
     birth::watch(shell);
     more |= shell.feed.wake();
+    #[cfg(feature = "tls")]
+    {
+        more |= shell.tls.wants_turn();
+    }
     more || left || shell.touched.get()
 }
 

@@ -118,6 +118,9 @@ pub struct Shell {
     pub(super) milestones: RefCell<Milestones>,
     /// Requests to read the configuration again, and what became of the last one.
     pub(super) desk: Desk,
+    /// TLS of probes.
+    #[cfg(feature = "tls")]
+    pub(super) tls: super::tls::Office,
     /// What terminals follow.
     pub(super) feed: Feed,
     /// What `ping` and `arping` tell.
@@ -199,6 +202,8 @@ impl Shell {
             datagram: RefCell::new(vec![0; RECEIVE_BUFFER].into_boxed_slice()),
             reply: RefCell::new(vec![0; PROBE_BUFFER].into_boxed_slice()),
             desk: Desk::default(),
+            #[cfg(feature = "tls")]
+            tls: super::tls::Office::default(),
             feed: Feed::default(),
             echo: Rc::default(),
             journal: Cell::default(),

@@ -97,8 +97,16 @@ async fn run(shell: Rc<Shell>, id: SlotId, timer: Timer) {
                 continue;
             }
         };
-        let (reactor, meter) = (&shell.reactor, &shell.meter);
-        let around = Surroundings { reactor, meter, buffer: &shell.reply, source };
+        #[cfg(feature = "tls")]
+        let contents = Rc::clone(&shell.director.borrow().config().tls.contents);
+        let around = Surroundings {
+            reactor: &shell.reactor,
+            meter: &shell.meter,
+            buffer: &shell.reply,
+            source,
+            #[cfg(feature = "tls")]
+            tls: (&shell.tls, &contents),
+        };
         // Pinned in place: a combinator would keep a second copy of the dialogue in every slot.
         let evidence = Cell::default();
         let mut check = core::pin::pin!(probe::check(around, &probe, job.step, &timer, &evidence));

@@ -109,7 +109,7 @@ fn measure(program: &Program, load: Load, span: Duration, tell: &mut dyn FnMut(&
     let observer = lan.host("eye", &["10.9.0.9/24"]);
     let scratch = Scratch::new("lateness");
     let wire = Capture::open(&observer, "eth0");
-    let servers = RealServers::serve(&director);
+    let servers = RealServers::serve(&director, &scratch);
     let process = program.start(&director, &instances(), &scratch);
     let file = program.file(&director, &scratch);
     wait_masters(&wire, &process);

@@ -2,7 +2,8 @@
 //! some of which do not, and two configurations of them that a reload changes one into the other.
 //!
 //! Of eight real servers, six accept a connection, one refuses it, and one is an address that nobody has. Between the
-//! two configurations every weight changes, and every fourth service comes or goes.
+//! two configurations every weight changes, and every fourth service comes or goes. In every fourth service one of the
+//! six is asked for a page over TLS.
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
@@ -11,11 +12,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crate::netns::Namespace;
+use crate::process::{Process, output_of};
+use crate::scratch::Scratch;
+use crate::wait::{self, secs};
 
 /// Instances: as many as VRIDs.
 pub const INSTANCES: u8 = 255;
 /// Where a real server accepts.
 const PORT: u16 = 8_080;
+/// Where it speaks TLS.
+const SECURE: u16 = 8_443;
 /// Real servers that answer have addresses of this network, all of which the namespace takes for its own.
 const OWN: &str = "10.128.0.0/10";
 
@@ -64,13 +70,18 @@ impl Load {
                     // Nobody has it: the LAN is asked for its hardware address in vain.
                     6 => (9, u16::try_from(server).unwrap_or_default()),
                     7 => (128 + high, PORT + 1),
+                    5 if service % 4 == 0 => (128 + high, SECURE),
                     _ => (128 + high, PORT),
                 };
                 let (host, middle) = if network == 9 { (10 + service % 240, 0) } else { (server, low) };
+                let (check, url) = match port {
+                    SECURE => ("SSL_GET", "  url {\n   path /\n   status_code 200\n  }\n"),
+                    _ => ("TCP_CHECK", ""),
+                };
                 let _ = writeln!(
                     text,
-                    " real_server 10.{network}.{middle}.{host} {port} {{\n  weight {}\n  TCP_CHECK {{\n   \
-                     connect_timeout 3\n  }}\n }}",
+                    " real_server 10.{network}.{middle}.{host} {port} {{\n  weight {}\n  {check} {{\n   \
+                     connect_timeout 3\n{url}  }}\n }}",
                     1 + turn
                 );
             }
@@ -85,11 +96,12 @@ impl Load {
 pub struct RealServers {
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    _secure: Process,
 }
 
 impl RealServers {
-    /// Makes `namespace` answer for its real servers.
-    pub fn serve(namespace: &Namespace) -> Self {
+    /// Makes `namespace` answer for its real servers. `scratch` is for a key and a certificate.
+    pub fn serve(namespace: &Namespace, scratch: &Scratch) -> Self {
         namespace.ip(&format!("route add local {OWN} dev lo"));
         namespace.sysctl("net.core.somaxconn", "4096");
         let listener = namespace.enter(|| TcpListener::bind(("0.0.0.0", PORT))).expect("listen");
@@ -101,7 +113,7 @@ impl RealServers {
             }
         });
         namespace_knock(namespace);
-        Self { ended, thread: Some(thread) }
+        Self { ended, thread: Some(thread), _secure: secure(namespace, scratch) }
     }
 
     /// Ends the thread, which waits for one more connection.
@@ -110,6 +122,25 @@ impl RealServers {
         namespace_knock(namespace);
         self.thread.take().map(JoinHandle::join);
     }
+}
+
+/// OpenSSL's server, one connection after the other, with a key of 2,048 bits of RSA.
+fn secure(namespace: &Namespace, scratch: &Scratch) -> Process {
+    let (key, certificate) = (scratch.join("key.pem"), scratch.join("certificate.pem"));
+    let mut command = namespace.command("openssl");
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=load", "-keyout"]);
+    output_of({
+        command.arg(&key).arg("-out").arg(&certificate);
+        command
+    });
+    let mut command = namespace.command("openssl");
+    command.args(["s_server", "-accept", &SECURE.to_string(), "-quiet", "-www", "-key"]);
+    command.arg(&key).arg("-cert").arg(&certificate);
+    let server = Process::spawn(command, "s_server", &scratch.join("s_server.log"));
+    wait::until("the server over TLS", secs(10), || {
+        namespace.enter(|| std::net::TcpStream::connect(("10.128.0.1", SECURE)).ok()).map(drop)
+    });
+    server
 }
 
 fn namespace_knock(namespace: &Namespace) {

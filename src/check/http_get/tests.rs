@@ -11,7 +11,7 @@ fn sent(path: &str, host: Option<&str>, target: &str) -> String {
         regex: None,
     };
     let mut out = [0; 512];
-    let length = request(&url, Version::V10, target.parse().unwrap(), &mut out).unwrap();
+    let length = request(&url, Version::V10, target.parse().unwrap(), Port::HTTP, &mut out).unwrap();
     String::from_utf8(out[..length].to_vec()).unwrap()
 }
 
@@ -37,9 +37,9 @@ fn the_host_is_the_configured_one_or_the_target_with_its_port_unless_80() {
 fn a_request_that_does_not_fit_is_none() {
     let url = Url { path: "/".into(), host: None, statuses: Box::default(), digest: None, regex: None };
     let target = "10.0.0.11:80".parse().unwrap();
-    let length = request(&url, Version::V10, target, &mut [0; 128]).unwrap();
-    assert_eq!(request(&url, Version::V10, target, &mut vec![0; length]), Some(length));
-    assert_eq!(request(&url, Version::V10, target, &mut vec![0; length - 1]), None);
+    let length = request(&url, Version::V10, target, Port::HTTP, &mut [0; 128]).unwrap();
+    assert_eq!(request(&url, Version::V10, target, Port::HTTP, &mut vec![0; length]), Some(length));
+    assert_eq!(request(&url, Version::V10, target, Port::HTTP, &mut vec![0; length - 1]), None);
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub(super) fn head(config: &Config, page: &mut Page<'_>) -> Next {
     page.times(1, &[("vrrp_startup_delay", startup, Duration::ZERO)])?;
     page.times(1, &[("vrrp_delay_after_boot", boot, Duration::ZERO)])?;
     page.close(0)?;
+    #[cfg(feature = "tls")]
+    return Ok(Some(Place::at(phase::SSL, 0)));
+    #[cfg(not(feature = "tls"))]
     Ok(Some(Place::at(phase::APPLIANCE, 0)))
 }
 
@@ -55,6 +58,30 @@ fn sync_daemon(config: &Config, daemon: &SyncDaemon, page: &mut Page<'_>) -> fmt
         }
         None => page.line(1, "lvs_sync_daemon", &format_args!("{link} {rest}{length}")),
     }
+}
+
+/// `SSL`, if files of it are in force.
+#[cfg(feature = "tls")]
+pub(super) fn ssl(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
+    let next = Ok(Some(Place::at(phase::APPLIANCE, 0)));
+    let tls = &config.tls;
+    if tls.ca.is_none() && tls.own.is_none() {
+        return next;
+    }
+    if place.sub == 0 {
+        page.gap()?;
+        page.open(0, "SSL", &"")?;
+        if let Some(file) = &tls.ca {
+            page.line(1, "ca", &page.word(file))?;
+        }
+        return Ok(Some(place.next_sub()));
+    }
+    if let Some((certificate, key)) = &tls.own {
+        page.line(1, "certificate", &page.word(certificate))?;
+        page.line(1, "key", &page.word(key))?;
+    }
+    page.close(0)?;
+    next
 }
 
 /// The words behind `lvs_timeouts`.

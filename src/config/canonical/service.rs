@@ -8,7 +8,7 @@ use super::{Next, Place, phase};
 use crate::check::http_get::Url;
 use crate::check::http_get::regex::{Regex, Wish};
 use crate::check::pattern::Window;
-use crate::check::{Checker, text};
+use crate::check::text;
 use crate::config::Config;
 use crate::config::ids::{DestinationId, Id};
 use crate::config::model::{Assumption, Destination, OnFailure, Probe, Service};
@@ -175,7 +175,7 @@ fn check(
     place: Place,
     page: &mut Page<'_>,
 ) -> Result<Place, fmt::Error> {
-    let urls: &[Url] = if let Checker::Http(http) = &probe.checker { &http.urls } else { &[] };
+    let urls = probe.checker.urls();
     if place.leaf == 0 {
         check_head(probe, destination, page)?;
     } else if let Some(one) = urls.get(place.leaf - 1) {

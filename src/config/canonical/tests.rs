@@ -167,6 +167,10 @@ fn every_checker_is_the_same_again() {
         "SEND_EXPECT {\nsend \"PING # {1}\\r\\n\"\nexpect \"+PONG\"\n}",
         "HTTP_GET {\nurl {\npath /\nregex \"^a #{1}!\\\\d\\042$\"\nregex_no_match\n}\n}",
         "HTTP_GET {\nhttp_protocol 1.1\nurl {\npath /\ndigest 9b3a0c85a887a256d6939da88aabd8cd\n}\n}",
+        #[cfg(feature = "tls")]
+        "SSL_GET {\nenable_sni\nvirtualhost a.example\nfast_recovery\nurl {\npath /\n}\n}",
+        #[cfg(feature = "tls")]
+        "SSL_GET {\nsni_name a.example\nurl {\npath /\n}\nurl {\npath /b\nvirtualhost b\n}\n}",
     ];
     for checker in checkers {
         let text = format!(

@@ -110,6 +110,8 @@ fn write_failure(f: &mut fmt::Formatter<'_>, failure: Failure) -> fmt::Result {
         Failure::Mismatch => f.write_str("not as expected"),
         Failure::Unmatched => f.write_str("regex does not match"),
         Failure::Matched => f.write_str("regex_no_match matches"),
+        #[cfg(feature = "tls")]
+        Failure::Tls(fault) => write!(f, "{fault}"),
     }
 }
 

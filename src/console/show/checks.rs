@@ -3,8 +3,12 @@
 use core::fmt::{self, Write};
 
 use super::{line, weights};
+#[cfg(feature = "tls")]
+use crate::check::Checker;
 use crate::check::Verdict;
 use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
+#[cfg(feature = "tls")]
+use crate::config::model::Probe;
 use crate::config::model::{Destination, Service};
 use crate::console::answer::{Next, Place};
 use crate::console::json::{Object, Shown, until};
@@ -74,7 +78,33 @@ fn summary(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
     let (busy, slots) = health.slots();
     let (done, failed) = (health.checks_total(), health.failures_total());
     let probes = Count(config.probes.len(), "probe");
-    line(out, format_args!("{probes}, {busy} of {slots} slots busy; {done} checks done, {failed} failed"))
+    line(out, format_args!("{probes}, {busy} of {slots} slots busy; {done} checks done, {failed} failed"))?;
+    #[cfg(feature = "tls")]
+    if config.probes.iter().any(is_secure) {
+        line(out, format_args!("SSL_GET: {}", Verified(view)))?;
+    }
+    Ok(())
+}
+
+/// Whether it looks at a certificate.
+#[cfg(feature = "tls")]
+pub(super) fn is_secure(probe: &Probe) -> bool {
+    matches!(probe.checker, Checker::Ssl(_))
+}
+
+/// What is said about certificates.
+#[cfg(feature = "tls")]
+pub(super) struct Verified<'a>(pub(super) &'a View<'a>);
+
+#[cfg(feature = "tls")]
+impl fmt::Display for Verified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(file) = &self.0.director.config().tls.ca else {
+            return f.write_str("certificate not verified");
+        };
+        let dates = if self.0.clock_set { "" } else { " but for its dates, as the clock is not set," };
+        write!(f, "certificate verified{dates} by {file}")
+    }
 }
 
 pub(super) fn quorum_word(pool: &Pool) -> &'static str {
@@ -270,6 +300,10 @@ fn probe_json(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result 
         object.field("next", until(view.now, due))?;
         object.field("suspended", view.director.health().is_resting(id))?;
         object.field("said", view.director.health().evidence(id).map(|said| Shown(Said(said))))?;
+        #[cfg(feature = "tls")]
+        if is_secure(what) {
+            object.field("verified_by", view.director.config().tls.ca.as_deref())?;
+        }
     }
     object.end()
 }

@@ -243,6 +243,10 @@ fn server_lines(view: &View<'_>, id: DestinationId, out: &mut dyn Write) -> fmt:
         checks::destination_line(view, id, Some(*probe), out)?;
         through(view, *probe, out)?;
     }
+    #[cfg(feature = "tls")]
+    if probes.iter().any(|probe| view.director.probe(*probe).is_some_and(checks::is_secure)) {
+        line(out, format_args!("    SSL_GET: {}", checks::Verified(view)))?;
+    }
     if let Some(errno) = view.director.ipvs_plan().destination_error(id) {
         line(out, format_args!("    the kernel refused it: {}", Text(errno.0)))?;
     }

@@ -41,7 +41,16 @@ fn run(listener: &TcpListener, probe: &Probe, mut server: impl FnMut(&mut Std)) 
     let (timer, beat) = (reactor.timer().unwrap(), reactor.timer().unwrap());
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
     let source = probe.bind.as_ref().and_then(|bind| bind.source);
-    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer, source };
+    #[cfg(feature = "tls")]
+    let (office, contents) = (tls::Office::default(), Rc::default());
+    let around = Surroundings {
+        reactor: &reactor,
+        meter: &meter,
+        buffer: &buffer,
+        source,
+        #[cfg(feature = "tls")]
+        tls: (&office, &contents),
+    };
     let evidence = Cell::default();
     let executor = LocalExecutor::new();
     let start = clock::now();
@@ -202,7 +211,16 @@ fn run_udp(checker: Checker, answer: impl Fn(&[u8]) -> Option<Vec<u8>>) -> (Verd
     let reactor = Reactor::new(4, 2).unwrap();
     let (timer, beat) = (reactor.timer().unwrap(), reactor.timer().unwrap());
     let (meter, buffer) = (Meter::default(), RefCell::new(vec![0; 4_096].into_boxed_slice()));
-    let around = Surroundings { reactor: &reactor, meter: &meter, buffer: &buffer, source: None };
+    #[cfg(feature = "tls")]
+    let (office, contents) = (tls::Office::default(), Rc::default());
+    let around = Surroundings {
+        reactor: &reactor,
+        meter: &meter,
+        buffer: &buffer,
+        source: None,
+        #[cfg(feature = "tls")]
+        tls: (&office, &contents),
+    };
     let probe = probe(server.local_addr().unwrap(), checker);
     let evidence = Cell::default();
     let executor = LocalExecutor::new();

@@ -21,6 +21,8 @@ mod operate;
 mod restart;
 mod routes;
 mod sealed;
+#[cfg(feature = "tls")]
+mod secure;
 mod servers;
 mod silent;
 mod tables;

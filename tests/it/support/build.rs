@@ -197,6 +197,8 @@ impl Builder {
             hidden: 0,
             probes: rows.probes.into(),
             probe_uses: rows.probe_uses.into(),
+            #[cfg(feature = "tls")]
+            tls: lvsbox::config::tls::Tls::default(),
             appliance: lvsbox::config::model::Appliance::default(),
             interfaces: Box::default(),
         }
