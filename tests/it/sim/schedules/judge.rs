@@ -60,12 +60,12 @@ pub(super) struct Judge<'a> {
     /// By when a farewell must have made a MASTER of somebody.
     soon: Vec<Since>,
     /// Before when a BACKUP must not take over.
-    not_before: Vec<Instant>,
+    not_before: [Vec<Instant>; 2],
     /// Until when a farewell makes a BACKUP wait, however long it has waited before (RFC 3768 section 6.4.2 sets the
     /// timer to the skew time; it does not say "at most").
     excused: Vec<Instant>,
     /// The interval that a BACKUP goes by.
-    adopted: Vec<Option<Duration>>,
+    adopted: [Vec<Option<Duration>>; 2],
     states: Vec<Option<State>>,
     /// The first property that did not hold.
     pub(super) breach: Option<Breach>,
@@ -96,9 +96,9 @@ impl<'a> Judge<'a> {
             misjudged: vec![None; count],
             parted: vec![None; count],
             soon: vec![None; count],
-            not_before: vec![Instant::ZERO; count],
+            not_before: [vec![Instant::ZERO; count], vec![Instant::ZERO; count]],
             excused: vec![Instant::ZERO; count],
-            adopted: vec![None; count],
+            adopted: [vec![None; count], vec![None; count]],
             states: vec![None; count],
             breach: None,
             elections: 0,
@@ -127,7 +127,10 @@ impl<'a> Judge<'a> {
 
     /// The box has another configuration, interface or process: what its timers may do is not known any more.
     pub(super) fn forget(&mut self, id: usize) {
-        (self.not_before[id], self.adopted[id], self.soon[id]) = (Instant::ZERO, None, None);
+        for row in 0..2 {
+            (self.not_before[row][id], self.adopted[row][id]) = (Instant::ZERO, None);
+        }
+        self.soon[id] = None;
     }
 
     /// The box is about to say farewell: who hears it has this long to take its place. One that may lose it, or hear an
@@ -212,7 +215,9 @@ impl<'a> Judge<'a> {
             });
             if state == Some(State::Master) {
                 self.elections += 1;
-                let not_before = self.not_before[id];
+                let [own, partner] = [self.not_before[0][id], self.not_before[1][id]];
+                let grouped = self.story.company == Company::Group;
+                let not_before = if grouped { own.min(partner) } else { own };
                 if before == Some(State::Backup) && world.now < not_before {
                     let early = not_before.since(world.now);
                     self.blame(PATIENCE, world.now, || format!("{id} became MASTER {early} too early"));
@@ -231,17 +236,13 @@ impl<'a> Judge<'a> {
     fn hear(&mut self, world: &World, id: usize, packet: &[u8]) {
         let now = world.now;
         let advert = &packet[if self.story.speech == Speech::V3Ipv6 { 40 } else { 20 }..];
-        // The second virtual router is not judged.
-        if advert[1] != 51 {
-            return;
-        }
         let (priority, own) =
             (advert[2], Settings { priority: self.priority(world, id), ..self.settings[id] });
+        let row = usize::from(advert[1] != 51);
+        let mut bound = None;
         if priority == 0 {
-            let skew = self.adopted[id].map(|interval| self.story.skew(interval, own.priority));
-            self.not_before[id] = skew.map_or(Instant::ZERO, |skew| now + skew);
-            self.excused[id] =
-                now + self.story.skew(self.story.longest_interval(), own.priority) + self.settle;
+            let skew = self.adopted[row][id].map(|interval| self.story.skew(interval, own.priority));
+            bound = Some(skew.map_or(Instant::ZERO, |skew| now + skew));
         } else if priority >= own.priority || own.preemption == Preemption::Stay {
             let interval = match self.story.speech {
                 Speech::V2 => Duration::from_secs(u64::from(advert[5])),
@@ -249,8 +250,16 @@ impl<'a> Judge<'a> {
                     Duration::from_millis(10 * u64::from(u16::from_be_bytes([advert[4] & 0xf, advert[5]])))
                 }
             };
-            self.adopted[id] = Some(interval);
-            self.not_before[id] = now + self.story.master_down(interval, own.priority);
+            self.adopted[row][id] = Some(interval);
+            bound = Some(now + self.story.master_down(interval, own.priority));
+        }
+        if let Some(bound) = bound {
+            self.not_before[row][id] = bound;
+        }
+        // Of the second virtual router only how long it waits counts: a sync group takes the first one along.
+        if row == 0 && priority == 0 {
+            self.excused[id] =
+                now + self.story.skew(self.story.longest_interval(), own.priority) + self.settle;
         }
     }
 
