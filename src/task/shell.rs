@@ -3,6 +3,7 @@
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::future::Future;
+use core::pin::Pin;
 use std::rc::{Rc, Weak};
 
 use smol::LocalExecutor;
@@ -229,6 +230,8 @@ impl Shell {
             Priority::Ordinary => &self.ordinary,
         };
         if let Some(executor) = executor.upgrade() {
+            // As one type: the executor's code for a task, 800 bytes, is not made again for each kind.
+            let task: Pin<Box<dyn Future<Output = ()>>> = Box::pin(task);
             executor.spawn(task).detach();
         }
     }
