@@ -27,6 +27,7 @@ mod instance_build;
 mod iproute;
 mod link_rules;
 mod manner;
+pub(crate) mod order;
 mod own;
 mod pool;
 mod probe_build;
