@@ -25,6 +25,7 @@ mod group;
 mod instance;
 mod instance_build;
 mod iproute;
+pub(crate) mod known;
 mod link_rules;
 mod manner;
 pub(crate) mod order;

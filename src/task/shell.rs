@@ -225,13 +225,16 @@ impl Shell {
 
     /// Starts a task that lives as long as the process. To be called while a configuration is loaded.
     pub(super) fn spawn(&self, priority: Priority, task: impl Future<Output = ()> + 'static) {
+        self.start(priority, Box::pin(task));
+    }
+
+    /// Tasks are one type: the executor's code for a type, 800 bytes, is not made for each of them.
+    fn start(&self, priority: Priority, task: Pin<Box<dyn Future<Output = ()>>>) {
         let executor = match priority {
             Priority::Urgent => &self.urgent,
             Priority::Ordinary => &self.ordinary,
         };
         if let Some(executor) = executor.upgrade() {
-            // As one type: the executor's code for a task, 800 bytes, is not made again for each kind.
-            let task: Pin<Box<dyn Future<Output = ()>>> = Box::pin(task);
             executor.spawn(task).detach();
         }
     }
