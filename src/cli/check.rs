@@ -8,6 +8,7 @@ use crate::config::check::{report, report_json};
 use crate::task::load;
 
 /// Reads and judges the file; status 1 if it has an error or cannot be read.
+#[inline(never)]
 pub(super) fn run(file: &Path, config_id: Option<&str>, json: bool) -> u8 {
     let loaded = match load::read(file, config_id) {
         Ok(loaded) => loaded,

@@ -42,6 +42,7 @@ struct Client<'a> {
 }
 
 /// Serves the terminal until its user leaves, it hangs up, or a signal comes.
+#[inline(never)]
 pub(super) fn run(control: &str) -> u8 {
     match begin(control) {
         Ok((mut client, signals)) => {

@@ -13,6 +13,7 @@ use crate::task::control::{END, MAX_MESSAGE, OUTPUT, PAGE};
 use crate::wire::errno;
 
 /// Sends the words and prints what comes back. The daemon's status is the exit status.
+#[inline(never)]
 pub(super) fn run(control: &str, words: &str) -> u8 {
     match converse(control, words) {
         Ok(status) => status,

@@ -10,6 +10,7 @@ use crate::task::shell::{Options, Role};
 use crate::task::{load, run};
 
 /// Runs until a signal stops it.
+#[inline(never)]
 pub(super) fn run(arguments: &Run) -> u8 {
     own_standard_error();
     panic::install();

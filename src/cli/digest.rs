@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BUFFER: usize = 8 << 10;
 
 /// Asks and prints. A status that a check would not accept by itself is said on standard error.
+#[inline(never)]
 pub(super) fn run(asked: &Asked) -> u8 {
     let (digest, status) = match ask(asked) {
         Ok(answer) => answer,

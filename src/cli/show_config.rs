@@ -13,6 +13,7 @@ use crate::task::load;
 const PIECE: usize = 16 << 10;
 
 /// Reads the file and writes what it means; status 1 if it cannot be read or understood.
+#[inline(never)]
 pub(super) fn run(file: &Path, config_id: Option<&str>, passwords: Passwords) -> u8 {
     let mut errors = Output::errors();
     let loaded = match load::read(file, config_id) {

@@ -8,6 +8,7 @@ use super::codes::{MANNERS, NOPREEMPT, PEERS};
 use super::global::GlobalDraft;
 use super::instance::{InstanceDraft, State};
 use super::model::{Instance, Manners, Peer, Preemption, Ttls};
+use super::order::sort;
 use super::rows::{boolean, flag, integer, timer};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::INVALID;
@@ -263,7 +264,7 @@ pub(super) fn warn_of_silent_services(
     }
     let own = tables.addresses.get(instance.addresses.rows()).unwrap_or_default();
     let mut own: Vec<IpAddr> = own.iter().map(|one| one.address).collect();
-    own.sort_unstable();
+    sort(&mut own, |a, b| a < b);
     let is_dropped = |key: &ServiceKey| match key {
         ServiceKey::Address { address, .. } => own.binary_search(address).is_ok(),
         ServiceKey::Mark { .. } => false,

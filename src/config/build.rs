@@ -2,14 +2,12 @@
 //!
 //! `instance_build.rs` and `service_build.rs` add rows; nothing is added that does not fit its limit.
 
-use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
-use std::collections::{HashMap, HashSet};
-use std::hash::DefaultHasher;
 
 use super::codes::LIMIT;
 use super::ids::{Id, InstanceId, LinkId, ProbeId, ServiceId};
 use super::keywords::RootDraft;
+use super::known::{Known, hash_of};
 use super::model::{
     Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, SyncDaemon,
     TextsBuilder, TrackedRoute, Tracker, Variable, VirtualAddress,
@@ -97,15 +95,13 @@ pub(super) struct Tables {
     pub(super) probes: Vec<Probe>,
     pub(super) probe_uses: Vec<ProbeId>,
     pub(super) vias: Vias,
-    pub(super) names: HashSet<String>,
-    pub(super) vrids: HashMap<(LinkId, u32, bool), String>,
-    pub(super) placed: HashSet<(LinkId, IpAddr)>,
-    pub(super) route_places: HashSet<RoutePlace>,
-    /// Rows of the rules of a preference.
-    pub(super) rule_places: HashMap<u32, Vec<u32>>,
-    pub(super) keys: HashSet<ServiceKey>,
+    pub(super) names: Known<String>,
+    pub(super) vrids: Known<(LinkId, u32, bool), String>,
+    pub(super) placed: Known<(LinkId, IpAddr)>,
+    pub(super) route_places: Known<RoutePlace>,
+    pub(super) keys: Known<ServiceKey>,
     /// Real servers that get packets as they are (DR, TUN), and a service of each.
-    pub(super) direct: HashMap<IpAddr, ServiceId>,
+    pub(super) direct: Known<IpAddr, ServiceId>,
     pub(super) instance_count: Count,
     pub(super) address_count: Count,
     pub(super) route_count: Count,
@@ -123,10 +119,10 @@ pub(super) struct Tables {
     #[cfg(feature = "tls")]
     pub(super) tls: super::tls::Tls,
     links: Vec<LinkName>,
-    link_ids: HashMap<LinkName, LinkId>,
+    link_ids: Known<LinkName, LinkId>,
     /// By the hash of the probe; what is found is compared before it is used.
-    probe_ids: HashMap<u64, u32>,
-    checkers: HashSet<Checker>,
+    probe_ids: Known<u64, u32>,
+    checkers: Known<Checker>,
 }
 
 impl Default for Tables {
@@ -154,13 +150,12 @@ impl Default for Tables {
             probes: Vec::new(),
             probe_uses: Vec::new(),
             vias: Vias::default(),
-            names: HashSet::new(),
-            vrids: HashMap::new(),
-            placed: HashSet::new(),
-            route_places: HashSet::new(),
-            rule_places: HashMap::new(),
-            keys: HashSet::new(),
-            direct: HashMap::new(),
+            names: Known::default(),
+            vrids: Known::default(),
+            placed: Known::default(),
+            route_places: Known::default(),
+            keys: Known::default(),
+            direct: Known::default(),
             instance_count: Count::new("vrrp instances", limits::MAX_INSTANCES),
             address_count: Count::new("virtual addresses", limits::MAX_ADDRESSES),
             route_count: Count::new("routes", limits::MAX_ROUTES),
@@ -175,9 +170,9 @@ impl Default for Tables {
             #[cfg(feature = "tls")]
             tls: super::tls::Tls::default(),
             links: Vec::new(),
-            link_ids: HashMap::new(),
-            probe_ids: HashMap::new(),
-            checkers: HashSet::new(),
+            link_ids: Known::default(),
+            probe_ids: Known::default(),
+            checkers: Known::default(),
         }
     }
 }
@@ -195,7 +190,7 @@ impl Tables {
 
     /// The id of an interface; nothing if there are too many, which is reported at the end.
     pub(super) fn link(&mut self, name: LinkName, at: Position) -> Option<LinkId> {
-        if let Some(id) = self.link_ids.get(&name) {
+        if let Some((_, id)) = self.link_ids.get(&name) {
             return Some(*id);
         }
         if !self.link_count.admit(at) {
@@ -214,10 +209,8 @@ impl Tables {
 
     /// The id of a probe, the same for equal probes; nothing if there are too many.
     pub(super) fn probe(&mut self, probe: Probe, at: Position) -> Option<ProbeId> {
-        let mut hasher = DefaultHasher::new();
-        probe.hash(&mut hasher);
-        let hash = hasher.finish();
-        let found = self.probe_ids.get(&hash).map(|id| ProbeId(*id));
+        let hash = hash_of(&probe);
+        let found = self.probe_ids.get(&hash).map(|known| ProbeId(known.1));
         if let Some(id) = found.filter(|id| self.probes.get(id.index()) == Some(&probe)) {
             return Some(id);
         }
@@ -238,10 +231,10 @@ impl Tables {
 
     /// One copy of the parameters of equal checkers.
     pub(super) fn checker(&mut self, checker: Checker) -> Checker {
-        if let Some(found) = self.checkers.get(&checker) {
+        if let Some((found, ())) = self.checkers.get(&checker) {
             return found.clone();
         }
-        self.checkers.insert(checker.clone());
+        self.checkers.add(checker.clone());
         checker
     }
 
@@ -275,12 +268,12 @@ impl Tables {
                 self.probe_uses.shrink_to_fit();
                 self.services.shrink_to_fit();
             }
-            3 => self.probe_ids = HashMap::default(),
+            3 => self.probe_ids = Known::default(),
             4 => {
-                self.names = HashSet::default();
-                self.placed = HashSet::default();
-                self.keys = HashSet::default();
-                self.checkers = HashSet::default();
+                self.names = Known::default();
+                self.placed = Known::default();
+                self.keys = Known::default();
+                self.checkers = Known::default();
             }
             5 => {
                 self.addresses.shrink_to_fit();

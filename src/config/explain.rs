@@ -254,6 +254,7 @@ pub fn number(text: &str) -> Option<u16> {
 }
 
 /// What a code means, at most 80 columns wide and without a newline at its end; nothing if there is no such code.
+#[inline(never)]
 pub fn code(number: u16) -> Option<String> {
     let (_, meaning) = CODES.iter().find(|(code, _)| *code == number)?;
     let mut text = format!("{number:04}: {meaning}\n");

@@ -281,7 +281,7 @@ const OTHER_MACHINERY: &[Keyword<GlobalDraft>] = &[
 const VRRP: &[Keyword<GlobalDraft>] = &[
     idle(
         "dynamic_interfaces|off|interfaces may appear later",
-        Value::OneOf(&["allow_if_changes"]),
+        Value::OneOf(&(&["allow_if_changes"] as &[_])),
         "an interface may always appear later",
     ),
     ignored("disable_local_igmp|off|no IGMP on virtual hardware addresses", 0, VMAC),

@@ -3,12 +3,11 @@
 //! Groups are finished after the instances, whose names they hold; an instance asks for its group's trackers before
 //! ([`of`]).
 
-use std::collections::HashSet;
-
 use super::build::{Tables, row};
 use super::codes::GROUP;
 use super::ids::{Id, InstanceId};
 use super::instance::TRACK;
+use super::known::Known;
 use super::model::Group;
 use super::rows::{block, flag, list, notify_rows, old, unsupported};
 use super::track::{self, TrackerDraft};
@@ -82,12 +81,12 @@ pub(super) fn of<'a>(groups: &'a [GroupDraft], instance: &str) -> Option<&'a Gro
 /// Settles who is in which group, before instances ask: the first group of a name counts, and the first that names an
 /// instance.
 pub(super) fn prepare(drafts: &mut Vec<GroupDraft>, cx: &mut Context<'_>) {
-    let (mut names, mut members) = (HashSet::new(), HashSet::new());
+    let (mut names, mut members) = (Known::default(), Known::default());
     drafts.retain_mut(|draft| {
-        let is_new = names.insert(draft.name.clone());
+        let is_new = names.add(draft.name.clone());
         if is_new {
             draft.members.retain(|member| {
-                let free = members.insert(member.value.clone());
+                let free = members.add(member.value.clone());
                 if !free {
                     let hint = "an instance belongs to one group: remove one of the lines";
                     not_a_member(member, "is in a group already", hint, cx);

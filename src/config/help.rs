@@ -15,6 +15,7 @@ const COLUMNS: usize = 80;
 /// # Errors
 ///
 /// There is no such word; the text names the nearest one.
+#[inline(never)]
 pub fn keyword(name: &str) -> Result<String, String> {
     let mut text = String::new();
     if name.is_empty() {

@@ -33,7 +33,7 @@ pub(super) fn finish(
     tables: &mut Tables,
     cx: &mut Context<'_>,
 ) {
-    if !tables.names.insert(draft.name.clone()) {
+    if !tables.names.add(draft.name.clone()) {
         cx.error(
             DUPLICATE_INSTANCE,
             draft.at,
@@ -49,7 +49,7 @@ pub(super) fn finish(
     let Some(link) = tables.link(name.value, name.at) else { return };
     let Some(nonzero) = u8::try_from(vrid.value).ok().and_then(NonZeroU8::new) else { return };
     let family = family(draft);
-    if let Some(other) = tables.vrids.get(&(link, vrid.value, family == Family::Ipv6)) {
+    if let Some((_, other)) = tables.vrids.get(&(link, vrid.value, family == Family::Ipv6)) {
         cx.error(
             DUPLICATE_INSTANCE,
             vrid.at,
@@ -253,7 +253,7 @@ pub(super) fn add_address(
     if !tables.address_count.admit(address.at) {
         return false;
     }
-    tables.placed.insert((link, address.address));
+    tables.placed.add((link, address.address));
     let label = tables.texts.intern(&address.label);
     tables.addresses.push(VirtualAddress {
         instance,

@@ -145,12 +145,11 @@ pub(super) fn finish(root: &RootDraft, tables: &Tables, cx: &mut Context<'_>) ->
             match taken.get_mut(id).filter(|taken| !**taken) {
                 Some(taken) => {
                     *taken = true;
-                    members.push(id);
+                    members.insert(members.partition_point(|member| *member < id), id);
                 }
                 None => twice(*link, cx),
             }
         }
-        members.sort_unstable();
         let Some(first) = members.first().copied() else { continue };
         for id in members {
             let Some(rule) = rules.get_mut(id) else { continue };

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::ids::{
     AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, RouteId, RuleId, ServiceId,
 };
+use super::known::Known;
 use super::routing::{Route, Rule};
 use crate::check::Checker;
 use crate::time::Duration;
@@ -395,7 +396,7 @@ impl Texts {
 #[derive(Debug, Default)]
 pub struct TextsBuilder {
     bytes: String,
-    known: std::collections::HashMap<Box<str>, Text>,
+    known: Known<Box<str>, Text>,
 }
 
 impl TextsBuilder {
@@ -404,7 +405,7 @@ impl TextsBuilder {
         if string.is_empty() {
             return Text::default();
         }
-        if let Some(text) = self.known.get(string) {
+        if let Some((_, text)) = self.known.get(string) {
             return *text;
         }
         let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -416,7 +417,7 @@ impl TextsBuilder {
 
     /// The id of `string` if it is known.
     pub fn find(&self, string: &str) -> Option<Text> {
-        if string.is_empty() { Some(Text::default()) } else { self.known.get(string).copied() }
+        if string.is_empty() { Some(Text::default()) } else { self.known.get(string).map(|known| known.1) }
     }
 
     /// The arena.

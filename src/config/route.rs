@@ -435,8 +435,7 @@ fn mask(draft: &mut RouteDraft, destination: Network, line: &mut Line<'_, '_>) {
 
 fn set(metrics: &mut Vec<(u16, u32)>, kind: u16, number: u32) {
     metrics.retain(|(known, _)| *known != kind);
-    metrics.push((kind, number));
-    metrics.sort_unstable();
+    metrics.insert(metrics.partition_point(|(known, _)| *known < kind), (kind, number));
 }
 
 /// The value of `table`, of routes and rules.

@@ -77,15 +77,7 @@ pub(super) const fn old<B>(word: &'static str, name: &'static str) -> Keyword<B>
 
 /// Off is what happens anyway; on is not supported.
 pub(super) const fn off<B>(word: &'static str, instead: &'static str) -> Keyword<B> {
-    only(word, &["off", "false", "no"], instead)
-}
-
-pub(super) const fn only<B>(
-    word: &'static str,
-    values: &'static [&'static str],
-    instead: &'static str,
-) -> Keyword<B> {
-    Keyword { text: word, kind: Kind::Only { values, instead } }
+    Keyword { text: word, kind: Kind::Off(instead) }
 }
 
 /// Gratuitous ARP as written, in `global_defs` or an instance.

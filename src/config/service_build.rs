@@ -4,11 +4,11 @@
 //! be held back for values that stand further down, and so that the work can stop behind any line.
 
 use core::net::{IpAddr, SocketAddr};
-use std::collections::HashSet;
 
 use super::build::{Tables, row};
 use super::codes::{DEFAULTED, DUPLICATE, FAMILY, NO_SERVERS, PERSISTENCE, PORT, SUSPEND, THRESHOLD};
 use super::ids::{DestinationId, Id, Range, ServiceId};
+use super::known::Known;
 use super::model::{Destination, OnFailure, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
 use super::service_group::{Entry, Groups};
@@ -26,7 +26,7 @@ pub(super) struct ServiceBuild {
     /// First pass, then second pass.
     own: Option<Walk>,
     servers: Cursor,
-    keys: HashSet<DestinationKey>,
+    keys: Known<DestinationKey>,
     /// Of the service; of a fwmark service without `ip_family` that of its first real server.
     pub(super) family: Option<Family>,
     pub(super) id: ServiceId,
@@ -52,7 +52,7 @@ impl ServiceBuild {
             draft,
             own: Some(Walk::new(servers)),
             servers,
-            keys: HashSet::new(),
+            keys: Known::default(),
             family: None,
             id: ServiceId::from_index(tables.services.len()),
             first: tables.destinations.len(),
@@ -314,7 +314,7 @@ impl ServiceBuild {
         if !tables.server_count.admit(server.at) {
             return;
         }
-        self.keys.insert(key);
+        self.keys.add(key);
         let (upper, lower) = thresholds(&server, cx);
         let weight = server.weight.or(self.draft.weight).unwrap_or(1);
         let first = tables.probe_uses.len();
@@ -348,10 +348,12 @@ impl ServiceBuild {
             let (quorum, hysteresis) = this.quorum(cx);
             (quorum, hysteresis, this.spec(cx), this.add_sorry_servers(cx, tables))
         });
-        tables.keys.insert(key);
+        tables.keys.add(key);
         let servers = tables.destinations.get(self.first..).unwrap_or(&[]);
         let direct = servers.iter().filter(|one| one.method != ForwardingMethod::Masquerade);
-        tables.direct.extend(direct.map(|one| (one.key.address, self.id)));
+        for one in direct {
+            tables.direct.insert(one.key.address, self.id);
+        }
         let destinations = Range::new(self.first, tables.destinations.len());
         let suspend = self.suspend(cx);
         tables.services.push(Service { key, spec, destinations, sorry, quorum, hysteresis, suspend });
@@ -432,7 +434,7 @@ impl ServiceBuild {
             );
             return;
         }
-        self.keys.insert(key);
+        self.keys.add(key);
         let (upper, lower) = thresholds(server, cx);
         let first = tables.probe_uses.len();
         self.add_probes(server, (key, method), cx, tables);

@@ -46,7 +46,8 @@ pub(super) fn look(instance: &Instance, draft: &InstanceDraft, tables: &Tables, 
 
 /// A director that is a real server in DR or TUN and has the service itself balances the packet once more.
 fn circle(who: &str, address: IpAddr, at: Position, tables: &Tables, cx: &mut Context<'_>) {
-    let Some(service) = tables.direct.get(&address).and_then(|id| tables.services.get(id.index())) else {
+    let Some(service) = tables.direct.get(&address).and_then(|(_, id)| tables.services.get(id.index()))
+    else {
         return;
     };
     cx.warn(

@@ -196,7 +196,7 @@ pub(super) fn add_route(
         preference: draft.preference,
         hops: hops.into(),
     };
-    if !tables.route_places.insert(route.place()) {
+    if !tables.route_places.add(route.place()) {
         let (network, prefix) = draft.destination;
         cx.error(
             ROUTE,
@@ -218,10 +218,7 @@ pub(super) fn add_rule(
     tables: &mut Tables,
     cx: &mut Context<'_>,
 ) {
-    // By preference first: all others are few.
-    let same = tables.rule_places.entry(draft.spec.preference).or_default();
-    let known = |row: &u32| tables.rules.get(*row as usize).is_some_and(|one| one.spec == draft.spec);
-    if same.iter().any(known) {
+    if tables.rules.iter().any(|one| one.spec == draft.spec) {
         cx.error(
             ROUTE,
             draft.at,
@@ -231,7 +228,6 @@ pub(super) fn add_rule(
         return;
     }
     if tables.rule_count.admit(draft.at) {
-        same.push(super::build::row(tables.rules.len()));
         tables.rules.push(Rule { instance, spec: draft.spec });
     }
 }

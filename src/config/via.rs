@@ -5,16 +5,15 @@
 //! looks for marks before addresses, `ip_vs_service_find`) and with that server alone. These services stand
 //! behind the written ones and are hidden. The virtual address itself plays no part in them: the packets bring it along.
 
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
 use core::net::IpAddr;
 use core::num::NonZeroU32;
-use std::collections::HashMap;
-use std::hash::DefaultHasher;
 use std::rc::Rc;
 
 use super::build::{Count, Tables, row};
 use super::codes::VIA;
 use super::ids::{DestinationId, Id, Range, ServiceId};
+use super::known::{Known, hash_of};
 use super::model::{Destination, OnFailure, Service, Via};
 use super::service::Header;
 use super::service_build::{ServiceBuild, family_of};
@@ -48,14 +47,14 @@ struct Way {
 pub(super) struct Vias {
     ways: Vec<Way>,
     /// By the hash of the way; what is found is compared before it is used.
-    rows: HashMap<u64, u32>,
+    rows: Known<u64, u32>,
     count: Count,
 }
 
 impl Default for Vias {
     fn default() -> Self {
         let count = Count::new("real servers with via_vip", MAX_VIA);
-        Self { ways: Vec::new(), rows: HashMap::new(), count }
+        Self { ways: Vec::new(), rows: Known::default(), count }
     }
 }
 
@@ -77,7 +76,11 @@ impl Vias {
     ) -> Option<Via> {
         let way = Way { family: family_of(vip), server, method };
         let hash = hash_of(&way);
-        let known = self.rows.get(&hash).copied().filter(|row| self.ways.get(*row as usize) == Some(&way));
+        let known = self
+            .rows
+            .get(&hash)
+            .map(|known| known.1)
+            .filter(|row| self.ways.get(*row as usize) == Some(&way));
         let row = match known {
             Some(row) => row,
             None if !self.count.admit(at) => return None,
@@ -119,9 +122,9 @@ impl Vias {
     }
 }
 
-/// Marks that the configuration itself uses, as keys. (Maps of one type take their code once.)
-fn marks_in_use(tables: &Tables) -> HashMap<u64, u32> {
-    let mut used = HashMap::new();
+/// Marks that the configuration itself uses, as keys.
+fn marks_in_use(tables: &Tables) -> Known<u64, u32> {
+    let mut used = Known::default();
     for service in &tables.services {
         if let ServiceKey::Mark { mark, .. } = service.key {
             used.insert(u64::from(mark.get()), 0);
@@ -134,18 +137,12 @@ fn marks_in_use(tables: &Tables) -> HashMap<u64, u32> {
 }
 
 /// A mark that follows from the way alone, unless two want the same one: a reload, and the next start, find it again.
-fn mark(way: &Way, taken: &mut HashMap<u64, u32>) -> NonZeroU32 {
+fn mark(way: &Way, taken: &mut Known<u64, u32>) -> NonZeroU32 {
     let wanted = u32::try_from(hash_of(way) & u64::from(MARKS - 1)).unwrap_or(0);
     let mut all = (0..MARKS).map(|step| FIRST + (wanted + step) % MARKS);
     // There are far more marks than things that can have one.
-    let free = all.find(|mark| taken.insert(u64::from(*mark), 0).is_none()).unwrap_or(FIRST);
+    let free = all.find(|mark| taken.insert(u64::from(*mark), 0)).unwrap_or(FIRST);
     NonZeroU32::new(free).unwrap_or(NonZeroU32::MIN)
-}
-
-fn hash_of(way: &Way) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    way.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn add(way: &Way, mark: NonZeroU32, tables: &mut Tables) {

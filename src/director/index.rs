@@ -1,7 +1,9 @@
 //! Keys to dense ids: open addressing over a table that is built once. Keys stay in their own table; the index holds
 //! ids only, and equality is asked of the caller.
 
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
+
+use crate::config::known::hash_of;
 
 const EMPTY: u32 = u32::MAX;
 
@@ -38,26 +40,9 @@ impl Index {
 
     /// Places to look at, in order.
     fn places<K: Hash>(&self, key: &K) -> impl Iterator<Item = usize> + use<K> {
-        let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-        key.hash(&mut hasher);
-        let (mask, start) = (self.slots.len() - 1, hasher.finish());
+        let (mask, start) = (self.slots.len() - 1, hash_of(key));
         let start = usize::try_from((start ^ (start >> 32)) & 0xffff_ffff).unwrap_or(0);
         (0..=mask).map(move |step| start.wrapping_add(step) & mask)
-    }
-}
-
-/// FNV-1a: keys come from a configuration, not from the network, so nobody can choose collisions.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Director, Parts};
 use crate::config::Config;
 use crate::config::ids::{Id, ProbeId, ServiceId};
 use crate::config::model::Service;
+use crate::config::order::sort;
 use crate::time::Instant;
 use crate::wire::genl_ipvs::ServiceKey;
 use crate::wire::link::LinkIndex;
@@ -57,7 +58,7 @@ fn awaited_by(service: &Service) -> Option<IpAddr> {
 impl Presence {
     pub(crate) fn new(config: &Config) -> Self {
         let mut addresses: Vec<IpAddr> = config.services.iter().filter_map(awaited_by).collect();
-        addresses.sort_unstable();
+        sort(&mut addresses, |a, b| a < b);
         addresses.dedup();
         let awaited = |address| Awaited { address, places: Default::default() };
         Self { awaited: addresses.into_iter().map(awaited).collect() }

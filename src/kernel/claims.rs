@@ -88,9 +88,13 @@ fn program(family: Family, addresses: impl Iterator<Item = IpAddr>) -> Vec<Instr
         IpAddr::V4(address) => u32::from(address),
         IpAddr::V6(address) => u32::try_from(u128::from(address) & u128::from(u32::MAX)).unwrap_or(0),
     });
-    let mut tails: Vec<u32> = tails.collect();
-    tails.sort_unstable();
-    tails.dedup();
+    let mut sorted: Vec<u32> = Vec::new();
+    for tail in tails {
+        if let Err(place) = sorted.binary_search(&tail) {
+            sorted.insert(place, tail);
+        }
+    }
+    let tails = sorted;
     let mut program = Vec::new();
     if family == Family::Ipv6 {
         for (at, value) in [(NEXT_HEADER, ICMPV6), (ICMP_TYPE, NEIGHBOUR_ADVERTISEMENT)] {

@@ -210,9 +210,12 @@ impl Diagnostics {
         true
     }
 
-    /// Puts the messages in the order of the text.
+    /// Puts the messages in the order of the text; there are few.
     pub fn sort(&mut self) {
-        self.kept.sort_by_key(|kept| kept.at);
+        for one in core::mem::take(&mut self.kept) {
+            let place = self.kept.partition_point(|kept| kept.at <= one.at);
+            self.kept.insert(place, one);
+        }
     }
 
     /// The messages that were kept.

@@ -78,7 +78,7 @@ pub(super) struct Found {
 /// A search under way.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// What was found before, and of every alternative: its path and whether it was named.
+    /// What was found, the first one last, and of which alternative.
     found: Vec<(usize, Found)>,
     todo: Vec<Partial>,
     /// Matches of each alternative.
@@ -133,7 +133,8 @@ impl Search {
             *hits += 1;
         }
         if self.found.len() < MAX_INCLUDES {
-            self.found.push((alternative, found))
+            let after = |known: &(usize, Found)| (known.0, &known.1.path) >= (alternative, &found.path);
+            self.found.insert(self.found.partition_point(after), (alternative, found));
         } else {
             self.overflow = true
         }
@@ -172,8 +173,7 @@ impl Search {
     }
 
     /// What was found, the first one last.
-    pub(super) fn finish(mut self) -> Vec<Found> {
-        self.found.sort_by(|a, b| (b.0, &b.1.path).cmp(&(a.0, &a.1.path)));
+    pub(super) fn finish(self) -> Vec<Found> {
         self.found.into_iter().map(|(_, found)| found).collect()
     }
 }

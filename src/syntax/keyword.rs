@@ -132,18 +132,17 @@ pub enum Kind<B: 'static> {
     },
     /// An error, the line is left out: what to do instead.
     Unsupported(&'static str),
-    /// Fine if the value is one of these, which is what happens anyway; otherwise unsupported.
-    Only {
-        /// Accepted values; a flag without value counts as `on`.
-        values: &'static [&'static str],
-        /// What to do instead.
-        instead: &'static str,
-    },
+    /// Fine if the value is one of [`OFF`], which is what happens anyway; otherwise unsupported: what to do instead.
+    Off(&'static str),
     /// An old spelling of this word of the same table; warned about and treated as that word.
     OldName(&'static str),
 }
 
-/// What an ignored keyword takes, as far as keepalived looks at it: a slip of the pen there is one here.
+/// Values that switch off; a flag without value counts as `on`.
+pub const OFF: &[&str] = &["off", "false", "no"];
+
+/// What an ignored keyword takes, as far as keepalived looks at it: a slip of the pen there is one here. Rows are
+/// many: two words of memory, so that a row has six.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// So many words, or more.
@@ -151,12 +150,14 @@ pub enum Value {
     /// A truth value or nothing.
     Bool,
     /// A whole number of this range, and perhaps more behind it.
-    Number(i64, i64),
+    Number(i32, u32),
     /// Seconds with decimals, from a microsecond up to this many microseconds.
     Time(u64),
     /// One of these words, or nothing.
-    OneOf(&'static [&'static str]),
+    OneOf(&'static &'static [&'static str]),
 }
+
+const _: () = assert!(size_of::<Keyword<()>>() == 6 * size_of::<usize>());
 
 /// The keywords of one block.
 pub struct Table<B: 'static> {
@@ -413,6 +414,7 @@ impl Line<'_, '_> {
                 word.is_none_or(|word| self.refuse(&word, "on, off, true, false, yes or no"))
             }
             Value::Number(min, max) => {
+                let (min, max) = (i64::from(min), i64::from(max));
                 let expected = Numbers(min, max).to_string();
                 let Some(word) = self.need(&expected) else { return false };
                 let wrong = value::whole(&word.text, min, max).err();

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::keyword::{Keyword, Kind, Numbers, Table, word};
+use super::keyword::{Keyword, Kind, Numbers, OFF, Table, word};
 use crate::time::Duration;
 
 /// A keyword as help knows it.
@@ -123,7 +123,7 @@ fn shape<B>(row: &Keyword<B>) -> Shape {
         Kind::Block(_) => Shape::Block,
         Kind::Ignored { why, .. } => Shape::Ignored(why),
         Kind::Unsupported(instead) => Shape::Unsupported(instead),
-        Kind::Only { values, instead } => Shape::Only(values, instead),
+        Kind::Off(instead) => Shape::Only(OFF, instead),
         Kind::OldName(name) => Shape::Old(name),
     }
 }

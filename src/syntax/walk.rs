@@ -6,8 +6,8 @@ use core::fmt;
 
 use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
-    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD,
-    TRAILING, TWICE, Table, UNKNOWN, Value, missing,
+    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OFF, OLD_NAME,
+    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, Value, missing,
 };
 use super::nearest::nearest;
 use super::tree::{Cursor, NodeId, Tree, Word};
@@ -131,7 +131,7 @@ impl Walk {
             Some(
                 Kind::Ignored { .. }
                 | Kind::Unsupported(_)
-                | Kind::Only { .. }
+                | Kind::Off(_)
                 | Kind::Block(_)
                 | Kind::MayOpen(_),
             ) => tree.has_block(node),
@@ -147,7 +147,7 @@ impl Walk {
             }
             Kind::Flag(_) | Kind::Words { .. } | Kind::Free(_) | Kind::List(_) | Kind::Block(_) => false,
             Kind::MayOpen(_) => false,
-            Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::OldName(_) => false,
+            Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Off(_) | Kind::OldName(_) => false,
         };
         let bit = 1_u64 << (row % 64);
         let Some(seen) = self.seen.get_mut(row / 64).filter(|_| scalar) else { return false };
@@ -254,7 +254,7 @@ fn apply_row<B>(
 ) -> bool {
     let opens = match kind {
         Kind::List(_) | Kind::Block(_) => true,
-        Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Only { .. } | Kind::MayOpen(_) => {
+        Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Off(_) | Kind::MayOpen(_) => {
             cx.tree.has_block(node)
         }
         Kind::Flag(_) | Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } => false,
@@ -321,10 +321,10 @@ fn set<B>(
         Kind::Block(set) | Kind::MayOpen(set) => return set(draft, cx, node),
         Kind::Ignored { value, why } => return ignored(&mut line, *value, why),
         Kind::Unsupported(instead) => return cx.unsupported(node, from, instead),
-        Kind::Only { values, instead } => {
+        Kind::Off(instead) => {
             let given = line.word();
             let text = given.as_ref().map_or("on", |word| &word.text);
-            if !values.contains(&text) {
+            if !OFF.contains(&text) {
                 return cx.unsupported(node, from, instead);
             }
         }

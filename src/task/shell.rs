@@ -3,6 +3,7 @@
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::future::Future;
+use core::pin::Pin;
 use std::rc::{Rc, Weak};
 
 use smol::LocalExecutor;
@@ -224,6 +225,11 @@ impl Shell {
 
     /// Starts a task that lives as long as the process. To be called while a configuration is loaded.
     pub(super) fn spawn(&self, priority: Priority, task: impl Future<Output = ()> + 'static) {
+        self.start(priority, Box::pin(task));
+    }
+
+    /// Tasks are one type: the executor's code for a type, 800 bytes, is not made for each of them.
+    fn start(&self, priority: Priority, task: Pin<Box<dyn Future<Output = ()>>>) {
         let executor = match priority {
             Priority::Urgent => &self.urgent,
             Priority::Ordinary => &self.ordinary,

@@ -8,6 +8,7 @@ use super::IpvsPlan;
 use super::answer::UNKNOWN_WEIGHT;
 use crate::config::Config;
 use crate::config::ids::ServiceId;
+use crate::config::order::sort;
 use crate::director::action::{Action, Change, DestinationRef, Epoch};
 use crate::director::bus::{Bus, Timer};
 use crate::director::dirty::DirtySet;
@@ -85,34 +86,9 @@ impl Draining {
     }
 }
 
-/// Sorts by service and key. A heap sort: the library's sorts are several times as large, and this is done once a reload.
-fn sort(rows: &mut [Draining]) {
-    let order = |one: &Draining| (one.service, one.key);
-    let sift = |rows: &mut [Draining], mut root: usize| {
-        loop {
-            let mut child = 2 * root + 1;
-            let (Some(first), second) = (rows.get(child), rows.get(child + 1)) else { return };
-            if second.is_some_and(|second| order(first) < order(second)) {
-                child += 1;
-            }
-            let less = rows.get(root).zip(rows.get(child)).is_some_and(|(a, b)| order(a) < order(b));
-            if !less {
-                return;
-            }
-            rows.swap(root, child);
-            root = child;
-        }
-    };
-    (0..rows.len() / 2).rev().for_each(|root| sift(rows, root));
-    for end in (1..rows.len()).rev() {
-        rows.swap(0, end);
-        sift(rows.get_mut(..end).unwrap_or(&mut []), 0);
-    }
-}
-
 impl Drain {
     pub(super) fn new(mut rows: Vec<Draining>) -> Self {
-        sort(&mut rows);
+        sort(&mut rows, |a, b| (a.service, a.key) < (b.service, b.key));
         let mut pending = DirtySet::new(rows.len());
         (0..rows.len()).for_each(|row| pending.insert(row));
         Self { rows, pending, listings: 0 }

@@ -1,0 +1,164 @@
+//! What was seen already: keys, each once, with a value. Open addressing over rows, so that a further type of key costs
+//! little code: the standard library's maps cost a kilobyte each.
+
+use core::borrow::Borrow;
+use core::hash::{Hash, Hasher};
+
+const EMPTY: u32 = u32::MAX;
+
+/// A map of keys to values; with `()` a set.
+#[derive(Debug)]
+pub(crate) struct Known<K, V = ()> {
+    rows: Vec<(K, V)>,
+    /// Rows by the hash of their key; at least twice as many, a power of two.
+    slots: Vec<u32>,
+}
+
+impl<K, V> Default for Known<K, V> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), slots: Vec::new() }
+    }
+}
+
+impl<K: Hash + Eq, V> Known<K, V> {
+    /// Makes room for `additional` more keys.
+    pub(crate) fn reserve(&mut self, additional: usize) {
+        self.rows.reserve(additional);
+        let wanted = (self.rows.len() + additional).saturating_mul(2).next_power_of_two();
+        if wanted <= self.slots.len() {
+            return;
+        }
+        self.slots.clear();
+        self.slots.resize(wanted, EMPTY);
+        for (row, (key, _)) in (0..).zip(&self.rows) {
+            let place = find(&self.slots, hash_of(key), &mut |_| false).unwrap_or_else(|free| free);
+            fill(&mut self.slots, place, row);
+        }
+    }
+
+    /// The row of a key, or the slot for it.
+    fn row<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Result<usize, usize>
+    where
+        K: Borrow<Q>,
+    {
+        find(&self.slots, hash_of(key), &mut |row| {
+            self.rows.get(row).is_some_and(|one| one.0.borrow() == key)
+        })
+    }
+
+    /// A key as it was inserted, and its value.
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&(K, V)>
+    where
+        K: Borrow<Q>,
+    {
+        self.rows.get(self.row(key).ok()?)
+    }
+
+    /// True if the key is known.
+    pub(crate) fn contains<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.row(key).is_ok()
+    }
+
+    /// Adds a key, or gives a known one another value; true if it is new.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> bool {
+        if self.slots.len() < (self.rows.len() + 1) * 2 {
+            self.reserve(self.rows.len().max(8));
+        }
+        match self.row(&key) {
+            Ok(row) => {
+                if let Some(one) = self.rows.get_mut(row) {
+                    one.1 = value;
+                }
+                false
+            }
+            Err(place) => {
+                fill(&mut self.slots, place, super::build::row(self.rows.len()));
+                self.rows.push((key, value));
+                true
+            }
+        }
+    }
+
+    /// Forgets all keys.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.slots.fill(EMPTY);
+    }
+}
+
+impl<K: Hash + Eq> Known<K> {
+    /// Adds a key; true if it is new.
+    pub(crate) fn add(&mut self, key: K) -> bool {
+        self.insert(key, ())
+    }
+}
+
+fn fill(slots: &mut [u32], place: usize, row: u32) {
+    if let Some(slot) = slots.get_mut(place) {
+        *slot = row;
+    }
+}
+
+/// The first row of this hash for which `is_it` holds, or the free slot for it. At least half of the slots are free.
+fn find(slots: &[u32], hash: u64, is_it: &mut dyn FnMut(usize) -> bool) -> Result<usize, usize> {
+    let mask = slots.len().wrapping_sub(1);
+    let mut place = usize::try_from((hash ^ (hash >> 32)) & 0xffff_ffff).unwrap_or(0) & mask;
+    loop {
+        match slots.get(place).map(|row| *row as usize) {
+            Some(row) if row != EMPTY as usize && is_it(row) => return Ok(row),
+            Some(row) if row != EMPTY as usize => place = place.wrapping_add(1) & mask,
+            Some(_) | None => return Err(place),
+        }
+    }
+}
+
+/// The same for equal values, also after the next start.
+pub(crate) fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// FNV-1a: keys come from a configuration, not from the network, so nobody can choose collisions.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    #[inline(never)]
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        #[test]
+        fn it_is_a_map(steps in proptest::collection::vec((0_u32..200, 0_u8..9), 0..400)) {
+            let (mut known, mut model) = (Known::default(), HashMap::new());
+            for (key, value) in steps {
+                if value == 8 && key < 20 {
+                    known.clear();
+                    model.clear();
+                } else {
+                    prop_assert_eq!(known.insert(key, value), model.insert(key, value).is_none());
+                }
+                for key in 0..200 {
+                    prop_assert_eq!(known.get(&key).map(|one| &one.1), model.get(&key));
+                }
+            }
+        }
+    }
+}
