@@ -11,7 +11,7 @@ use super::answer::Renderer;
 use super::ipvs::View;
 use super::nearest::nearest;
 use super::show;
-use super::text::Clean;
+use super::text::{Clean, SCREEN_WIDTH};
 use crate::limits::MAX_COMMAND_BYTES;
 
 /// What an operator wants.
@@ -133,6 +133,9 @@ const VALUE: &str = "VALUE";
 /// The same for a service; it may be left out and may have several words.
 const SERVICE: &str = "[SERVICE]";
 
+/// What may be written there.
+const OF_SERVICE: &str = "only in this service: 192.0.2.1:80 or fwmark 7; else in all";
+
 /// The same for a command of several words.
 const COMMAND: &str = "COMMAND";
 
@@ -183,11 +186,11 @@ pub(super) static TABLE: &[Row] = &[
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
           text: show::vrrp::text, json: show::vrrp::json },
-    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln; a SERVICE of it", command: Command::Ipvs,
+    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln, or a SERVICE of it", command: Command::Ipvs,
           text: show::other::ipvs, json: show::other::ipvs_json },
-    Row { words: &["show", "ipvs", "stats"], help: "counters, as --stats; SERVICE, exact", command: Command::IpvsOf(View::Stats),
+    Row { words: &["show", "ipvs", "stats"], help: "counters, as --stats; `exact`: all digits; SERVICE", command: Command::IpvsOf(View::Stats),
           text: show::other::ipvs, json: show::other::ipvs_json },
-    Row { words: &["show", "ipvs", "rate"], help: "the same by second, as --rate; SERVICE, exact", command: Command::IpvsOf(View::Rate),
+    Row { words: &["show", "ipvs", "rate"], help: "by second, as --rate; `exact`; SERVICE", command: Command::IpvsOf(View::Rate),
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "ipvs", "connections"], help: "as ipvsadm -Lnc; SERVICE: 192.0.2.1:80 or fwmark 7", command: Command::IpvsOf(View::Connections),
           text: show::other::ipvs, json: show::other::ipvs_json },
@@ -267,8 +270,15 @@ pub(super) static TABLE: &[Row] = &[
           text: show::other::help_of, json: show::other::nothing },
 ];
 
-/// First words that several commands share, and what those are about.
-const GROUPS: [(&str, &str); 2] = [("show", "tables and states"), ("log", "the log as it grows")];
+/// First words that are no command alone, and what is about to follow.
+const GROUPS: [(&str, &str); 6] = [
+    ("show", "tables and states"),
+    ("log", "the log as it grows"),
+    ("set", "a number that instances track"),
+    ("alarm", "alarms that stay until they are cleared"),
+    ("real", "a real server: drain, enable, another weight"),
+    ("zero", "counters of IPVS"),
+];
 
 /// The row of a command.
 pub(super) fn row_of(command: Command) -> Option<&'static Row> {
@@ -288,6 +298,8 @@ pub enum Mistake<'a> {
         word: &'a [u8],
         /// The known word that resembles it.
         nearest: Option<&'static str>,
+        /// What `help` is asked for to see what may stand there; nothing for all commands.
+        about: &'static str,
     },
     /// The word stands for several.
     Ambiguous {
@@ -338,6 +350,13 @@ impl Rows {
         Self { bits: self.bits & bits, ..self }
     }
 
+    /// What `help` is asked for about these: their first word, or what has many views.
+    fn about(self) -> &'static str {
+        let row = self.iter().next().filter(|_| self.depth > 0);
+        let word = |at: usize| row.and_then(|row| row.words.get(at).copied());
+        word(1).filter(|word| *word == "ipvs" && self.depth > 1).or_else(|| word(0)).unwrap_or("")
+    }
+
     /// The command that ends here.
     fn ending(self) -> Option<&'static Row> {
         self.iter().find(|row| row.ends_at(self.depth))
@@ -368,8 +387,16 @@ impl Rows {
     }
 }
 
+/// The command behind `watch` and perhaps seconds, once a letter of it is there.
+fn watched(typed: &str) -> Option<&str> {
+    let rest = typed.strip_prefix("watch ")?.trim_start();
+    let command = rest.trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start();
+    (!command.is_empty()).then_some(command)
+}
+
 /// The rows that the whole words of `typed` leave, and the word that is being typed behind them.
 fn narrowed(typed: &str) -> Option<(Rows, &str)> {
+    let typed = watched(typed).unwrap_or(typed);
     let (whole, partial) = typed.rsplit_once(' ').unwrap_or(("", typed));
     let mut rows = Rows::all();
     for word in whole.split_ascii_whitespace() {
@@ -392,9 +419,8 @@ pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static st
             continue;
         };
         if *word != last {
-            let ends = row.words.get(rows.depth + 1).is_none_or(|next| is_own(next));
-            let group = || GROUPS.iter().find(|(first, _)| first == word).map_or("", |(_, about)| about);
-            each(word, if ends { row.help } else { group() });
+            let group = || GROUPS.iter().find(|(first, _)| rows.depth == 0 && first == word);
+            each(word, group().map_or(row.help, |(_, about)| about));
         }
         last = word;
     }
@@ -410,7 +436,7 @@ pub(super) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
         && let Some((word, help)) =
             rows.iter().find_map(|row| Some((row.word(rows.depth).filter(|word| is_own(word))?, row.help)))
     {
-        each(word, help);
+        each(word, if word == SERVICE { OF_SERVICE } else { help });
     }
     if let Some((rows, "")) = narrowed(typed)
         && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.ends_at(rows.depth))
@@ -453,18 +479,23 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
                 continue;
             }
             if rows.ending().is_some_and(|row| row.takes_behind(word)) {
-                argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+                argument = argument.and(word).ok_or(Mistake::Unknown {
+                    word,
+                    nearest: None,
+                    about: rows.about(),
+                })?;
                 continue;
             }
             let known = rows.words().chain((complete && format == Format::Text).then_some(JSON));
-            return Err(Mistake::Unknown { word, nearest: nearest(word, known) });
+            return Err(Mistake::Unknown { word, nearest: nearest(word, known), about: rows.about() });
         }
         if fitting.words().nth(1).is_some() {
             return Err(Mistake::Ambiguous { word, rows: fitting });
         }
         rows = Rows { depth: depth + 1, ..fitting };
         if rows.iter().any(|row| row.word(depth).is_some_and(is_own)) {
-            argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+            argument =
+                argument.and(word).ok_or(Mistake::Unknown { word, nearest: None, about: rows.about() })?;
         }
     }
     if rows.depth == 0 {
@@ -478,32 +509,40 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
 
 impl fmt::Display for Mistake<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, rows: Rows| {
-            rows.words()
-                .enumerate()
-                .try_for_each(|(place, word)| write!(f, "{}{word}", if place == 0 { "" } else { ", " }))
+        // Of a row of the screen so much is written when the list begins.
+        let list = |f: &mut fmt::Formatter<'_>, rows: Rows, mut used: usize| {
+            rows.words().enumerate().try_for_each(|(place, word)| {
+                let full = used + 2 + word.len() >= SCREEN_WIDTH;
+                used = if full { 0 } else { used } + 2 + word.len();
+                let between = if full { ",\n" } else { ", " };
+                write!(f, "{}{word}", if place == 0 { "" } else { between })
+            })
         };
         match *self {
             Self::Empty => f.write_str("no command; `help` lists them"),
             Self::TooLong => write!(f, "longer than {MAX_COMMAND_BYTES} bytes"),
-            Self::Unknown { word, nearest: Some(nearest) } => {
+            Self::Unknown { word, nearest: Some(nearest), .. } => {
                 write!(f, "unknown word `{}`: did you mean `{nearest}`?", Clean(word))
             }
-            Self::Unknown { word, nearest: None } => {
+            Self::Unknown { word, nearest: None, about: "" } => {
                 write!(f, "unknown word `{}`; `help` lists the commands", Clean(word))
+            }
+            Self::Unknown { word, nearest: None, about } => {
+                write!(f, "unknown word `{}`; `help {about}` explains what may follow", Clean(word))
             }
             Self::Ambiguous { word, rows } => {
                 write!(f, "`{}` may be ", Clean(word))?;
-                list(f, rows)
+                list(f, rows, word.len() + 9)
             }
             Self::Incomplete { rows } => {
                 let known = rows.iter().next().and_then(|row| row.words.get(..rows.depth)).unwrap_or(&[]);
                 known.iter().try_for_each(|word| write!(f, "{word} "))?;
-                match rows.words().next() {
-                    Some(word) if is_own(word) => write!(f, "needs {word}"),
+                match (rows.words().next(), rows.words().nth(1)) {
+                    (Some(word), _) if is_own(word) => write!(f, "needs {word}"),
+                    (Some(word), None) => write!(f, "needs `{word}`"),
                     _ => {
                         f.write_str("what? One of ")?;
-                        list(f, rows)
+                        list(f, rows, known.iter().map(|word| word.len() + 1).sum::<usize>() + 13)
                     }
                 }
             }
@@ -550,16 +589,21 @@ mod tests {
     #[test]
     fn mistakes_say_what_was_meant() {
         assert_eq!(mistake(b"why"), "why needs NAME");
-        assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help` lists the commands");
+        assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help why` explains what may follow");
         assert_eq!(mistake(b"s"), "`s` may be status, show, set");
         assert_eq!(
             mistake(b"show"),
-            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes, firewall, memory, loop, boot, log"
+            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes,\nfirewall, memory, loop, boot, log"
         );
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");
         assert_eq!(mistake(b"show vrrp jsno"), "unknown word `jsno`: did you mean `json`?");
-        assert_eq!(mistake(b"status json json"), "unknown word `json`; `help` lists the commands");
+        assert_eq!(
+            mistake(b"status json json"),
+            "unknown word `json`; `help status` explains what may follow"
+        );
+        assert_eq!(mistake(b"show ipvs xyzzy"), "unknown word `xyzzy`; `help ipvs` explains what may follow");
+        assert_eq!(mistake(b"zero"), "zero needs `ipvs`");
         assert_eq!(mistake(b"xyzzy"), "unknown word `xyzzy`; `help` lists the commands");
         assert_eq!(mistake(b" \r\n"), "no command; `help` lists them");
         assert_eq!(mistake(&[b'x'; MAX_COMMAND_BYTES + 1]), "longer than 512 bytes");
