@@ -119,6 +119,12 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "a cold server is not flooded, and a removal need not be felt",
     },
     Difference {
+        title: "there are blocks for the rest of the machine",
+        keepalived: "leaves marks, masquerading and a real server's virtual address to the distribution",
+        lvsbox: "has `firewall`, `real_server_role`, `interface` and `appliance`, blocks that keepalived does not know",
+        reason: "on the box nothing else could do it",
+    },
+    Difference {
         title: "answers to a lesser router are limited",
         keepalived: "answers each of its adverts with an advert and announcements of all addresses",
         lvsbox: "answers one in half an advertisement interval",

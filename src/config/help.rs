@@ -21,9 +21,7 @@ pub fn keyword(name: &str) -> Result<String, String> {
     if name.is_empty() {
         blocks(&mut text);
     }
-    for row in rows().filter(|row| row.word() == name) {
-        entry(&mut text, &row);
-    }
+    entries(&mut text, name);
     let name = if matches!(name, "top" | "top level") { "the top level" } else { name };
     if rows().any(|row| row.block == name) {
         block(&mut text, name);
@@ -65,23 +63,40 @@ fn block(text: &mut String, name: &str) {
         if let Shape::Old(name) = row.shape {
             let _ = write!(shown, "old spelling of {name}");
         }
-        if shown.len() > COLUMNS {
-            let end = shown.floor_char_boundary(COLUMNS - 3);
-            shown.truncate(shown.get(..end).unwrap_or("").trim_end().len());
-            shown.push_str("...");
+        let (word, meaning) = shown.split_at_checked(width + 4).unwrap_or((&shown, ""));
+        paragraph(text, word, width + 4, meaning);
+    }
+}
+
+/// All about a keyword: blocks in which it means the same share an entry.
+fn entries(text: &mut String, name: &str) {
+    let mut told: Vec<(String, String)> = Vec::new();
+    for row in rows().filter(|row| row.word() == name) {
+        let (place, mut body) = (Place(row.block).to_string(), String::new());
+        entry(&mut body, &row);
+        match told.iter_mut().find(|(_, same)| *same == body) {
+            Some((places, _)) => {
+                let _ = write!(places, ", {}", place.trim_start_matches("in "));
+            }
+            None => told.push((place, body)),
         }
-        line(text, format_args!("{shown}"));
+    }
+    for (places, body) in told {
+        paragraph(text, &format!("{name}, "), name.len() + 2, &places);
+        text.push_str(&body);
     }
 }
 
 fn entry(text: &mut String, row: &Row) {
-    line(text, format_args!("{}, {}", row.word(), Place(row.block)));
     if let Shape::Old(name) = row.shape {
         part(text, "meaning", &format!("an old spelling of `{name}`, which works with a warning"));
         return text.push('\n');
     }
     part(text, "meaning", row.meaning());
-    part(text, "value", &row.shape.to_string());
+    // What may stand behind such a word is part of its meaning.
+    if !matches!(row.shape, Shape::Free) {
+        part(text, "value", &row.shape.to_string());
+    }
     part(text, "default", row.default());
     let (says, why) = if let Shape::Ignored(why) = row.shape {
         ("ignored with a warning, it changes nothing here: ", why)

@@ -164,9 +164,12 @@ const OWN: &[Keyword<InstanceDraft>] = &[
     list("track_file|none|variables of the console that change the priority", |b, line| {
         b.trackers.extend(track::of_variable(line));
     }),
-    list("track_route|none|routes that must be in the kernel, or that change the priority", |b, line| {
-        b.trackers.extend(track::of_route(line));
-    }),
+    list(
+        "track_route|none|routes that must exist: `NET [via GW] [dev IF] [table N] [weight N]`",
+        |b, line| {
+            b.trackers.extend(track::of_route(line));
+        },
+    ),
     unsupported("track_link|none|serial links that must be up, or that change the priority", track::NO_LINK),
 ];
 

@@ -113,7 +113,7 @@ pub(super) const fn garp_rows<B: Announcing>(names: [&'static str; 6]) -> [Keywo
 }
 
 /// Why commands are passed over.
-pub(super) const SCRIPTS: &str = "no scripts run, see the event log";
+pub(super) const SCRIPTS: &str = "no scripts run, see `log changes`";
 
 /// What an instance and a group tell others about their states, where programs run.
 pub(super) const fn notify_rows<B>() -> [Keyword<B>; 7] {

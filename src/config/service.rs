@@ -137,7 +137,7 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
         b.host = host(line).or(b.host.take())
     }),
     Keyword {
-        text: "sorry_server|none|address and port used while the quorum is lost; `{` checks `}`",
+        text: "sorry_server|none|address and port used while the quorum is lost; a block checks it",
         kind: Kind::MayOpen(|b, cx, node| b.sorry.extend(server(cx, node))),
     },
     words(

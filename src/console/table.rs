@@ -134,6 +134,9 @@ const VALUE: &str = "VALUE";
 /// The same for a service; it may be left out and may have several words.
 const SERVICE: &str = "[SERVICE]";
 
+/// What may be written there.
+const OF_SERVICE: &str = "only in this service: 192.0.2.1:80 or fwmark 7; else in all";
+
 /// The same for a command of several words.
 const COMMAND: &str = "COMMAND";
 
@@ -184,11 +187,11 @@ pub(super) static TABLE: &[Row] = &[
           text: show::status::text, json: show::status::json },
     Row { words: &["show", "vrrp"], help: "instances: state, why, timers, addresses, refused adverts", command: Command::Vrrp,
           text: show::vrrp::text, json: show::vrrp::json },
-    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln; a SERVICE of it", command: Command::Ipvs,
+    Row { words: &["show", "ipvs"], help: "the kernel's table, as ipvsadm -Ln, or a SERVICE of it", command: Command::Ipvs,
           text: show::other::ipvs, json: show::other::ipvs_json },
-    Row { words: &["show", "ipvs", "stats"], help: "counters, as --stats; SERVICE, exact", command: Command::IpvsOf(View::Stats),
+    Row { words: &["show", "ipvs", "stats"], help: "counters, as --stats; `exact`: all digits; SERVICE", command: Command::IpvsOf(View::Stats),
           text: show::other::ipvs, json: show::other::ipvs_json },
-    Row { words: &["show", "ipvs", "rate"], help: "the same by second, as --rate; SERVICE, exact", command: Command::IpvsOf(View::Rate),
+    Row { words: &["show", "ipvs", "rate"], help: "by second, as --rate; `exact`; SERVICE", command: Command::IpvsOf(View::Rate),
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "ipvs", "connections"], help: "as ipvsadm -Lnc; SERVICE: 192.0.2.1:80 or fwmark 7", command: Command::IpvsOf(View::Connections),
           text: show::other::ipvs, json: show::other::ipvs_json },
@@ -204,7 +207,7 @@ pub(super) static TABLE: &[Row] = &[
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "ipvs", "save"], help: "as ipvsadm -Sn, with thresholds; SERVICE", command: Command::IpvsOf(View::Save),
           text: show::other::ipvs, json: show::other::ipvs_json },
-    Row { words: &["show", "ipvs", "all"], help: "the same, and what checks with via_vip go through", command: Command::IpvsAll,
+    Row { words: &["show", "ipvs", "all"], help: "also what checks with via_vip go through", command: Command::IpvsAll,
           text: show::other::ipvs, json: show::other::ipvs_json },
     Row { words: &["show", "checks"], help: "real servers: last result, reason, next check", command: Command::Checks,
           text: show::checks::text, json: show::checks::json },
@@ -268,8 +271,15 @@ pub(super) static TABLE: &[Row] = &[
           text: show::other::help_of, json: show::other::nothing },
 ];
 
-/// First words that several commands share, and what those are about.
-const GROUPS: [(&str, &str); 2] = [("show", "tables and states"), ("log", "the log as it grows")];
+/// First words that are no command alone, and what is about to follow.
+const GROUPS: [(&str, &str); 6] = [
+    ("show", "tables and states"),
+    ("log", "the log as it grows"),
+    ("set", "a number that instances track"),
+    ("alarm", "alarms that stay until they are cleared"),
+    ("real", "a real server: drain, enable, another weight"),
+    ("zero", "counters of IPVS"),
+];
 
 /// The row of a command.
 pub(super) fn row_of(command: Command) -> Option<&'static Row> {
@@ -309,6 +319,13 @@ impl Rows {
             .filter(|(_, row)| wanted(row))
             .fold(0, |bits, (place, _)| bits | 1_u64 << place);
         Self { bits: self.bits & bits, ..self }
+    }
+
+    /// What `help` is asked for about these: their first word, or what has many views.
+    fn about(self) -> &'static str {
+        let row = self.iter().next().filter(|_| self.depth > 0);
+        let word = |at: usize| row.and_then(|row| row.words.get(at).copied());
+        word(1).filter(|word| *word == "ipvs" && self.depth > 1).or_else(|| word(0)).unwrap_or("")
     }
 
     /// The command that ends here.
@@ -364,18 +381,23 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
                 continue;
             }
             if rows.ending().is_some_and(|row| row.takes_behind(word)) {
-                argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+                argument = argument.and(word).ok_or(Mistake::Unknown {
+                    word,
+                    nearest: None,
+                    about: rows.about(),
+                })?;
                 continue;
             }
             let known = rows.words().chain((complete && format == Format::Text).then_some(JSON));
-            return Err(Mistake::Unknown { word, nearest: nearest(word, known) });
+            return Err(Mistake::Unknown { word, nearest: nearest(word, known), about: rows.about() });
         }
         if fitting.words().nth(1).is_some() {
             return Err(Mistake::Ambiguous { word, rows: fitting });
         }
         rows = Rows { depth: depth + 1, ..fitting };
         if rows.iter().any(|row| row.word(depth).is_some_and(is_own)) {
-            argument = argument.and(word).ok_or(Mistake::Unknown { word, nearest: None })?;
+            argument =
+                argument.and(word).ok_or(Mistake::Unknown { word, nearest: None, about: rows.about() })?;
         }
     }
     if rows.depth == 0 {
@@ -426,16 +448,21 @@ mod tests {
     #[test]
     fn mistakes_say_what_was_meant() {
         assert_eq!(mistake(b"why"), "why needs NAME");
-        assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help` lists the commands");
+        assert_eq!(mistake(b"why \x1b[2J"), "unknown word `?[2J`; `help why` explains what may follow");
         assert_eq!(mistake(b"s"), "`s` may be status, show, set");
         assert_eq!(
             mistake(b"show"),
-            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes, firewall, memory, loop, boot, log"
+            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes,\nfirewall, memory, loop, boot, log"
         );
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");
         assert_eq!(mistake(b"show vrrp jsno"), "unknown word `jsno`: did you mean `json`?");
-        assert_eq!(mistake(b"status json json"), "unknown word `json`; `help` lists the commands");
+        assert_eq!(
+            mistake(b"status json json"),
+            "unknown word `json`; `help status` explains what may follow"
+        );
+        assert_eq!(mistake(b"show ipvs xyzzy"), "unknown word `xyzzy`; `help ipvs` explains what may follow");
+        assert_eq!(mistake(b"zero"), "zero needs `ipvs`");
         assert_eq!(mistake(b"xyzzy"), "unknown word `xyzzy`; `help` lists the commands");
         assert_eq!(mistake(b" \r\n"), "no command; `help` lists them");
         assert_eq!(mistake(&[b'x'; MAX_COMMAND_BYTES + 1]), "longer than 512 bytes");

@@ -61,7 +61,7 @@ fn status_of_a_healthy_box() {
         master().ask("status"),
         "\
 lvsbox 0.1.0 on lb1, pid 4711, up 7.4 s
-config  /etc/lvsbox.conf: 0 errors, 1 warning; reload in force 0.0 s ago
+config  /etc/lvsbox.conf: 0 errors, 1 warning; reloaded 0.0 s ago
 memory  1204 KiB resident, heap 196 KiB (peak 254), 1 thread
 loop    321 turns, worst lateness 3.4 ms after ipvs, 6.4 s ago
 VRRP    2 instances, 2 MASTER
@@ -470,6 +470,8 @@ fn what_is_tracked_with_a_weight_is_an_alarm_when_it_is_down_and_part_of_the_jso
     bench.run(at(8_400));
     let status = bench.ask("status");
     assert!(status.contains("  VI_1: interface eth0 is up, weight -20 and 1 more (show vrrp)\n"), "{status}");
+    let why = bench.ask("why eth0");
+    assert!(why.contains("VI_1 tracks interface eth0: adds -20 to its priority\n"), "{why}");
     let json = bench.ask("show vrrp json");
     let tracker = "{\"target\":\"interface eth0\",\"weight\":-20,\"reverse\":true,\"fault\":false,\"adds\":-20,\"changes\":null}";
     assert!(json.contains(tracker), "{json}");

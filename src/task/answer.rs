@@ -372,13 +372,12 @@ fn tell(outcome: &Outcome, from: usize, piece: &mut Buf) -> Kind {
     let _ = piece.push_str(rest.get(..end).unwrap_or(""));
     match (end, outcome.verdict) {
         (1.., _) => Kind::Told(from + end),
-        // Nothing to object to: the answer is the sentence that `status` has, too.
-        (0, Verdict::InForce) if from == 0 => Kind::Rendered(console::Answer::new(Request {
+        // Behind what there was to object to: the sentence that `status` has, too.
+        (0, Verdict::InForce) => Kind::Rendered(console::Answer::new(Request {
             command: Command::Reload,
             format: Format::Text,
             argument: Argument::NONE,
         })),
-        (0, Verdict::InForce) => Kind::Over(STATUS_OK),
         (0, Verdict::Refused(_) | Verdict::Unreadable { .. }) => Kind::Over(STATUS_FAILED),
     }
 }

@@ -45,13 +45,15 @@ pub(super) fn start(words: &str, piece: &mut Buf) -> Result<Watch, u8> {
 /// True for what shows something, changes nothing and ends.
 fn is_still(request: &Request) -> bool {
     use Command::{
-        Arp, Boot, Checks, Config, Interfaces, Ipvs, IpvsOf, Log, Loop, Memory, Routes, Status, Vrrp, Why,
+        Arp, Boot, Checks, Config, Firewall, Interfaces, Ipvs, IpvsAll, IpvsOf, Log, Loop, Memory, Routes,
+        Status, Vrrp, Why,
     };
     matches!(
         request.command,
         Status
             | Vrrp
             | Ipvs
+            | IpvsAll
             | IpvsOf(_)
             | Checks
             | Config
@@ -62,6 +64,7 @@ fn is_still(request: &Request) -> bool {
             | Arp
             | Routes
             | Boot
+            | Firewall
             | Why
     )
 }

@@ -21,7 +21,7 @@ pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> N
         let first = row.words.first().copied().unwrap_or("");
         let crowd = || TABLE.iter().filter(move |other| other.words.first() == Some(&first));
         if crowd().count() < CROWD {
-            help_line(row, out)?;
+            help_line(row, HELP_COLUMN, out)?;
         } else if last != first {
             let mut before = "";
             let seconds = crowd().filter_map(|other| other.words.get(1).copied());
@@ -34,15 +34,17 @@ pub(in crate::console) fn help(_: &View<'_>, _: Place, out: &mut dyn Write) -> N
     Ok(None)
 }
 
-fn help_line(row: &Row, out: &mut dyn Write) -> fmt::Result {
+fn help_line(row: &Row, column: usize, out: &mut dyn Write) -> fmt::Result {
     let mut line = Line::new(out);
     row.words.iter().try_for_each(|word| write!(line, "{word} "))?;
-    line.to(HELP_COLUMN)?;
+    line.to(column)?;
     line.write_str(row.help)?;
     line.end()
 }
 
 const HELP_COLUMN: usize = 17;
+/// The same behind the longest words of a view.
+const VIEW_COLUMN: usize = 23;
 
 /// What may stand behind a word, in as many lines as it takes.
 fn help_crowd<'a>(first: &str, words: impl Iterator<Item = &'a str>, out: &mut dyn Write) -> fmt::Result {
@@ -68,7 +70,7 @@ pub(in crate::console) fn help_of(view: &View<'_>, _: Place, out: &mut dyn Write
     for row in TABLE.iter().filter(|row| !row.is_hidden() && begins(row, usize::from(!by_first))) {
         // Views of one thing are explained by its own name.
         if !by_first || row.words.len() < 3 || !matches!(row.command, Command::IpvsOf(_)) {
-            help_line(row, out)?;
+            help_line(row, if by_first { HELP_COLUMN } else { VIEW_COLUMN }, out)?;
         }
         found = true;
     }

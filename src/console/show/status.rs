@@ -28,6 +28,8 @@ use crate::wire::nftables::firewall::Part;
 
 /// Before the name of the configuration.
 const CONFIG: &str = "config  ";
+/// Before the services.
+const SERVICES: &str = "IPVS    ";
 /// Lines below the head and the three titles: 24 less 4, 3, and one for the prompt.
 const DETAILS: usize = 16;
 /// Alarms shown at most.
@@ -41,7 +43,8 @@ pub(in crate::console) fn text(view: &View<'_>, _: Place, out: &mut dyn Write) -
         alarms += 1;
         Ok(())
     })?;
-    let room = DETAILS - alarms.min(MAX_ALARMS);
+    let touched = view.director.services().overrides().count() > 0 || weights::draining(view) > 0;
+    let room = DETAILS - alarms.min(MAX_ALARMS) - usize::from(touched);
     let for_instances = instances.min(room - services.min(room / 2));
     let for_services = services.min(room - for_instances);
     head(view, out)?;
@@ -73,11 +76,11 @@ fn head(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
     write!(tail, ": {errors}, {warnings}")?;
     if let Some(reload) = view.reload {
         let word = match reload.outcome {
-            Outcome::InForce => "in force",
-            Outcome::Refused(_) => "refused",
-            Outcome::Unreadable { .. } => "not read",
+            Outcome::InForce => "reloaded",
+            Outcome::Refused(_) => "reload refused",
+            Outcome::Unreadable { .. } => "reload not read",
         };
-        write!(tail, "; reload {word} {}", Ago { now: view.now, at: reload.at })?;
+        write!(tail, "; {word} {}", Ago { now: view.now, at: reload.at })?;
     }
     // Of a long name its end is shown.
     let (path, room) = (clip_path(identity.configuration), SCREEN_WIDTH - CONFIG.len() - tail.len());
@@ -156,7 +159,7 @@ enum Health {
     Whole,
 }
 
-fn pools<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Service, &'a Pool, Health)> + use<'a> {
+fn pools<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Service, &'a Pool, Health, bool)> + use<'a> {
     let director = view.director;
     director.config().written_services().iter().enumerate().filter_map(move |(id, service)| {
         let pool = director.services().pool(ServiceId::from_index(id))?;
@@ -166,7 +169,7 @@ fn pools<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Service, &'a Pool, He
             Quorum::Met if whole => Health::Whole,
             Quorum::Met => Health::Lame,
         };
-        Some((service, pool, health))
+        Some((service, pool, health, director.services().is_resting(ServiceId::from_index(id))))
     })
 }
 
@@ -174,7 +177,7 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
     let all = view.director.config().written_services().len();
     let mut counts = [0_usize; 2];
     let (mut servers, mut alive) = (0, 0);
-    for (service, pool, health) in pools(view) {
+    for (service, pool, health, _) in pools(view) {
         let [lost, lame] = &mut counts;
         *lost += usize::from(health == Health::Lost);
         *lame += usize::from(health == Health::Lame);
@@ -182,32 +185,42 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
         alive += u64::from(pool.alive);
     }
     let mut line = Line::bounded(out);
-    write!(line, "IPVS    {}, {alive} of {servers} real servers alive", Count(all, "service"))?;
-    match view.director.services().overrides().count() {
-        0 => {}
-        count => write!(line, ", {}", Count(count, "override"))?,
-    }
-    match weights::draining(view) {
-        0 => {}
-        count => write!(line, ", {count} draining")?,
-    }
+    write!(line, "{SERVICES}{}, {alive} of {servers} real servers alive", Count(all, "service"))?;
     for (count, word) in counts.into_iter().zip(["QUORUM LOST", "incomplete"]) {
         if count > 0 {
             write!(line, ", {count} {word}")?;
         }
     }
+    let mut touched: heapless::String<48> = heapless::String::new();
+    match view.director.services().overrides().count() {
+        0 => {}
+        count => write!(touched, ", {}", Count(count, "override"))?,
+    }
+    match weights::draining(view) {
+        0 => {}
+        count => write!(touched, ", {count} draining")?,
+    }
+    if line.column() + touched.len() > SCREEN_WIDTH {
+        line.end()?;
+        line = Line::bounded(out);
+        line.to(SERVICES.len())?;
+        line.write_str(touched.trim_start_matches(", "))?;
+    } else {
+        line.write_str(&touched)?;
+    }
     line.end()?;
     let most = shown(all, lines);
     let in_order = [Health::Lost, Health::Lame, Health::Whole]
         .into_iter()
-        .flat_map(|wanted| pools(view).filter(move |(.., health)| *health == wanted));
-    for (service, pool, _) in in_order.take(most) {
+        .flat_map(|wanted| pools(view).filter(move |(_, _, health, _)| *health == wanted));
+    for (service, pool, _, resting) in in_order.take(most) {
         let mut line = Line::bounded(out);
         write!(line, "  {} {}", service.key, service.spec.scheduler)?;
         line.to(34)?;
         write!(line, "{}/{} alive", pool.alive, service.real_servers().len())?;
         line.to(47)?;
         write!(line, "{} for {}", quorum_word(pool), Span(view.now.since(pool.since)))?;
+        line.write_str(if resting { ", suspended" } else { "" })?;
         line.end()?;
     }
     if most < all { bounded(out, format_args!("  and {} more (show checks)", all - most)) } else { Ok(()) }
@@ -334,7 +347,7 @@ fn outages(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Resu
     if faults > 0 {
         say(format_args!("{} in FAULT (show vrrp)", Count(faults, "instance")))?;
     }
-    match pools(view).filter(|(.., health)| *health == Health::Lost).count() {
+    match pools(view).filter(|(_, _, health, _)| *health == Health::Lost).count() {
         0 => Ok(()),
         lost => say(format_args!("{} without quorum (show checks)", Count(lost, "service"))),
     }
@@ -429,7 +442,7 @@ fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
         STATES.iter().try_for_each(|word| counts.field(word, count_state(view, word)))
     })?;
     object.object("ipvs", |counts| {
-        let count = |wanted| pools(view).filter(|(.., health)| *health == wanted).count();
+        let count = |wanted| pools(view).filter(|(_, _, health, _)| *health == wanted).count();
         counts.field(
             "available",
             !matches!(view.director.ipvs_plan().availability(), Availability::Absent(_)),
@@ -443,7 +456,7 @@ fn open_json(view: &View<'_>, out: &mut dyn Write) -> fmt::Result {
         )?;
         counts.field("overrides", view.director.services().overrides().count())?;
         counts.field("draining", weights::draining(view))?;
-        counts.field("alive", pools(view).map(|(_, pool, _)| u64::from(pool.alive)).sum::<u64>())
+        counts.field("alive", pools(view).map(|(_, pool, ..)| u64::from(pool.alive)).sum::<u64>())
     })?;
     object.list("alarms", |list| each_alarm(view, &mut |alarm| list.item(Shown(alarm))))?;
     object.open("instances")?;

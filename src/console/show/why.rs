@@ -14,6 +14,7 @@ use crate::console::text::Span;
 use crate::console::view::View;
 use crate::director::action::RoutingRef;
 use crate::director::health::Belief;
+use crate::director::track::Effect;
 use crate::wire::errno::Text;
 
 const INSTANCES: u8 = 0;
@@ -21,6 +22,7 @@ const ADDRESSES: u8 = 1;
 const SERVICES: u8 = 2;
 const SERVERS: u8 = 3;
 const ROUTING: u8 = 4;
+const TRACKED: u8 = 5;
 
 /// True if `name` stands in `line` as a whole word: `VI_1` is not in `VI_10`, nor `10.0.0.1` in `10.0.0.11`.
 pub(in crate::console) fn mentions(line: &str, name: &str) -> bool {
@@ -45,13 +47,14 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
         ADDRESSES => address(view, row, out)?,
         SERVICES => service(view, row, out)?,
         SERVERS => server(view, row, out)?,
-        _ => routing(view, row, out)?,
+        ROUTING => routing(view, row, out)?,
+        _ => tracked(view, row, out)?,
     };
     match seen {
         Some(found) => {
             Ok(Some(Place { leaf: place.leaf.max(usize::from(found)), ..place.next_row(place.phase) }))
         }
-        None if place.phase < ROUTING => {
+        None if place.phase < TRACKED => {
             Ok(Some(Place { leaf: place.leaf, ..Place::phase(place.phase + 1) }))
         }
         None => {
@@ -133,6 +136,27 @@ fn owner(view: &View<'_>, owner: Option<InstanceId>, out: &mut dyn Write) -> fmt
     Ok(())
 }
 
+/// What an instance tracks, in a word of its name, and what it comes to.
+fn tracked(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {
+    let (config, id) = (view.director.config(), InstanceId::from_index(row));
+    let (Some(instance), names) = (config.instances.get(row), Names(config)) else { return Ok(None) };
+    let mut found = false;
+    for (row, tracker) in instance.trackers.clone().zip(config.trackers_of(instance)) {
+        let what = names.tracked(tracker.target);
+        if is_called(view, format_args!("{what}")) {
+            found = true;
+            let name = names.instance(id);
+            match view.director.effect(row) {
+                Effect::Fault => line(out, format_args!("{name} tracks {what}: FAULT"))?,
+                Effect::Adds(share) => {
+                    line(out, format_args!("{name} tracks {what}: adds {share} to its priority"))?;
+                }
+            }
+        }
+    }
+    Ok(Some(found))
+}
+
 /// Routes are called by their destination, rules by their preference.
 fn routing(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {
     let (config, plan) = (view.director.config(), view.director.route_plan());
@@ -169,9 +193,11 @@ fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
         labelled(
             out,
             "quorum",
-            format_args!("weight {} is needed, {} to lose it", service.quorum, {
-                service.quorum.saturating_sub(service.hysteresis)
-            }),
+            format_args!(
+                "gained at weight {}, lost below {}",
+                service.quorum.saturating_add(service.hysteresis),
+                service.quorum.saturating_sub(service.hysteresis).max(1)
+            ),
         )?;
         if view.director.services().is_resting(id) {
             labelled(out, "suspended", format_args!("ha_suspend, and its address is not on this box"))?;

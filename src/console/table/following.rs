@@ -2,11 +2,19 @@
 
 use core::fmt;
 
-use super::{GROUPS, JSON, Rows, SERVICE, is_own};
+use super::{GROUPS, JSON, OF_SERVICE, Rows, SERVICE, is_own};
 use crate::limits::MAX_COMMAND_BYTES;
+
+/// The command behind `watch` and perhaps seconds, once a letter of it is there.
+fn watched(typed: &str) -> Option<&str> {
+    let rest = typed.strip_prefix("watch ")?.trim_start();
+    let command = rest.trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start();
+    (!command.is_empty()).then_some(command)
+}
 
 /// The rows that the whole words of `typed` leave, and the word that is being typed behind them.
 fn narrowed(typed: &str) -> Option<(Rows, &str)> {
+    let typed = watched(typed).unwrap_or(typed);
     let (whole, partial) = typed.rsplit_once(' ').unwrap_or(("", typed));
     let mut rows = Rows::all();
     for word in whole.split_ascii_whitespace() {
@@ -29,9 +37,8 @@ pub(in crate::console) fn follow(typed: &str, each: &mut dyn FnMut(&'static str,
             continue;
         };
         if *word != last {
-            let ends = row.words.get(rows.depth + 1).is_none_or(|next| is_own(next));
-            let group = || GROUPS.iter().find(|(first, _)| first == word).map_or("", |(_, about)| about);
-            each(word, if ends { row.help } else { group() });
+            let group = || GROUPS.iter().find(|(first, _)| rows.depth == 0 && first == word);
+            each(word, group().map_or(row.help, |(_, about)| about));
         }
         last = word;
     }
@@ -47,7 +54,7 @@ pub(in crate::console) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
         && let Some((word, help)) =
             rows.iter().find_map(|row| Some((row.word(rows.depth).filter(|word| is_own(word))?, row.help)))
     {
-        each(word, help);
+        each(word, if word == SERVICE { OF_SERVICE } else { help });
     }
     if let Some((rows, "")) = narrowed(typed)
         && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.ends_at(rows.depth))

@@ -1,9 +1,10 @@
-//! What is said of a line that is no command.
+//! Why a line is not a command, as a sentence for the operator: what was meant perhaps, what may stand there, and which
+//! `help` explains it.
 
 use core::fmt;
 
 use super::{Rows, is_own};
-use crate::console::text::Clean;
+use crate::console::text::{Clean, SCREEN_WIDTH};
 use crate::limits::MAX_COMMAND_BYTES;
 
 /// Why a line is not a command. Displays as a sentence for the operator, safe for a terminal.
@@ -19,6 +20,8 @@ pub enum Mistake<'a> {
         word: &'a [u8],
         /// The known word that resembles it.
         nearest: Option<&'static str>,
+        /// What `help` is asked for to see what may stand there; nothing for all commands.
+        about: &'static str,
     },
     /// The word stands for several.
     Ambiguous {
@@ -36,32 +39,40 @@ pub enum Mistake<'a> {
 
 impl fmt::Display for Mistake<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, rows: Rows| {
-            rows.words()
-                .enumerate()
-                .try_for_each(|(place, word)| write!(f, "{}{word}", if place == 0 { "" } else { ", " }))
+        // Of a row of the screen so much is written when the list begins.
+        let list = |f: &mut fmt::Formatter<'_>, rows: Rows, mut used: usize| {
+            rows.words().enumerate().try_for_each(|(place, word)| {
+                let full = used + 2 + word.len() >= SCREEN_WIDTH;
+                used = if full { 0 } else { used } + 2 + word.len();
+                let between = if full { ",\n" } else { ", " };
+                write!(f, "{}{word}", if place == 0 { "" } else { between })
+            })
         };
         match *self {
             Self::Empty => f.write_str("no command; `help` lists them"),
             Self::TooLong => write!(f, "longer than {MAX_COMMAND_BYTES} bytes"),
-            Self::Unknown { word, nearest: Some(nearest) } => {
+            Self::Unknown { word, nearest: Some(nearest), .. } => {
                 write!(f, "unknown word `{}`: did you mean `{nearest}`?", Clean(word))
             }
-            Self::Unknown { word, nearest: None } => {
+            Self::Unknown { word, nearest: None, about: "" } => {
                 write!(f, "unknown word `{}`; `help` lists the commands", Clean(word))
+            }
+            Self::Unknown { word, nearest: None, about } => {
+                write!(f, "unknown word `{}`; `help {about}` explains what may follow", Clean(word))
             }
             Self::Ambiguous { word, rows } => {
                 write!(f, "`{}` may be ", Clean(word))?;
-                list(f, rows)
+                list(f, rows, word.len() + 9)
             }
             Self::Incomplete { rows } => {
                 let known = rows.iter().next().and_then(|row| row.words.get(..rows.depth)).unwrap_or(&[]);
                 known.iter().try_for_each(|word| write!(f, "{word} "))?;
-                match rows.words().next() {
-                    Some(word) if is_own(word) => write!(f, "needs {word}"),
+                match (rows.words().next(), rows.words().nth(1)) {
+                    (Some(word), _) if is_own(word) => write!(f, "needs {word}"),
+                    (Some(word), None) => write!(f, "needs `{word}`"),
                     _ => {
                         f.write_str("what? One of ")?;
-                        list(f, rows)
+                        list(f, rows, known.iter().map(|word| word.len() + 1).sum::<usize>() + 13)
                     }
                 }
             }
