@@ -152,6 +152,24 @@ mod tests {
     }
 
     #[test]
+    fn what_blocks_many_ways_is_said_once_counted_and_its_end_is_said_once() {
+        let kernel = Kernel { ipvs: None, ..Kernel::new(ip("192.0.2.11")) };
+        let mut node = Node::with_kernel(config(&[1, 2, 3]), kernel, Instant::ZERO);
+        node.run_until(at(30_000));
+        let about = |one: &Reason| matches!(one, Reason::ProbeHindered(..) | Reason::ProbesResumed);
+        let mut told = node.take_records();
+        told.retain(about);
+        assert!(matches!(told[..], [Reason::ProbeHindered(_, Errno(NO_WAY))]), "{told:?}");
+        assert_eq!(node.director.health().hindered().map(|(count, ..)| count), Some(3));
+        node.kernel.ipvs = Some(Default::default());
+        node.run_until(at(45_000));
+        let mut told = node.take_records();
+        told.retain(about);
+        assert_eq!(told, [Reason::ProbesResumed]);
+        assert_eq!(node.director.health().hindered(), None);
+    }
+
+    #[test]
     fn a_destination_that_the_kernel_refuses_keeps_its_check_from_being_made() {
         let mut node = Node::new(config(&[1]), "192.0.2.11");
         node.fault = Box::new(|action| {
