@@ -82,11 +82,13 @@ mod tests {
     use crate::config::ids::ServiceId;
     use crate::config::{Config, load};
     use crate::director::action::{Action, Change, DestinationRef, ServiceRef};
-    use crate::director::event::{Errno, Keep};
+    use crate::director::event::{Errno, Event, Keep};
     use crate::director::journal::Reason;
+    use crate::director::overrides::Order;
     use crate::director::testing::{Fault, Kernel, Node, at, ip};
     use crate::time::Instant;
     use crate::wire::errno::NO_WAY;
+    use crate::wire::genl_ipvs::DestinationKey;
 
     fn config(servers: &[u8]) -> Config {
         let server = |n: &u8| format!("real_server 10.0.0.{n} 80 {{\nTCP_CHECK {{\n}}\n}}\n");
@@ -167,6 +169,18 @@ mod tests {
         told.retain(about);
         assert_eq!(told, [Reason::ProbesResumed]);
         assert_eq!(node.director.health().hindered(), None);
+    }
+
+    #[test]
+    fn nobody_drains_the_server_of_a_hidden_service() {
+        let mut node = settled();
+        let whole = node.kernel.table();
+        let server = DestinationKey { address: ip("10.0.0.1"), port: 0 };
+        node.handle(Event::Override(Order { server, service: None, weight: Some(0) }));
+        let checks = node.director.health().checks_total();
+        node.run_millis(5_000);
+        assert_eq!(node.kernel.table(), whole);
+        assert!(node.director.health().checks_total() >= checks + 8, "both are checked every second");
     }
 
     #[test]
