@@ -230,11 +230,13 @@ impl Services {
         bus: &mut Bus,
     ) {
         for id in meant(order, config, plan) {
-            let known = match self.overrides.get(id) {
-                Load::Override { weight, .. } => Some(weight),
-                Load::Configured | Load::Rising { .. } => None,
+            let same = match self.overrides.get(id) {
+                Load::Override { weight, .. } => order.weight == Some(weight),
+                Load::Configured => order.weight.is_none(),
+                // Whoever enables a server that rises wants all of its weight at once.
+                Load::Rising { .. } => false,
             };
-            if known == order.weight {
+            if same {
                 continue;
             }
             bus.cancel(Timer::Rise(id));
