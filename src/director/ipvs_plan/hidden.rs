@@ -86,7 +86,7 @@ mod tests {
     use crate::director::journal::Reason;
     use crate::director::overrides::Order;
     use crate::director::testing::{Fault, Kernel, Node, at, ip};
-    use crate::time::Instant;
+    use crate::time::{Duration, Instant};
     use crate::wire::errno::NO_WAY;
     use crate::wire::genl_ipvs::DestinationKey;
 
@@ -181,6 +181,31 @@ mod tests {
         node.run_millis(5_000);
         assert_eq!(node.kernel.table(), whole);
         assert!(node.director.health().checks_total() >= checks + 8, "both are checked every second");
+    }
+
+    #[test]
+    fn one_that_is_being_added_when_the_others_are_kept_goes_too() {
+        let mut node = Node::new(config(&[1, 2]), "192.0.2.11");
+        node.latency = Duration::from_millis(50);
+        let asked = |node: &Node| {
+            let hidden = |one: &Action| {
+                matches!(one, Action::Service { service: ServiceRef::Configured(ServiceId(1..)), .. })
+            };
+            node.actions.iter().any(|(_, one)| hidden(one))
+        };
+        while !asked(&node) {
+            node.run_millis(1);
+        }
+        node.stop(Keep { addresses: false, services: true });
+        node.run_millis(1_000);
+        assert!(node.director.is_stopped());
+        let marked: Vec<String> = node
+            .kernel
+            .table()
+            .into_iter()
+            .filter(|line| line.contains("FWM") || line.contains("fwmark") || line.contains(":0 "))
+            .collect();
+        assert!(marked.is_empty(), "{marked:?}");
     }
 
     #[test]
