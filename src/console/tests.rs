@@ -7,6 +7,7 @@ use super::fixture::*;
 use super::view::{Diagnostics, Outcome, Reload};
 use super::{Answer, Buf};
 use crate::check::{Failure, Verdict};
+use crate::config::Config;
 use crate::config::ids::LinkId;
 use crate::config::model::{TrackTarget, Tracker};
 use crate::director::event::{Errno, Event};
@@ -600,4 +601,31 @@ fn a_rising_weight_is_shown_with_its_end() {
     assert_json(&bench.ask("show checks json"));
     bench.run(at(90_000));
     assert!(!bench.ask("show checks").contains("slow start"));
+}
+
+/// A service whose checks go through its virtual address, each of its servers with so many checks.
+fn through_the_vip(servers: u8, checks: u16) -> Config {
+    let check = |n: u16| format!("TCP_CHECK {{\nconnect_timeout {}\n}}\n", n + 1);
+    let checks: String = (0..checks).map(check).collect();
+    let server = |n: u8| format!("real_server 10.0.0.{n} 80 {{\n{checks}}}\n");
+    let servers: String = (1..=servers).map(server).collect();
+    let head = "virtual_server 203.0.113.1 80 {\nprotocol TCP\nlb_kind DR\ndelay_loop 1\nvia_vip\n";
+    crate::config::load(&format!("{head}{servers}}}\n"), "t").config.unwrap()
+}
+
+#[test]
+fn why_of_a_service_with_many_servers_and_checks_comes_in_pieces() {
+    let mut bench = Bench::new(through_the_vip(20, 10));
+    bench.run(at(8_000));
+    for row in 0..20 {
+        let server = bench.director.config().destinations[row].key;
+        bench.handle(Event::Override(Order { server, service: None, weight: Some(7) }));
+    }
+    let why = bench.ask("why 203.0.113.1:80");
+    let count = |part: &str| why.matches(part).count();
+    assert_eq!((count("override: weight 7"), count("and 2 more checks: show checks")), (16, 16), "{why}");
+    assert!(why.ends_with("  and 4 more: show checks\n"), "{why}");
+    let why = bench.ask("why 10.0.0.20:80");
+    assert!(why.contains("through VIP 203.0.113.1:80") && why.contains("override: weight 7"), "{why}");
+    assert!(!why.contains("nothing configured"), "{why}");
 }
