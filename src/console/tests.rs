@@ -629,3 +629,9 @@ fn why_of_a_service_with_many_servers_and_checks_comes_in_pieces() {
     assert!(why.contains("through VIP 203.0.113.1:80") && why.contains("override: weight 7"), "{why}");
     assert!(!why.contains("nothing configured"), "{why}");
 }
+
+#[test]
+fn services_that_nobody_wrote_are_not_offered() {
+    let bench = Bench::new(through_the_vip(2, 1));
+    assert_eq!(bench.ask("complete real"), "10.0.0.1:80\n10.0.0.2:80\n");
+}
