@@ -635,3 +635,23 @@ fn services_that_nobody_wrote_are_not_offered() {
     let bench = Bench::new(through_the_vip(2, 1));
     assert_eq!(bench.ask("complete real"), "10.0.0.1:80\n10.0.0.2:80\n");
 }
+
+#[test]
+fn the_line_of_services_says_what_is_wrong_before_what_somebody_did() {
+    let mut config = config(Size { instances: 1, services: 12, servers: 12 });
+    config.destinations.iter_mut().for_each(|one| one.drain_time = Duration::from_secs(300));
+    let mut bench = Bench::new(config);
+    bench.verdict = |id| match id.0 {
+        0..=12 => Verdict::Fail(Failure::ConnectTimeout),
+        _ => Verdict::Pass { status: 0 },
+    };
+    bench.run(at(9_000));
+    for row in 26..40 {
+        let server = bench.director.config().destinations[row].key;
+        bench.handle(Event::Override(Order { server, service: None, weight: Some(7) }));
+    }
+    let status = bench.ask("status");
+    let line = status.lines().find(|line| line.starts_with("IPVS")).unwrap();
+    assert!(line.contains(", 1 QUORUM LOST, 1 incomplete"), "{line}");
+    assert!(line.len() <= 80, "{line}");
+}

@@ -181,6 +181,12 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
     }
     let mut line = Line::bounded(out);
     write!(line, "IPVS    {}, {alive} of {servers} real servers alive", Count(all, "service"))?;
+    // What is wrong first: the line may be cut.
+    for (count, word) in counts.into_iter().zip(["QUORUM LOST", "incomplete"]) {
+        if count > 0 {
+            write!(line, ", {count} {word}")?;
+        }
+    }
     match view.director.services().overrides().count() {
         0 => {}
         count => write!(line, ", {}", Count(count, "override"))?,
@@ -188,11 +194,6 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
     match weights::draining(view) {
         0 => {}
         count => write!(line, ", {count} draining")?,
-    }
-    for (count, word) in counts.into_iter().zip(["QUORUM LOST", "incomplete"]) {
-        if count > 0 {
-            write!(line, ", {count} {word}")?;
-        }
     }
     line.end()?;
     let most = shown(all, lines);
