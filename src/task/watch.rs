@@ -14,9 +14,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Most seconds.
 const MOST: u64 = 3_600;
 
+/// Bytes of a command: what an argument has, of which this is one.
+const MAX_LINE: usize = 128;
+
 /// What is watched.
 pub(super) struct Watch {
-    line: heapless::String<64>,
+    line: heapless::String<MAX_LINE>,
     period: Duration,
     /// The page that is being made.
     page: Option<Box<Answer>>,
@@ -45,13 +48,15 @@ pub(super) fn start(words: &str, piece: &mut Buf) -> Result<Watch, u8> {
 /// True for what shows something, changes nothing and ends.
 fn is_still(request: &Request) -> bool {
     use Command::{
-        Arp, Boot, Checks, Config, Interfaces, Ipvs, IpvsOf, Log, Loop, Memory, Routes, Status, Vrrp, Why,
+        Arp, Boot, Checks, Config, Firewall, Interfaces, Ipvs, IpvsAll, IpvsOf, Log, Loop, Memory, Routes,
+        Status, Vrrp, Why,
     };
     matches!(
         request.command,
         Status
             | Vrrp
             | Ipvs
+            | IpvsAll
             | IpvsOf(_)
             | Checks
             | Config
@@ -61,6 +66,7 @@ fn is_still(request: &Request) -> bool {
             | Interfaces
             | Arp
             | Routes
+            | Firewall
             | Boot
             | Why
     )
@@ -90,5 +96,25 @@ impl Watch {
     /// Nobody reads the rest of the page.
     pub(super) fn skip(&mut self) {
         self.page = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_shows_something_and_ends_can_be_watched_and_nothing_else() {
+        let long = "show ipvs connections [2001:db8:1111:2222:3333:4444:5555:6666]:65535 json";
+        for line in ["status", "show firewall", "show ipvs all", "3600 show log", "why VI_1", long] {
+            assert!(start(line, &mut Buf::new()).is_ok(), "{line}");
+        }
+        for line in
+            ["reboot", "real 10.0.0.1:80 drain", "watch status", "5 log follow", "reload", "zero ipvs"]
+        {
+            let mut said = Buf::new();
+            assert!(start(line, &mut said).is_err(), "{line}");
+            assert_eq!(said, "only `show`, `status` and `why` can be watched\n", "{line}");
+        }
     }
 }
