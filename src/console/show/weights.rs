@@ -71,7 +71,7 @@ pub(super) fn origin(
 
 /// The servers of a service that are on their way out.
 fn drains<'a>(view: &View<'a>, service: ServiceId) -> impl Iterator<Item = &'a Draining> + use<'a> {
-    view.director.ipvs_plan().draining().filter(move |one| one.service == service)
+    view.director.ipvs_plan().draining_of(service)
 }
 
 /// The same as lines.
