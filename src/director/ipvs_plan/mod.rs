@@ -13,6 +13,8 @@ mod hidden;
 mod request;
 mod setup;
 #[cfg(test)]
+mod story;
+#[cfg(test)]
 mod tests;
 
 use super::action::{Action, Change, DestinationRef, Epoch, ServiceRef};
