@@ -14,6 +14,7 @@ use crate::director::event::{Errno, Event};
 use crate::director::overrides::Order;
 use crate::limits::MAX_REAL_SERVERS;
 use crate::time::Duration;
+use crate::wire::errno::REPLIES_DROPPED;
 use crate::wire::genl_ipvs::{DestinationEntry, DestinationSpec};
 use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
 
@@ -569,7 +570,8 @@ fn a_server_on_its_way_out_is_shown_with_what_keeps_it() {
     bench.leaving = vec![DestinationEntry { key, spec, active: 3, inactive: 0, persistent: 0 }];
     bench.reload(other);
     bench.run(at(12_000));
-    let line = "  [10.0.0.11]:tcp:80 draining, 3 active connections, removed at the latest in 00:04:50\n";
+    let line = "  [10.0.0.11]:tcp:80 draining, 3 active connections, gone in 00:04:50\n";
+    assert!(line.len() <= 81, "80 columns");
     let shown = bench.ask("show checks");
     assert!(shown.ends_with(line), "{shown}");
     assert!(bench.ask("status").contains(", 1 draining\n"));
@@ -654,4 +656,19 @@ fn the_line_of_services_says_what_is_wrong_before_what_somebody_did() {
     let line = status.lines().find(|line| line.starts_with("IPVS")).unwrap();
     assert!(line.contains(", 1 QUORUM LOST, 1 incomplete"), "{line}");
     assert!(line.len() <= 80, "{line}");
+}
+
+#[test]
+fn what_keeps_us_from_a_check_stands_below_it_and_fits_the_screen() {
+    let mut bench = master();
+    bench.verdict = |_| Verdict::Local { errno: REPLIES_DROPPED };
+    bench.run(at(12_000));
+    let shown = bench.ask("show checks");
+    assert!(shown.contains("\n    not made: set accept_local 1, rp_filter 0\n"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    let status = bench.ask("status");
+    assert!(
+        status.contains("\n  2 checks not made: set accept_local 1, rp_filter 0 (show checks)\n"),
+        "{status}"
+    );
 }
