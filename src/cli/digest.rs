@@ -105,7 +105,7 @@ impl Connection {
             #[cfg(feature = "tls")]
             session: None,
         };
-        line.until(&mut |socket| match socket.connected()? {
+        line.until(&mut |socket| match socket.connected(target)? {
             Connecting::Pending => Err(Errno::WOULDBLOCK),
             Connecting::Done => Ok(0),
         })?;

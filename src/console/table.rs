@@ -1,17 +1,18 @@
 //! The commands: one row each with its words, its help line and what renders it. Parsing, `help` and dispatch read
 //! this table and nothing else. Unique prefixes of words suffice; a mistake says what was meant, perhaps.
 
-use core::fmt;
-
 mod argument;
+mod following;
+mod mistake;
 
 pub use argument::Argument;
+pub(super) use following::{follow, hints, question};
+pub use mistake::Mistake;
 
 use super::answer::Renderer;
 use super::ipvs::View;
 use super::nearest::nearest;
 use super::show;
-use super::text::Clean;
 use crate::limits::MAX_COMMAND_BYTES;
 
 /// What an operator wants.
@@ -275,34 +276,6 @@ pub(super) fn row_of(command: Command) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.command == command)
 }
 
-/// Why a line is not a command. Displays as a sentence for the operator, safe for a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mistake<'a> {
-    /// Nothing but blanks.
-    Empty,
-    /// Longer than [`MAX_COMMAND_BYTES`].
-    TooLong,
-    /// No command has this word there.
-    Unknown {
-        /// The word.
-        word: &'a [u8],
-        /// The known word that resembles it.
-        nearest: Option<&'static str>,
-    },
-    /// The word stands for several.
-    Ambiguous {
-        /// The word.
-        word: &'a [u8],
-        /// Rows of the table, as bits.
-        rows: Rows,
-    },
-    /// More words are needed.
-    Incomplete {
-        /// The rows that are still possible.
-        rows: Rows,
-    },
-}
-
 /// A set of rows that agree in their first words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
@@ -368,68 +341,6 @@ impl Rows {
     }
 }
 
-/// The rows that the whole words of `typed` leave, and the word that is being typed behind them.
-fn narrowed(typed: &str) -> Option<(Rows, &str)> {
-    let (whole, partial) = typed.rsplit_once(' ').unwrap_or(("", typed));
-    let mut rows = Rows::all();
-    for word in whole.split_ascii_whitespace() {
-        let fitting = rows.fitting(word.as_bytes());
-        if fitting.is_empty() || fitting.words().nth(1).is_some() {
-            return None;
-        }
-        rows = Rows { depth: rows.depth + 1, ..fitting };
-    }
-    Some((rows, partial))
-}
-
-/// Every word that may stand where the last one of `typed` is being typed, and what it means.
-pub(super) fn follow(typed: &str, each: &mut dyn FnMut(&'static str, &'static str)) {
-    let Some((rows, partial)) = narrowed(typed) else { return };
-    let mut last = "";
-    for row in rows.iter().filter(|row| !row.is_hidden()) {
-        let Some(word) = row.words.get(rows.depth).filter(|word| word.starts_with(partial) && !is_own(word))
-        else {
-            continue;
-        };
-        if *word != last {
-            let ends = row.words.get(rows.depth + 1).is_none_or(|next| is_own(next));
-            let group = || GROUPS.iter().find(|(first, _)| first == word).map_or("", |(_, about)| about);
-            each(word, if ends { row.help } else { group() });
-        }
-        last = word;
-    }
-    if rows.has_json() && JSON.starts_with(partial) {
-        each(JSON, "the same for programs");
-    }
-}
-
-/// The same for who asks what may follow: the end of a line included.
-pub(super) fn hints(typed: &str, each: &mut dyn FnMut(&str, &str)) {
-    follow(typed, &mut |word, help| each(word, help));
-    if let Some((rows, "")) = narrowed(typed)
-        && let Some((word, help)) =
-            rows.iter().find_map(|row| Some((row.word(rows.depth).filter(|word| is_own(word))?, row.help)))
-    {
-        each(word, help);
-    }
-    if let Some((rows, "")) = narrowed(typed)
-        && let Some(row) = rows.iter().find(|row| rows.depth > 0 && row.ends_at(rows.depth))
-    {
-        each("(Enter)", row.help);
-    }
-}
-
-/// What to ask for the names that may stand where the last word of `typed` is being typed, and that word; `None` if
-/// no name belongs there.
-pub(super) fn question(typed: &str) -> Option<(heapless::String<MAX_COMMAND_BYTES>, &str)> {
-    let (rows, partial) = narrowed(typed)?;
-    let row = rows.iter().find(|row| row.words.get(rows.depth).is_some_and(|word| is_own(word)))?;
-    let kind = if row.words.get(rows.depth) == Some(&SERVICE) { "service" } else { row.words.first()? };
-    let mut question = heapless::String::new();
-    fmt::write(&mut question, format_args!("complete {kind} {partial}")).ok()?;
-    Some((question, partial))
-}
-
 /// Understands a line.
 pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     if line.len() > MAX_COMMAND_BYTES {
@@ -473,41 +384,6 @@ pub fn parse(line: &[u8]) -> Result<Request, Mistake<'_>> {
     match rows.ending() {
         Some(row) => Ok(Request { command: row.command, format, argument }),
         None => Err(Mistake::Incomplete { rows }),
-    }
-}
-
-impl fmt::Display for Mistake<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, rows: Rows| {
-            rows.words()
-                .enumerate()
-                .try_for_each(|(place, word)| write!(f, "{}{word}", if place == 0 { "" } else { ", " }))
-        };
-        match *self {
-            Self::Empty => f.write_str("no command; `help` lists them"),
-            Self::TooLong => write!(f, "longer than {MAX_COMMAND_BYTES} bytes"),
-            Self::Unknown { word, nearest: Some(nearest) } => {
-                write!(f, "unknown word `{}`: did you mean `{nearest}`?", Clean(word))
-            }
-            Self::Unknown { word, nearest: None } => {
-                write!(f, "unknown word `{}`; `help` lists the commands", Clean(word))
-            }
-            Self::Ambiguous { word, rows } => {
-                write!(f, "`{}` may be ", Clean(word))?;
-                list(f, rows)
-            }
-            Self::Incomplete { rows } => {
-                let known = rows.iter().next().and_then(|row| row.words.get(..rows.depth)).unwrap_or(&[]);
-                known.iter().try_for_each(|word| write!(f, "{word} "))?;
-                match rows.words().next() {
-                    Some(word) if is_own(word) => write!(f, "needs {word}"),
-                    _ => {
-                        f.write_str("what? One of ")?;
-                        list(f, rows)
-                    }
-                }
-            }
-        }
     }
 }
 

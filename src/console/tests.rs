@@ -287,15 +287,15 @@ fn show_checks_gives_state_result_reason_and_next_check() {
         0 => Verdict::Fail(Failure::ConnectTimeout),
         _ => Verdict::Fail(Failure::Status(503)),
     };
-    bench.run(at(4_200));
+    bench.run(at(4_600));
     assert_eq!(
         bench.ask("show checks"),
         "\
-2 probes, 0 of 2 slots busy; 5 checks done, 4 failed
+2 probes, 0 of 2 slots busy; 7 checks done, 5 failed
 
-VS [10.0.0.100]:tcp:80 wrr: up for 3.2 s, 1 of 2 alive, weight 1
-  [10.0.0.11]:tcp:80     DOWN       no connection in time 1.2 s ago  in 0.8 s
-  [10.0.0.12]:tcp:80     up, 2/3    status 503            0.2 s ago  in 0.8 s
+VS [10.0.0.100]:tcp:80 wrr: up for 3.6 s, 1 of 2 alive, weight 1
+  [10.0.0.11]:tcp:80     DOWN       no connection in time 0.3 s ago  in 1.6 s
+  [10.0.0.12]:tcp:80     up, 2/3    status 503            0.1 s ago  in 0.8 s
   [10.0.0.13]:tcp:80     sorry server, never checked
 "
     );

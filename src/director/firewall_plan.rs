@@ -6,7 +6,7 @@
 
 use super::action::{Action, Epoch, FilterStep};
 use super::bus::{Bus, RUNGS, Timer};
-use super::event::Errno;
+use super::event::{Errno, Firewalled};
 use super::journal::{Family, Reason};
 use super::ledger::{Permit, RepairLimit, rung_delay};
 use crate::config::Config;
@@ -157,8 +157,22 @@ impl FirewallPlan {
         step.or_else(|| self.look.then_some((Part::Mark, FilterStep::Look)))
     }
 
+    /// What the kernel shows of nf_tables.
+    pub(crate) fn handle_firewalled(
+        &mut self,
+        now: Instant,
+        what: Firewalled<'_>,
+        config: &Config,
+        bus: &mut Bus,
+    ) {
+        match what {
+            Firewalled::Generation(seen) => self.handle_generation(seen),
+            Firewalled::Seen(part, seen) => self.handle_seen(now, (part, seen), config, bus),
+        }
+    }
+
     /// How often nf_tables was changed by anybody.
-    pub(crate) fn handle_generation(&mut self, seen: u32) {
+    fn handle_generation(&mut self, seen: u32) {
         if self.generation.replace(seen) != Some(seen) {
             self.parts.iter_mut().for_each(|state| state.verify = true);
         }
@@ -166,13 +180,7 @@ impl FirewallPlan {
 
     /// What a look at a part's table showed. The answer to its action comes behind it; a look may also be somebody's at
     /// the console.
-    pub(crate) fn handle_seen(
-        &mut self,
-        now: Instant,
-        (part, seen): (Part, &PartSeen),
-        config: &Config,
-        bus: &mut Bus,
-    ) {
+    fn handle_seen(&mut self, now: Instant, (part, seen): (Part, &PartSeen), config: &Config, bus: &mut Bus) {
         let state = self.state_mut(part);
         if state.table != Table::Built {
             return;

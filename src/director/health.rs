@@ -319,8 +319,11 @@ impl Health {
                 LOCAL_RETRY
             }
         };
-        bus.set(Timer::Probe(id), now + wait);
         let after = state.belief;
+        // First checks come soon after the start, so all at once; from then on they are spread over their interval.
+        let is_first = matches!(before, Belief::Unproven | Belief::Awaited) && before != after;
+        let wait = if is_first { spread(id.index() + 1, wait) } else { wait };
+        bus.set(Timer::Probe(id), now + wait);
         self.count_hindered(now, id, (hindered, verdict), bus);
         if let Verdict::Fail(failure) = verdict {
             self.failures_total += 1;

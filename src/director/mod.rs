@@ -10,7 +10,7 @@
 //!
 //! Each subsystem owns its tables and never changes another's: it leaves a fact on the [`bus`], and whoever cares
 //! reads the level from its owner. This file only routes: a new subsystem is a file, a field of [`Parts`], and lines
-//! in `handle`, `fire`, `settle`, `poll_actions`. Read `event.rs`, `action.rs` and `bus.rs` first.
+//! in `handle`, `fire` and `settle` (`settle.rs`), `poll_actions` (`poll.rs`). Read `event.rs`, `action.rs` and `bus.rs` first.
 
 pub mod action;
 mod answers;
@@ -30,7 +30,9 @@ pub mod ledger;
 pub mod links;
 pub mod net_plan;
 pub mod nftables_plan;
+mod orders;
 pub mod overrides;
+mod poll;
 mod presence;
 pub mod reload;
 pub mod route_plan;
@@ -44,16 +46,15 @@ pub mod track;
 mod view;
 pub mod vrrp;
 
-use action::{Action, Actions, Budget, Dump, Epoch, fill};
+use action::{Action, Epoch};
 use bus::{Bus, Timer};
 use duplicate::Duplicates;
-use event::{Event, Firewalled};
+use event::Event;
 use firewall_plan::FirewallPlan;
 use garp::Announcements;
 use groups::Groups;
 use health::Health;
 use ipvs_plan::IpvsPlan;
-use journal::Reason;
 use large::Large;
 use links::Links;
 use net_plan::NetPlan;
@@ -147,7 +148,6 @@ impl Director {
             garp,
             health,
             services,
-            net_plan,
             nftables_plan,
             firewall_plan,
             route_plan,
@@ -157,10 +157,7 @@ impl Director {
         match event {
             Event::Tick => {}
             Event::Filtered(what) => nftables_plan.handle_filtered(now, what, bus),
-            Event::Firewall(Firewalled::Generation(seen)) => firewall_plan.handle_generation(seen),
-            Event::Firewall(Firewalled::Seen(part, seen)) => {
-                firewall_plan.handle_seen(now, (part, seen), config, bus);
-            }
+            Event::Firewall(what) => firewall_plan.handle_firewalled(now, what, config, bus),
             Event::Claim(claim) => duplicates.handle_claim(now, claim, (config, links, vrrp), bus),
             Event::Advert { link, channel: by, packet } => {
                 vrrp.receive(now, (link, by), packet, (config, links), bus)
@@ -197,77 +194,12 @@ impl Director {
             Event::SetVariable { variable, value } => {
                 tracks.set(now, (variable, value), Watched { config, links, health, services }, bus);
             }
-            Event::ClearAlarms => {
-                let count = duplicates.clear() + vrrp.clear_misfits();
-                bus.record(now, Reason::AlarmsCleared(count));
-            }
+            Event::ClearAlarms => self.clear_alarms(now),
             Event::Override(order) => services.handle_order(now, order, (config, ipvs_plan), bus),
             Event::Overrun => bus.set(Timer::RouteAudit, now),
-            Event::Stop { keep } => {
-                bus.record(now, Reason::Stopping);
-                vrrp.stop(now, keep, bus);
-                net_plan.stop(keep.addresses);
-                nftables_plan.stop();
-                firewall_plan.stop(keep.services);
-                route_plan.stop(keep.addresses);
-                ipvs_plan.stop(keep.services, config);
-            }
+            Event::Stop { keep } => self.stop(now, keep),
         }
         self.fire(now);
         self.settle(now);
-    }
-
-    /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.
-    /// `budget` bounds each kind; what does not fit is given at the next poll.
-    pub fn poll_actions(&mut self, now: Instant, budget: Budget, out: &mut Actions) {
-        let (
-            config,
-            Parts {
-                bus,
-                links,
-                tracks,
-                vrrp,
-                garp,
-                health,
-                services,
-                net_plan,
-                nftables_plan,
-                firewall_plan,
-                route_plan,
-                ipvs_plan,
-                survey,
-                presence,
-                ..
-            },
-        ) = (&self.config, &mut self.parts);
-        fill(out, usize::MAX, || vrrp.poll_advert(config));
-        fill(out, usize::MAX, || links.poll_socket(bus));
-        fill(out, budget.route.min(1), || nftables_plan.poll((config, vrrp, links, net_plan), bus));
-        fill(out, budget.route.min(1), || firewall_plan.poll(bus));
-        // Routes leave before the addresses they need and come behind them; both share one socket.
-        let before = out.len();
-        fill(out, budget.route, || route_plan.poll((config, vrrp, links), net_plan, bus));
-        let left = budget.route.saturating_sub(out.len() - before);
-        fill(out, left, || net_plan.poll(config, vrrp, links, bus));
-        fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
-        fill(out, budget.ipvs, || ipvs_plan.poll(now, config, (services, (vrrp, links)), bus));
-        fill(out, budget.probes, || health.poll(now, (config, ipvs_plan), bus));
-        fill(out, budget.route, || {
-            let (action, what) = survey.poll(bus)?;
-            match what {
-                Dump::Links => links.begin_dump(),
-                Dump::Routes => {
-                    route_plan.begin_dump();
-                    tracks.begin_route_dump();
-                }
-                Dump::Rules => {}
-                Dump::Addresses | Dump::Services | Dump::Destinations(_) | Dump::Daemons => {
-                    links.begin_address_dump();
-                    presence.begin_dump();
-                    net_plan.begin_dump();
-                }
-            }
-            Some(action)
-        });
     }
 }

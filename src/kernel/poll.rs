@@ -47,7 +47,7 @@ impl Poll {
         Ok(Self { epoll })
     }
 
-    /// Watches `source`; its events carry `token`.
+    /// Watches `source` until it is closed; its events carry `token`. An event may still be on its way then.
     ///
     /// # Errors
     /// `PERM` for a descriptor that cannot be watched (a regular file), no memory.
@@ -56,12 +56,6 @@ impl Poll {
             epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
         epoll::add(&self.epoll, source, epoll::EventData::new_u64(token), flags)
             .map_err(|errno| Error::new("watch", "descriptor", errno))
-    }
-
-    /// Watches `source` no longer. To be called before it is closed.
-    pub fn remove(&self, source: impl AsFd) {
-        // A source that is not registered has nothing to be removed.
-        let _ = epoll::delete(&self.epoll, source);
     }
 
     /// Waits until something happens or `timeout` has passed (`None`: for ever). Interrupted waits return early

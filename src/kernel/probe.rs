@@ -94,15 +94,15 @@ impl ProbeSocket {
         }
     }
 
-    /// How connecting went so far. To be asked when the socket has become writable.
+    /// How connecting to `target` went so far: connect(2) asked once more says so in one call. To be asked when the
+    /// socket has become writable.
     ///
     /// # Errors
     /// Why there is no connection: `CONNREFUSED`, `HOSTUNREACH`, `TIMEDOUT`.
-    pub fn connected(&self) -> Result<Connecting, Errno> {
-        sockopt::socket_error(&self.0)??;
-        match rustix::net::getpeername(&self.0) {
-            Ok(_) => Ok(Connecting::Done),
-            Err(Errno::NOTCONN) => Ok(Connecting::Pending),
+    pub fn connected(&self, target: SocketAddr) -> Result<Connecting, Errno> {
+        match rustix::net::connect(&self.0, &target) {
+            Ok(()) | Err(Errno::ISCONN) => Ok(Connecting::Done),
+            Err(Errno::ALREADY | Errno::INPROGRESS | Errno::INTR) => Ok(Connecting::Pending),
             Err(errno) => Err(errno),
         }
     }

@@ -151,11 +151,18 @@ async fn connect(
     if connecting == Connecting::Done {
         return Ok(stream);
     }
+    let mut begun = true;
     let verdict = poll_fn(|context| {
-        let answer = stream.poll_write(context, |stream| match stream.connected() {
-            Ok(Connecting::Pending) => Err(Code::WOULDBLOCK),
-            Ok(Connecting::Done) => Ok(Ok(())),
-            Err(code) => Ok(Err(refused(code))),
+        let answer = stream.poll_write(context, |stream| {
+            // It cannot be there yet: whatever comes wakes us.
+            if core::mem::take(&mut begun) {
+                return Err(Code::WOULDBLOCK);
+            }
+            match stream.connected(probe.target) {
+                Ok(Connecting::Pending) => Err(Code::WOULDBLOCK),
+                Ok(Connecting::Done) => Ok(Ok(())),
+                Err(code) => Ok(Err(refused(code))),
+            }
         });
         let answer = answer.map(|answer| answer.unwrap_or_else(|code| Err(refused(code))));
         or_deadline(answer, timer, deadline, Err(Verdict::Fail(Failure::ConnectTimeout)), context)

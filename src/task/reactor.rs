@@ -77,7 +77,7 @@ impl Reactor {
         self.timers.borrow_mut().reserve(timers);
     }
 
-    /// Watches `io` until the returned source is dropped.
+    /// Watches `io`, which owns its descriptor, until the returned source is dropped.
     ///
     /// # Errors
     /// `NOBUFS` if the table is full; the kernel's.
@@ -233,7 +233,7 @@ fn parts(token: u64) -> (u32, u32) {
     (half(token), half(token >> 32))
 }
 
-/// A descriptor that is watched. Dropping it ends the watch and closes it.
+/// A descriptor that is watched. Dropping it closes it, and with that the kernel ends the watch (epoll(7)).
 pub struct Source<T: AsFd> {
     io: T,
     index: u32,
@@ -304,7 +304,6 @@ impl<T: AsFd> Source<T> {
 
 impl<T: AsFd> Drop for Source<T> {
     fn drop(&mut self) {
-        self.reactor.poll.remove(&self.io);
         let mut sources = self.reactor.sources.borrow_mut();
         let Some(slot) = sources.slot(self.index) else { return };
         slot.generation = slot.generation.wrapping_add(1);

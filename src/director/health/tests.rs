@@ -335,3 +335,21 @@ fn a_ping_group_is_down_after_its_dead_time_also_if_its_first_echo_is_lost() {
         assert_eq!(node.take_records().iter().any(down), !returns);
     }
 }
+
+#[test]
+fn checks_that_begin_together_are_spread_over_their_interval_from_the_second_on() {
+    let servers = (0..100).map(|host| Rs { interval: 10, ..Rs::new(format!("10.0.1.{host}:80")) }).collect();
+    let mut config = Builder::new().service(Vs::new("203.0.113.1:80", servers)).build();
+    config.probes.iter_mut().for_each(|probe| probe.warmup = Duration::from_secs(1));
+    let mut node = Node::new(config, "192.0.2.11");
+    node.run_until(at(60_000));
+    let mut seconds = [0; 60];
+    for (at, action) in &node.actions {
+        let second = usize::try_from(at.since(crate::time::Instant::ZERO).as_micros() / 1_000_000).unwrap();
+        if matches!(action, Action::Probe { .. }) && second < 60 {
+            seconds[second] += 1;
+        }
+    }
+    assert!(seconds[..=1].iter().sum::<u32>() >= 100, "the first ones come at once: {seconds:?}");
+    assert!(seconds[11..].iter().all(|count| (6..=20).contains(count)), "{seconds:?}");
+}

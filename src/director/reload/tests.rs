@@ -112,12 +112,12 @@ fn a_full_pass_goes_on_where_it_was() {
     node.servers.insert("10.0.0.1:80".parse().unwrap(), Server::Refuses);
     node.run_until(at(1_000));
     node.servers.clear();
-    // The failed one at 2 s, then all three at 4, 6 and 8 s.
+    // The failed one at 1.2 s, then all three, two seconds apart.
     node.run_until(at(5_000));
     node.reload(config("B"));
-    node.run_until(at(7_500));
+    node.run_until(at(7_100));
     assert_eq!(node.director.health().get(ProbeId(0)).unwrap().belief, Belief::Down);
-    node.run_until(at(8_100));
+    node.run_until(at(7_400));
     assert_eq!(node.director.health().get(ProbeId(0)).unwrap().belief, Belief::Up);
     let steps = node.actions.iter().filter_map(|(_, action)| match action {
         Action::Probe { step, .. } => Some(*step),

@@ -104,7 +104,7 @@ pub fn whole(bytes: &[u8]) {
     let mut steps = 0;
     while !loader.step() {
         steps += 1;
-        assert!(steps <= 8 * (text.len() + made(&text)) + 8, "every step does something");
+        assert!(steps <= 8 * (text.len() + made(&text)) + 16, "every step does something");
     }
     let again = loader.finish();
     assert_eq!(loaded.diagnostics, again.diagnostics, "the same text, the same messages");
