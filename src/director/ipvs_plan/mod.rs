@@ -13,6 +13,7 @@ mod hidden;
 mod request;
 mod setup;
 #[cfg(test)]
+#[path = "story/tests.rs"]
 mod story;
 #[cfg(test)]
 mod tests;
