@@ -34,15 +34,20 @@ impl ServiceBuild {
                 let written = place.pace.or(check.pace);
                 let pace = written.or(server.pace).or(self.draft.pace);
                 let through = self.through(place, (written.via, pace.via), (key.address, method), cx);
-                let (address, port) = through.map_or((key.address, default_port), |(vip, port)| {
-                    (vip, if port > 0 { port } else { default_port })
-                });
-                let Some(target) = target(place, address, port, cx) else { continue };
-                let Some(mut bind) = bind(place, target, cx) else { continue };
+                let aim = |through: Option<(IpAddr, u16)>, cx: &mut Context<'_>| {
+                    let (address, port) = through.map_or((key.address, default_port), |(vip, port)| {
+                        (vip, if port > 0 { port } else { default_port })
+                    });
+                    let target = target(place, address, port, cx)?;
+                    Some((target, bind(place, target, cx)?))
+                };
+                let Some((mut target, mut bind)) = aim(through, cx) else { continue };
                 if let Some((vip, _)) = through {
                     bind.via = tables.vias.admit(vip, (key.address, method), place.at);
+                    // One too many is checked at its own address: without a check it would be up for ever.
                     if bind.via.is_none() {
-                        continue;
+                        let Some(direct) = aim(None, cx) else { continue };
+                        (target, bind) = direct;
                     }
                 }
                 let bind = (bind != Bind::default()).then(|| Rc::new(bind));

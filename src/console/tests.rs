@@ -7,12 +7,14 @@ use super::fixture::*;
 use super::view::{Diagnostics, Outcome, Reload};
 use super::{Answer, Buf};
 use crate::check::{Failure, Verdict};
+use crate::config::Config;
 use crate::config::ids::LinkId;
 use crate::config::model::{TrackTarget, Tracker};
 use crate::director::event::{Errno, Event};
 use crate::director::overrides::Order;
 use crate::limits::MAX_REAL_SERVERS;
 use crate::time::Duration;
+use crate::wire::errno::REPLIES_DROPPED;
 use crate::wire::genl_ipvs::{DestinationEntry, DestinationSpec};
 use crate::wire::vrrp::{self, Addresses, Advert, Checksum, Received};
 
@@ -570,7 +572,8 @@ fn a_server_on_its_way_out_is_shown_with_what_keeps_it() {
     bench.leaving = vec![DestinationEntry { key, spec, active: 3, inactive: 0, persistent: 0 }];
     bench.reload(other);
     bench.run(at(12_000));
-    let line = "  [10.0.0.11]:tcp:80 draining, 3 active connections, removed at the latest in 00:04:50\n";
+    let line = "  [10.0.0.11]:tcp:80 draining, 3 active connections, gone in 00:04:50\n";
+    assert!(line.len() <= 81, "80 columns");
     let shown = bench.ask("show checks");
     assert!(shown.ends_with(line), "{shown}");
     assert!(bench.ask("status").contains(", 1 draining\n"));
@@ -602,4 +605,72 @@ fn a_rising_weight_is_shown_with_its_end() {
     assert_json(&bench.ask("show checks json"));
     bench.run(at(90_000));
     assert!(!bench.ask("show checks").contains("slow start"));
+}
+
+/// A service whose checks go through its virtual address, each of its servers with so many checks.
+fn through_the_vip(servers: u8, checks: u16) -> Config {
+    let check = |n: u16| format!("TCP_CHECK {{\nconnect_timeout {}\n}}\n", n + 1);
+    let checks: String = (0..checks).map(check).collect();
+    let server = |n: u8| format!("real_server 10.0.0.{n} 80 {{\n{checks}}}\n");
+    let servers: String = (1..=servers).map(server).collect();
+    let head = "virtual_server 203.0.113.1 80 {\nprotocol TCP\nlb_kind DR\ndelay_loop 1\nvia_vip\n";
+    crate::config::load(&format!("{head}{servers}}}\n"), "t").config.unwrap()
+}
+
+#[test]
+fn why_of_a_service_with_many_servers_and_checks_comes_in_pieces() {
+    let mut bench = Bench::new(through_the_vip(20, 10));
+    bench.run(at(8_000));
+    for row in 0..20 {
+        let server = bench.director.config().destinations[row].key;
+        bench.handle(Event::Override(Order { server, service: None, weight: Some(7) }));
+    }
+    let why = bench.ask("why 203.0.113.1:80");
+    let count = |part: &str| why.matches(part).count();
+    assert_eq!((count("override: weight 7"), count("and 2 more checks: show checks")), (16, 16), "{why}");
+    assert!(why.ends_with("  and 4 more: show checks\n"), "{why}");
+    let why = bench.ask("why 10.0.0.20:80");
+    assert!(why.contains("through VIP 203.0.113.1:80") && why.contains("override: weight 7"), "{why}");
+    assert!(!why.contains("nothing configured"), "{why}");
+}
+
+#[test]
+fn services_that_nobody_wrote_are_not_offered() {
+    let bench = Bench::new(through_the_vip(2, 1));
+    assert_eq!(bench.ask("complete real"), "10.0.0.1:80\n10.0.0.2:80\n");
+}
+
+#[test]
+fn the_line_of_services_says_what_is_wrong_before_what_somebody_did() {
+    let mut config = config(Size { instances: 1, services: 12, servers: 12 });
+    config.destinations.iter_mut().for_each(|one| one.drain_time = Duration::from_secs(300));
+    let mut bench = Bench::new(config);
+    bench.verdict = |id| match id.0 {
+        0..=12 => Verdict::Fail(Failure::ConnectTimeout),
+        _ => Verdict::Pass { status: 0 },
+    };
+    bench.run(at(9_000));
+    for row in 26..40 {
+        let server = bench.director.config().destinations[row].key;
+        bench.handle(Event::Override(Order { server, service: None, weight: Some(7) }));
+    }
+    let status = bench.ask("status");
+    let line = status.lines().find(|line| line.starts_with("IPVS")).unwrap();
+    assert!(line.contains(", 1 QUORUM LOST, 1 incomplete"), "{line}");
+    assert!(line.len() <= 80, "{line}");
+}
+
+#[test]
+fn what_keeps_us_from_a_check_stands_below_it_and_fits_the_screen() {
+    let mut bench = master();
+    bench.verdict = |_| Verdict::Local { errno: REPLIES_DROPPED };
+    bench.run(at(12_000));
+    let shown = bench.ask("show checks");
+    assert!(shown.contains("\n    not made: set accept_local 1, rp_filter 0\n"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    let status = bench.ask("status");
+    assert!(
+        status.contains("\n  2 checks not made: set accept_local 1, rp_filter 0 (show checks)\n"),
+        "{status}"
+    );
 }

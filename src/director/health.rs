@@ -144,11 +144,6 @@ impl Health {
         self.table.get(id.index())
     }
 
-    /// What is known of all probes.
-    pub fn states(&self) -> impl Iterator<Item = &ProbeState> {
-        self.table.iter()
-    }
-
     /// True unless the probe says that the target is down, or has to say that it is up and did not yet.
     pub fn is_up(&self, id: ProbeId) -> bool {
         self.get(id).is_some_and(|state| matches!(state.belief, Belief::Unproven | Belief::Up))
@@ -220,6 +215,10 @@ impl Health {
         if rests {
             bus.cancel(Timer::Probe(id));
             self.due.remove(id.index());
+            // What is not to be made is hindered by nothing.
+            if core::mem::take(&mut state.hindered) {
+                self.free_one(now, bus);
+            }
         } else {
             let warmup = config.probes.get(id.index()).map_or(Duration::ZERO, |probe| probe.warmup);
             bus.set(Timer::Probe(id), now + spread(id.index(), warmup));
@@ -260,10 +259,10 @@ impl Health {
         let Some(state) = self.table.get_mut(id.index()) else { return };
         let wait = if way == Way::Coming && state.last.is_none() { SETTLE } else { LOCAL_RETRY };
         if way == Way::Blocked {
-            state.last = Some((now, Verdict::Local { errno: NO_WAY }));
-            if !core::mem::replace(&mut state.hindered, true) {
-                bus.record(now, Reason::ProbeHindered(id, Errno(NO_WAY)));
-            }
+            let verdict = Verdict::Local { errno: NO_WAY };
+            state.last = Some((now, verdict));
+            let before = core::mem::replace(&mut state.hindered, true);
+            self.count_hindered(now, id, (before, verdict), bus);
         }
         bus.set(Timer::Probe(id), now + wait);
     }
@@ -351,11 +350,16 @@ impl Health {
                 bus.record(now, Reason::ProbeHindered(id, errno));
             }
         } else if before {
-            self.hindered = self.hindered.saturating_sub(1);
-            if self.hindered == 0 {
-                self.hindrance = None;
-                bus.record(now, Reason::ProbesResumed);
-            }
+            self.free_one(now, bus);
+        }
+    }
+
+    /// One probe less is hindered.
+    fn free_one(&mut self, now: Instant, bus: &mut Bus) {
+        self.hindered = self.hindered.saturating_sub(1);
+        if self.hindered == 0 {
+            self.hindrance = None;
+            bus.record(now, Reason::ProbesResumed);
         }
     }
 
@@ -390,6 +394,7 @@ impl Health {
             if let Some(state) = self.table.get_mut(row) {
                 *state = ProbeState { slot: None, resting: state.resting, ..*known };
                 if state.resting {
+                    state.hindered = false;
                     continue;
                 }
             }

@@ -207,7 +207,8 @@ pub fn meant<'a>(
     config: &'a Config,
     plan: &'a IpvsPlan,
 ) -> impl Iterator<Item = DestinationId> + use<'a> {
-    let services = (0..config.services.len()).map(ServiceId::from_index);
+    // A hidden service keeps its one server at its weight: its port is 0, and a written one may be called so, too.
+    let services = (0..config.written_services().len()).map(ServiceId::from_index);
     services.filter(move |id| order.service.is_none_or(|one| one == *id)).filter_map(move |service| {
         let id = plan.find_destination((service, order.server), config)?;
         (!config.is_sorry(id)).then_some(id)
@@ -229,11 +230,13 @@ impl Services {
         bus: &mut Bus,
     ) {
         for id in meant(order, config, plan) {
-            let known = match self.overrides.get(id) {
-                Load::Override { weight, .. } => Some(weight),
-                Load::Configured | Load::Rising { .. } => None,
+            let same = match self.overrides.get(id) {
+                Load::Override { weight, .. } => order.weight == Some(weight),
+                Load::Configured => order.weight.is_none(),
+                // Whoever enables a server that rises wants all of its weight at once.
+                Load::Rising { .. } => false,
             };
-            if known == order.weight {
+            if same {
                 continue;
             }
             bus.cancel(Timer::Rise(id));

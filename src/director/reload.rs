@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::config::ids::{Id, InstanceId};
 use crate::config::model::Probe;
 use crate::time::Instant;
+use crate::wire::link::LinkName;
 
 /// Rows handled in one step: a fraction of a millisecond.
 const SLICE: usize = 1_024;
@@ -100,11 +101,15 @@ impl Reload {
         let old = &running.config().probes;
         for (map, probe) in self.maps.probes.iter_mut().zip(&self.config.probes).skip(from).take(SLICE) {
             let same = |id: u32| {
-                old.get(id as usize).is_some_and(|one| {
+                old.get(id as usize).filter(|one| {
                     Question(one).what() == Question(probe).what() && one.checker == probe.checker
                 })
             };
-            *map = self.probes.find(&Question(probe), same);
+            // Two may ask the same on different ways, and find different things. One whose way is another one now goes
+            // on with what was found on the old one.
+            let exact = |id| same(id).is_some_and(|one| Question(one).way() == Question(probe).way());
+            let found = self.probes.find(&Question(probe), exact);
+            *map = found.or_else(|| self.probes.find(&Question(probe), |id| same(id).is_some()));
         }
         if from + SLICE < self.config.probes.len() { Stage::NewProbes(from + SLICE) } else { Stage::Keys(0) }
     }
@@ -240,6 +245,11 @@ impl Question<'_> {
     fn what(&self) -> (SocketAddr, Option<u32>) {
         let bind = self.0.bind.as_ref().filter(|bind| bind.via.is_some());
         (self.0.target, bind.map(|bind| bind.mark))
+    }
+
+    /// Where it comes from and how it leaves.
+    fn way(&self) -> Option<(Option<SocketAddr>, Option<LinkName>, u32)> {
+        self.0.bind.as_ref().map(|bind| (bind.source, bind.link, bind.mark))
     }
 }
 

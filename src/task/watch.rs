@@ -14,9 +14,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Most seconds.
 const MOST: u64 = 3_600;
 
+/// Bytes of a command: what an argument has, of which this is one.
+const MAX_LINE: usize = 128;
+
 /// What is watched.
 pub(super) struct Watch {
-    line: heapless::String<64>,
+    line: heapless::String<MAX_LINE>,
     period: Duration,
     /// The page that is being made.
     page: Option<Box<Answer>>,
@@ -28,6 +31,11 @@ pub(super) fn start(words: &str, piece: &mut Buf) -> Result<Watch, u8> {
     let number = words.split_once(' ').and_then(|(first, rest)| Some((first.parse::<u64>().ok()?, rest)));
     let (period, line) = match number {
         Some((seconds @ 1..=MOST, rest)) => (Duration::from_secs(seconds), rest),
+        // No command begins so: they are seconds, too many or with nothing behind them.
+        _ if words.starts_with(|first: char| first.is_ascii_digit()) => {
+            let _ = writeln!(piece, "watch needs a command, perhaps behind 1 to {MOST} seconds");
+            return Err(STATUS_USAGE);
+        }
         _ => (PERIOD, words),
     };
     // What is written always fits.
@@ -63,6 +71,7 @@ fn is_still(request: &Request) -> bool {
             | Interfaces
             | Arp
             | Routes
+            | Firewall
             | Boot
             | Firewall
             | Why
@@ -93,5 +102,30 @@ impl Watch {
     /// Nobody reads the rest of the page.
     pub(super) fn skip(&mut self) {
         self.page = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_shows_something_and_ends_can_be_watched_and_nothing_else() {
+        let long = "show ipvs connections [2001:db8:1111:2222:3333:4444:5555:6666]:65535 json";
+        for line in ["status", "show firewall", "show ipvs all", "3600 show log", "why VI_1", long] {
+            assert!(start(line, &mut Buf::new()).is_ok(), "{line}");
+        }
+        for line in ["5", "0 status", "3601 status", "99999999999999999999 status"] {
+            let mut said = Buf::new();
+            assert!(start(line, &mut said).is_err(), "{line}");
+            assert_eq!(said, "watch needs a command, perhaps behind 1 to 3600 seconds\n", "{line}");
+        }
+        for line in
+            ["reboot", "real 10.0.0.1:80 drain", "watch status", "5 log follow", "reload", "zero ipvs"]
+        {
+            let mut said = Buf::new();
+            assert!(start(line, &mut said).is_err(), "{line}");
+            assert_eq!(said, "only `show`, `status` and `why` can be watched\n", "{line}");
+        }
     }
 }

@@ -140,4 +140,7 @@ fn one_real_server_more_than_the_limit_is_named() {
     let (config, messages) = loaded(&servers(limits::MAX_VIA + 1));
     assert_eq!(config.hidden as usize, limits::MAX_VIA);
     assert!(messages.len() == 1 && messages[0].contains("1025 real servers with via_vip: the limit is 1024"));
+    let last = config.written_destinations().last().unwrap();
+    let [probe] = config.probes_of(last) else { panic!("without a check it would be up for ever") };
+    assert_eq!(config.probes[probe.index()].target.to_string(), "10.0.4.0:80");
 }

@@ -157,9 +157,17 @@ pub(super) fn destination_line(
     let sorry = if config.is_sorry(id) { "sorry, " } else { "" };
     write!(line, "{sorry}{}", Standing(state, what.retry))?;
     line.to(36)?;
+    // What keeps us from asking is a sentence: it stands below.
+    let own = match state.last {
+        Some((_, verdict @ Verdict::Local { .. })) => Some(verdict),
+        Some((_, Verdict::Pass { .. } | Verdict::Fail(_))) | None => None,
+    };
     match state.last {
         Some((at, verdict)) => {
-            write!(line, "{}", Why::of_verdict(verdict))?;
+            match own {
+                Some(_) => line.write_str("not made")?,
+                None => write!(line, "{}", Why::of_verdict(verdict))?,
+            }
             line.to(58)?;
             write!(line, "{}", Ago { now: view.now, at })?;
         }
@@ -172,6 +180,9 @@ pub(super) fn destination_line(
         None => line.write_str("checking")?,
     }
     line.end()?;
+    if let Some(verdict) = own {
+        super::line(out, format_args!("    {}", Why::of_verdict(verdict)))?;
+    }
     match view.director.health().evidence(probe) {
         Some(said) => super::line(out, format_args!("    it said: {}", Said(said))),
         None => Ok(()),

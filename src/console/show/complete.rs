@@ -57,7 +57,7 @@ fn name(view: &View<'_>, place: Place) -> Option<Name> {
             ServiceKey::Mark { .. } => Ok(()),
         },
         SERVERS => {
-            let key = config.destinations.get(row)?.key;
+            let key = config.written_destinations().get(row)?.key;
             socket(&mut name, key.address, key.port)
         }
         _ => name.write_str(config.texts.get(config.variables.get(row)?.name)),

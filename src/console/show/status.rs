@@ -9,7 +9,6 @@ use super::memory::write_memory;
 use super::other::write_reload;
 use super::vrrp::last_refusal;
 use super::{misfits, state_word, weights};
-use crate::check::Verdict;
 use crate::config::ids::{Id, InstanceId, ServiceId};
 use crate::config::model::{Service, TrackTarget};
 use crate::console::answer::{Next, Place};
@@ -18,7 +17,6 @@ use crate::console::lines::why::Why;
 use crate::console::lines::{Names, Routing};
 use crate::console::text::{Ago, Count, Fine, Line, SCREEN_WIDTH, Span, clip, clip_path, kib};
 use crate::console::view::{Outcome, View};
-use crate::director::health::ProbeState;
 use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
 use crate::director::track::Effect;
@@ -186,6 +184,7 @@ fn show_services(view: &View<'_>, lines: usize, out: &mut dyn Write) -> fmt::Res
     }
     let mut line = Line::bounded(out);
     write!(line, "{SERVICES}{}, {alive} of {servers} real servers alive", Count(all, "service"))?;
+    // What is wrong first: the line may be cut.
     for (count, word) in counts.into_iter().zip(["QUORUM LOST", "incomplete"]) {
         if count > 0 {
             write!(line, ", {count} {word}")?;
@@ -271,6 +270,7 @@ fn hindrance(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Re
         24 => " (RLIMIT_NOFILE)",
         75 => " (neigh.default.gc_thresh3)",
         99 => " (bindto? ip_local_port_range?)",
+        NO_WAY.. => " (show checks)",
         _ => "",
     };
     say(format_args!("{} not made: {}{help}", Count(count, "check"), Text(errno.0)))
@@ -324,11 +324,6 @@ fn kernel_alarms(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt
         let (count, it) = (plan.troubled(), Routing(config, object));
         let error = plan.error(object, config).map_or(0, |errno| errno.0);
         say(format_args!("{count} routes or rules refused by the kernel: {it}: {}", Text(error)))?;
-    }
-    let blocked = |one: &ProbeState| matches!(one.last, Some((_, Verdict::Local { errno: NO_WAY.. })));
-    match view.director.health().states().filter(|one| blocked(one)).count() {
-        0 => {}
-        count => say(format_args!("{} with via_vip not made (show checks)", Count(count, "check")))?,
     }
     match route.troubled() {
         0 => {}

@@ -71,7 +71,7 @@ pub(super) fn origin(
 
 /// The servers of a service that are on their way out.
 fn drains<'a>(view: &View<'a>, service: ServiceId) -> impl Iterator<Item = &'a Draining> + use<'a> {
-    view.director.ipvs_plan().draining().filter(move |one| one.service == service)
+    view.director.ipvs_plan().draining_of(service)
 }
 
 /// The same as lines.
@@ -83,9 +83,9 @@ pub(super) fn drain_lines(view: &View<'_>, service: ServiceId, out: &mut dyn Wri
         match one.active {
             Some(active) => {
                 let active = Count(active, "active connection");
-                line(out, format_args!("  {server} draining, {active}, removed at the latest {gone}"))?;
+                line(out, format_args!("  {server} draining, {active}, gone {gone}"))?;
             }
-            None => line(out, format_args!("  {server} draining, removed at the latest {gone}"))?,
+            None => line(out, format_args!("  {server} draining, gone {gone}"))?,
         }
     }
     match drains(view, service).skip(MOST).count() {
@@ -108,7 +108,7 @@ pub(super) fn explain_drain(view: &View<'_>, out: &mut dyn Write) -> Result<bool
         line(out, format_args!("{server} is no longer configured in VS {}", names.service(one.service)))?;
         let gone = Until { now: view.now, at: one.until.unwrap_or(view.now) };
         let active = Count(one.active.unwrap_or(0), "active connection");
-        labelled(out, "weight", format_args!("0: it is drained, {active}, removed at the latest {gone}"))?;
+        labelled(out, "weight", format_args!("0: drained, {active}, gone {gone}"))?;
     }
     Ok(found)
 }
@@ -195,7 +195,7 @@ pub(super) fn explain(view: &View<'_>, id: DestinationId, out: &mut dyn Write) -
         && lost
         && view.director.services().pool(destination.service).is_some_and(|pool| pool.relief)
     {
-        labelled(out, "because", format_args!("the quorum is lost, the sorry server serves: {aside}"))?;
+        labelled(out, "because", format_args!("quorum lost, the sorry server serves: {aside}"))?;
     }
     if there != wished {
         differs(view, id, destination.service, wished, out)?;

@@ -43,16 +43,18 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
     }
     let row = place.row;
     let seen = match place.phase {
-        INSTANCES => instance(view, row, out)?,
-        ADDRESSES => address(view, row, out)?,
-        SERVICES => service(view, row, out)?,
-        SERVERS => server(view, row, out)?,
-        ROUTING => routing(view, row, out)?,
-        _ => tracked(view, row, out)?,
+        INSTANCES => instance(view, row, out)?.map(Seen::whole),
+        ADDRESSES => address(view, row, out)?.map(Seen::whole),
+        SERVICES => service(view, (row, place.sub), out)?,
+        SERVERS => server(view, (row, place.sub), out)?,
+        _ => routing(view, row, out)?.map(Seen::whole),
+        _ => tracked(view, row, out)?.map(Seen::whole),
     };
     match seen {
-        Some(found) => {
-            Ok(Some(Place { leaf: place.leaf.max(usize::from(found)), ..place.next_row(place.phase) }))
+        Some(Seen::Part) => Ok(Some(Place { leaf: 1, ..place.next_sub(place.phase) })),
+        Some(seen) => {
+            let found = usize::from(seen == Seen::It);
+            Ok(Some(Place { leaf: place.leaf.max(found), ..place.next_row(place.phase) }))
         }
         None if place.phase < TRACKED => {
             Ok(Some(Place { leaf: place.leaf, ..Place::phase(place.phase + 1) }))
@@ -66,6 +68,23 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
             }
             Ok(None)
         }
+    }
+}
+
+/// What a row turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// Something else.
+    Another,
+    /// What was asked for, to its end.
+    It,
+    /// The same, and there is more of it: a buffer holds a part.
+    Part,
+}
+
+impl Seen {
+    fn whole(is_it: bool) -> Self {
+        if is_it { Self::It } else { Self::Another }
     }
 }
 
@@ -185,10 +204,18 @@ fn routing(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
     Ok(Some(found))
 }
 
-fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {
+fn service(
+    view: &View<'_>,
+    (row, part): (usize, usize),
+    out: &mut dyn Write,
+) -> Result<Option<Seen>, fmt::Error> {
     let Some((id, service)) = checks::service(view, row) else { return Ok(None) };
-    let found = is_called(view, format_args!("{}", service.key)) || names_service(view.argument, service.key);
-    if found {
+    let Some(part) = part.checked_sub(1) else {
+        let found =
+            is_called(view, format_args!("{}", service.key)) || names_service(view.argument, service.key);
+        if !found {
+            return Ok(Some(Seen::Another));
+        }
         checks::service_line(view, id, service, out)?;
         labelled(
             out,
@@ -202,39 +229,51 @@ fn service(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bo
         if view.director.services().is_resting(id) {
             labelled(out, "suspended", format_args!("ha_suspend, and its address is not on this box"))?;
         }
-        for id in service.destinations.iter().take(MOST) {
-            server_lines(view, id, out)?;
-            if let Some(destination) = view.director.config().destinations.get(id.index()) {
-                weights::origin(view, id, destination, out)?;
-            }
+        return Ok(Some(Seen::Part));
+    };
+    if let Some(server) = service.destinations.nth(part).filter(|_| part < MOST) {
+        server_lines(view, server, out)?;
+        if let Some(destination) = view.director.config().destinations.get(server.index()) {
+            weights::origin(view, server, destination, out)?;
         }
-        if service.destinations.len() > MOST {
-            line(out, format_args!("  and {} more: show checks", service.destinations.len() - MOST))?;
-        }
-        weights::drain_lines(view, id, out)?;
+        return Ok(Some(Seen::Part));
     }
-    Ok(Some(found))
+    if service.destinations.len() > MOST {
+        line(out, format_args!("  and {} more: show checks", service.destinations.len() - MOST))?;
+    }
+    weights::drain_lines(view, id, out)?;
+    Ok(Some(Seen::It))
 }
 
 /// Real servers shown with their service: they fit a screen.
 const MOST: usize = 16;
+/// Checks of a real server: with what each said they fit a buffer.
+const CHECKS: usize = 8;
 
-fn server(view: &View<'_>, row: usize, out: &mut dyn Write) -> Result<Option<bool>, fmt::Error> {
+fn server(
+    view: &View<'_>,
+    (row, part): (usize, usize),
+    out: &mut dyn Write,
+) -> Result<Option<Seen>, fmt::Error> {
     let config = view.director.config();
     let Some(destination) = config.written_destinations().get(row) else { return Ok(None) };
     let id = DestinationId::from_index(row);
-    let found = is_called(view, format_args!("{}", Names(config).server(id)))
-        || Endpoint::parse(view.argument).is_some_and(|one| one.server() == destination.key);
-    if found {
-        let service: ServiceId = destination.service;
-        if let Some((_, service)) = checks::service(view, service.index()) {
-            line(out, format_args!("real server of VS {}", service.key))?;
-        }
-        server_lines(view, id, out)?;
+    if part > 0 {
         failures(view, destination, out)?;
         weights::explain(view, id, out)?;
+        return Ok(Some(Seen::It));
     }
-    Ok(Some(found))
+    let found = is_called(view, format_args!("{}", Names(config).server(id)))
+        || Endpoint::parse(view.argument).is_some_and(|one| one.server() == destination.key);
+    if !found {
+        return Ok(Some(Seen::Another));
+    }
+    let service: ServiceId = destination.service;
+    if let Some((_, service)) = checks::service(view, service.index()) {
+        line(out, format_args!("real server of VS {}", service.key))?;
+    }
+    server_lines(view, id, out)?;
+    Ok(Some(Seen::Part))
 }
 
 /// Which checks failed, and since when.
@@ -265,9 +304,12 @@ fn server_lines(view: &View<'_>, id: DestinationId, out: &mut dyn Write) -> fmt:
     if probes.is_empty() {
         checks::destination_line(view, id, None, out)?;
     }
-    for probe in probes.iter().take(MOST) {
+    for probe in probes.iter().take(CHECKS) {
         checks::destination_line(view, id, Some(*probe), out)?;
         through(view, *probe, out)?;
+    }
+    if let Some(more @ 1..) = probes.len().checked_sub(CHECKS) {
+        line(out, format_args!("    and {more} more checks: show checks"))?;
     }
     #[cfg(feature = "tls")]
     if probes.iter().any(|probe| view.director.probe(*probe).is_some_and(checks::is_secure)) {

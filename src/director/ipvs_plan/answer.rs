@@ -177,6 +177,10 @@ impl IpvsPlan {
         climb_later(now, settled, bus);
         if let Some(id) = id {
             self.service_settled(id, (change, mirror.is_some()), config);
+            // Asked for before the stop that keeps the others: only now is it known that it is to go.
+            if self.keep && mirror.is_some() && config.is_hidden(id) {
+                self.services.removals.insert(row);
+            }
             if result == Err(Errno::EEXIST) {
                 self.audit.begin();
             }

@@ -98,6 +98,13 @@ impl Drain {
         self.rows.iter().filter(|one| one.stage != Stage::Gone)
     }
 
+    /// Those of one service.
+    fn of(&self, service: ServiceId) -> impl Iterator<Item = &Draining> {
+        let from = self.rows.partition_point(|one| one.service < service);
+        let rows = self.rows.get(from..).unwrap_or(&[]).iter().take_while(move |one| one.service == service);
+        rows.filter(|one| one.stage != Stage::Gone)
+    }
+
     pub(super) fn has_work(&self) -> bool {
         !self.pending.is_empty()
     }
@@ -167,6 +174,11 @@ impl IpvsPlan {
     /// Servers that are not configured any more and still have connections.
     pub fn draining(&self) -> impl Iterator<Item = &Draining> {
         self.drain.iter()
+    }
+
+    /// Those of one service.
+    pub fn draining_of(&self, service: ServiceId) -> impl Iterator<Item = &Draining> {
+        self.drain.of(service)
     }
 
     /// The time of some is over.

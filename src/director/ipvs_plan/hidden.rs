@@ -82,11 +82,13 @@ mod tests {
     use crate::config::ids::ServiceId;
     use crate::config::{Config, load};
     use crate::director::action::{Action, Change, DestinationRef, ServiceRef};
-    use crate::director::event::{Errno, Keep};
+    use crate::director::event::{Errno, Event, Keep};
     use crate::director::journal::Reason;
+    use crate::director::overrides::Order;
     use crate::director::testing::{Fault, Kernel, Node, at, ip};
-    use crate::time::Instant;
+    use crate::time::{Duration, Instant};
     use crate::wire::errno::NO_WAY;
+    use crate::wire::genl_ipvs::DestinationKey;
 
     fn config(servers: &[u8]) -> Config {
         let server = |n: &u8| format!("real_server 10.0.0.{n} 80 {{\nTCP_CHECK {{\n}}\n}}\n");
@@ -149,6 +151,61 @@ mod tests {
         node.kernel.ipvs = Some(Default::default());
         node.run_until(at(40_000));
         assert!(node.director.health().checks_total() > 0);
+    }
+
+    #[test]
+    fn what_blocks_many_ways_is_said_once_counted_and_its_end_is_said_once() {
+        let kernel = Kernel { ipvs: None, ..Kernel::new(ip("192.0.2.11")) };
+        let mut node = Node::with_kernel(config(&[1, 2, 3]), kernel, Instant::ZERO);
+        node.run_until(at(30_000));
+        let about = |one: &Reason| matches!(one, Reason::ProbeHindered(..) | Reason::ProbesResumed);
+        let mut told = node.take_records();
+        told.retain(about);
+        assert!(matches!(told[..], [Reason::ProbeHindered(_, Errno(NO_WAY))]), "{told:?}");
+        assert_eq!(node.director.health().hindered().map(|(count, ..)| count), Some(3));
+        node.kernel.ipvs = Some(Default::default());
+        node.run_until(at(45_000));
+        let mut told = node.take_records();
+        told.retain(about);
+        assert_eq!(told, [Reason::ProbesResumed]);
+        assert_eq!(node.director.health().hindered(), None);
+    }
+
+    #[test]
+    fn nobody_drains_the_server_of_a_hidden_service() {
+        let mut node = settled();
+        let whole = node.kernel.table();
+        let server = DestinationKey { address: ip("10.0.0.1"), port: 0 };
+        node.handle(Event::Override(Order { server, service: None, weight: Some(0) }));
+        let checks = node.director.health().checks_total();
+        node.run_millis(5_000);
+        assert_eq!(node.kernel.table(), whole);
+        assert!(node.director.health().checks_total() >= checks + 8, "both are checked every second");
+    }
+
+    #[test]
+    fn one_that_is_being_added_when_the_others_are_kept_goes_too() {
+        let mut node = Node::new(config(&[1, 2]), "192.0.2.11");
+        node.latency = Duration::from_millis(50);
+        let asked = |node: &Node| {
+            let hidden = |one: &Action| {
+                matches!(one, Action::Service { service: ServiceRef::Configured(ServiceId(1..)), .. })
+            };
+            node.actions.iter().any(|(_, one)| hidden(one))
+        };
+        while !asked(&node) {
+            node.run_millis(1);
+        }
+        node.stop(Keep { addresses: false, services: true });
+        node.run_millis(1_000);
+        assert!(node.director.is_stopped());
+        let marked: Vec<String> = node
+            .kernel
+            .table()
+            .into_iter()
+            .filter(|line| line.contains("FWM") || line.contains("fwmark") || line.contains(":0 "))
+            .collect();
+        assert!(marked.is_empty(), "{marked:?}");
     }
 
     #[test]

@@ -13,6 +13,9 @@ mod hidden;
 mod request;
 mod setup;
 #[cfg(test)]
+#[path = "story/tests.rs"]
+mod story;
+#[cfg(test)]
 mod tests;
 
 use super::action::{Action, Change, DestinationRef, Epoch, ServiceRef};

@@ -205,6 +205,13 @@ fn the_operator_beats_a_rise_and_a_reload_carries_it() {
     order(&mut node, key(1), None, None);
     assert_eq!(table(&node)[1], "10.0.0.1:80 100", "enabled at once");
     let mut node = returned(&slow(100, 50));
+    node.take_records();
+    order(&mut node, key(1), None, None);
+    assert_eq!(table(&node)[1], "10.0.0.1:80 100", "a rise is cut short");
+    assert_eq!(node.take_records(), [Reason::Overridden(DestinationId(0), None)]);
+    node.run(Duration::from_secs(20));
+    assert_eq!(table(&node)[1], "10.0.0.1:80 100", "and does not go on");
+    let mut node = returned(&slow(100, 50));
     node.run(Duration::from_secs(24));
     // Twice the weight: the same share of it.
     node.reload(slow(200, 50).build());

@@ -120,3 +120,20 @@ fn a_reload_finds_out_where_the_address_is_and_keeps_what_rests() {
     assert!(probes(&mut node) >= 2);
     assert_eq!(node.director.services().pool(ServiceId(0)).unwrap().quorum, Quorum::Lost);
 }
+
+#[test]
+fn what_rests_is_hindered_by_nothing() {
+    let mut node = node(&service("192.0.2.100 80", "ha_suspend", "10.0.0.1"));
+    set(&mut node, Server::Hindered);
+    node.add_by_hand(VIP);
+    node.run_until(at(5_000));
+    assert_eq!(node.director.health().hindered().map(|(count, ..)| count), Some(1));
+    node.take_records();
+    node.delete_by_hand(VIP);
+    node.run_millis(2_000);
+    assert_eq!(node.director.health().hindered(), None);
+    assert_eq!(node.take_records(), [Reason::ProbesResumed, Reason::ChecksSuspended(ServiceId(0))]);
+    node.add_by_hand(VIP);
+    node.run_millis(3_000);
+    assert_eq!(node.director.health().hindered().map(|(count, ..)| count), Some(1), "it is said again");
+}

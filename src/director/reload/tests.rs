@@ -381,3 +381,24 @@ fn the_largest_reload_in_its_steps() {
     println!("longest steps {:?}", &steps[steps.len() - 6..]);
     println!("adopt {:?}, free {:?} and {:?}", adopted - start, freed - adopted, now() - freed);
 }
+
+#[test]
+fn probes_of_one_target_that_go_different_ways_keep_what_each_of_them_found() {
+    let service = |n: u8, mark: u32| {
+        let check = format!("TCP_CHECK {{\nfwmark {mark}\n}}\n");
+        format!(
+            "virtual_server 203.0.113.{n} 80 {{\nlb_kind NAT\nprotocol TCP\ndelay_loop 1\nreal_server 10.0.0.1 80 {{\n{check}}}\n}}\n"
+        )
+    };
+    let load = |text: &str| crate::config::load(text, "t").config.unwrap();
+    let running = Director::new(load(&(service(1, 5) + &service(2, 6))), at(0));
+    let maps = |text: &str| {
+        let mut reload = Reload::new(load(text), &running, at(0));
+        while !reload.step(&running) {}
+        reload.maps.probes.to_vec()
+    };
+    assert_eq!(maps(&(service(1, 5) + &service(2, 6))), [Some(0), Some(1)]);
+    assert_eq!(maps(&(service(2, 6) + &service(1, 5))), [Some(1), Some(0)]);
+    let other = maps(&service(1, 7));
+    assert!(other[0].is_some(), "another way to the same server: what is known of it is better than nothing");
+}
