@@ -9,11 +9,11 @@ use super::dirty::DirtySet;
 use super::event::Errno;
 use super::ipvs_plan::{IpvsPlan, Way};
 use super::journal::Reason;
-use crate::check::{Evidence, Failure, Recheck, Verdict};
+use crate::check::{Checker, Evidence, Failure, Recheck, Verdict};
 use crate::config::Config;
 use crate::config::ids::{Id, ProbeId};
 use crate::config::model::{Assumption, Probe};
-use crate::limits::{MAX_EVIDENCES, MAX_SLOTS};
+use crate::limits::{MAX_EVIDENCES, MAX_SLOTS, MAX_TLS_SLOTS};
 use crate::time::{Duration, Instant};
 use crate::wire::errno::NO_WAY;
 
@@ -53,6 +53,8 @@ pub struct ProbeState {
     slot: Option<SlotId>,
     hindered: bool,
     resting: bool,
+    /// It speaks TLS.
+    secure: bool,
 }
 
 /// Replies of the checks that failed last, with room for [`MAX_EVIDENCES`]; the oldest goes first.
@@ -91,6 +93,10 @@ impl Evidences {
 pub struct Health {
     table: Box<[ProbeState]>,
     due: DirtySet,
+    /// The same of those that speak TLS: they have [`MAX_TLS_SLOTS`] at most.
+    due_secure: DirtySet,
+    /// Slots that they have.
+    secure: usize,
     /// What each slot works on.
     slots: Box<[Option<ProbeId>]>,
     free: heapless::Vec<SlotId, MAX_SLOTS>,
@@ -119,16 +125,22 @@ impl Health {
             slot: None,
             hindered: false,
             resting: false,
+            secure: false,
         };
-        let table = config.probes.iter().map(|probe| match probe.assumption {
-            Assumption::Up => fresh,
-            Assumption::Down => ProbeState { belief: Belief::Awaited, ..fresh },
+        let table = config.probes.iter().map(|probe| {
+            let belief = match probe.assumption {
+                Assumption::Up => Belief::Unproven,
+                Assumption::Down => Belief::Awaited,
+            };
+            ProbeState { belief, secure: matches!(probe.checker, Checker::Ssl(_)), ..fresh }
         });
         let slots = slots_for(config);
         let ids = (0..slots).rev().filter_map(|slot| u16::try_from(slot).ok().map(SlotId));
         Self {
             table: table.collect(),
             due: DirtySet::new(config.probes.len()),
+            due_secure: DirtySet::new(config.probes.len()),
+            secure: 0,
             slots: vec![None; slots].into_boxed_slice(),
             free: ids.collect(),
             checks_total: 0,
@@ -220,6 +232,12 @@ impl Health {
         if rests {
             bus.cancel(Timer::Probe(id));
             self.due.remove(id.index());
+            self.due_secure.remove(id.index());
+            // Nothing keeps it from being made as long as it is not to be made.
+            if core::mem::take(&mut state.hindered) {
+                self.hindered = self.hindered.saturating_sub(1);
+                self.hindrance = self.hindrance.filter(|_| self.hindered > 0);
+            }
         } else {
             let warmup = config.probes.get(id.index()).map_or(Duration::ZERO, |probe| probe.warmup);
             bus.set(Timer::Probe(id), now + spread(id.index(), warmup));
@@ -228,9 +246,8 @@ impl Health {
 
     /// A probe's timer fired.
     pub(crate) fn handle_timer(&mut self, id: ProbeId) {
-        if self.get(id).is_some_and(|state| state.slot.is_none() && !state.resting) {
-            self.due.insert(id.index());
-        }
+        let Some(state) = self.get(id).filter(|state| state.slot.is_none() && !state.resting) else { return };
+        if state.secure { &mut self.due_secure } else { &mut self.due }.insert(id.index());
     }
 
     /// The next probe to make, if a slot is free.
@@ -245,7 +262,9 @@ impl Health {
             bind.and_then(|bind| bind.via).map_or(Way::Clear, |via| plan.way(via.service, config))
         };
         while self.has_work() {
-            let id = ProbeId::from_index(self.due.pop()?);
+            // Those that have few slots first: they cannot take those of all others.
+            let due = if self.has_secure_work() { &mut self.due_secure } else { &mut self.due };
+            let id = ProbeId::from_index(due.pop()?);
             match way(id) {
                 Way::Clear => return self.begin_probe(id, bus),
                 way @ (Way::Coming | Way::Blocked) => self.put_off(now, id, way, bus),
@@ -260,10 +279,10 @@ impl Health {
         let Some(state) = self.table.get_mut(id.index()) else { return };
         let wait = if way == Way::Coming && state.last.is_none() { SETTLE } else { LOCAL_RETRY };
         if way == Way::Blocked {
-            state.last = Some((now, Verdict::Local { errno: NO_WAY }));
-            if !core::mem::replace(&mut state.hindered, true) {
-                bus.record(now, Reason::ProbeHindered(id, Errno(NO_WAY)));
-            }
+            let verdict = Verdict::Local { errno: NO_WAY };
+            state.last = Some((now, verdict));
+            let before = core::mem::replace(&mut state.hindered, true);
+            self.count_hindered(now, id, (before, verdict), bus);
         }
         bus.set(Timer::Probe(id), now + wait);
     }
@@ -272,6 +291,7 @@ impl Health {
         let slot = self.free.pop()?;
         let state = self.table.get_mut(id.index())?;
         state.slot = Some(slot);
+        self.secure += usize::from(state.secure);
         if let Some(work) = self.slots.get_mut(usize::from(slot.0)) {
             *work = Some(id);
         }
@@ -280,7 +300,11 @@ impl Health {
 
     /// True if a probe is due and a slot is free.
     pub(crate) fn has_work(&self) -> bool {
-        !self.due.is_empty() && !self.free.is_empty()
+        (!self.due.is_empty() || self.has_secure_work()) && !self.free.is_empty()
+    }
+
+    fn has_secure_work(&self) -> bool {
+        self.secure < MAX_TLS_SLOTS && !self.due_secure.is_empty()
     }
 
     /// A dialogue ended.
@@ -303,6 +327,7 @@ impl Health {
         self.checks_total += 1;
         let Some(state) = self.table.get_mut(id.index()) else { return };
         state.slot = None;
+        self.secure = self.secure.saturating_sub(usize::from(state.secure));
         if state.resting {
             return;
         }
@@ -343,7 +368,8 @@ impl Health {
         if let Verdict::Local { errno } = verdict {
             self.hindered += usize::from(!before);
             let errno = Errno(errno);
-            if self.hindrance.is_none_or(|(known, _)| known != errno) {
+            // Of several reasons each is told when it comes, not in turns at every try.
+            if self.hindrance.is_none_or(|(known, _)| known != errno && !before) {
                 self.hindrance = Some((errno, self.hindrance.map_or(now, |(_, since)| since)));
                 bus.record(now, Reason::ProbeHindered(id, errno));
             }
@@ -385,8 +411,9 @@ impl Health {
             let Some(before) = before.map(|before| before as usize) else { continue };
             let Some(known) = old.table.get(before) else { continue };
             if let Some(state) = self.table.get_mut(row) {
-                *state = ProbeState { slot: None, resting: state.resting, ..*known };
+                *state = ProbeState { slot: None, resting: state.resting, secure: state.secure, ..*known };
                 if state.resting {
+                    state.hindered = false;
                     continue;
                 }
             }
