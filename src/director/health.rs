@@ -132,7 +132,7 @@ impl Health {
                 Assumption::Up => Belief::Unproven,
                 Assumption::Down => Belief::Awaited,
             };
-            ProbeState { belief, secure: matches!(probe.checker, Checker::Ssl(_)), ..fresh }
+            ProbeState { belief, secure: is_secure(&probe.checker), ..fresh }
         });
         let slots = slots_for(config);
         let ids = (0..slots).rev().filter_map(|slot| u16::try_from(slot).ok().map(SlotId));
@@ -485,6 +485,17 @@ fn retries((belief, id): (Belief, ProbeId), probe: &Probe, config: &Config) -> u
         }
         Belief::Unproven | Belief::Awaited | Belief::Down => 0,
     }
+}
+
+/// Whether it speaks TLS.
+#[cfg(feature = "tls")]
+fn is_secure(checker: &Checker) -> bool {
+    matches!(checker, Checker::Ssl(_))
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_secure(_: &Checker) -> bool {
+    false
 }
 
 /// A share of `window` that differs from probe to probe: multiples of the golden ratio are spread evenly however
