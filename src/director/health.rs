@@ -3,6 +3,8 @@
 //! The dialogue itself lives in one of a fixed number of slots in `task/slots.rs`. A probe that is due and finds no
 //! slot waits in order; nothing is skipped and nothing is made twice.
 
+mod evidences;
+
 use super::action::{Action, Epoch, SlotId};
 use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
@@ -13,9 +15,10 @@ use crate::check::{Checker, Evidence, Failure, Recheck, Verdict};
 use crate::config::Config;
 use crate::config::ids::{Id, ProbeId};
 use crate::config::model::{Assumption, Probe};
-use crate::limits::{MAX_EVIDENCES, MAX_SLOTS, MAX_TLS_SLOTS};
+use crate::limits::{MAX_SLOTS, MAX_TLS_SLOTS};
 use crate::time::{Duration, Instant};
 use crate::wire::errno::NO_WAY;
+use evidences::Evidences;
 
 /// After a failure of our own the probe is made again after this time.
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
@@ -55,37 +58,6 @@ pub struct ProbeState {
     resting: bool,
     /// It speaks TLS.
     secure: bool,
-}
-
-/// Replies of the checks that failed last, with room for [`MAX_EVIDENCES`]; the oldest goes first.
-#[derive(Debug, Default)]
-struct Evidences {
-    list: heapless::Deque<(ProbeId, Evidence), MAX_EVIDENCES>,
-}
-
-impl Evidences {
-    fn of(&self, id: ProbeId) -> Option<&Evidence> {
-        self.list.iter().find(|(of, _)| *of == id).map(|(_, evidence)| evidence)
-    }
-
-    fn forget(&mut self, id: ProbeId) {
-        if self.of(id).is_none() {
-            return;
-        }
-        for _ in 0..self.list.len() {
-            let one = self.list.pop_front().filter(|(of, _)| *of != id);
-            let _ = one.map(|one| self.list.push_back(one));
-        }
-    }
-
-    fn keep(&mut self, id: ProbeId, evidence: Evidence) {
-        self.forget(id);
-        if self.list.is_full() {
-            self.list.pop_front();
-        }
-        // There is room for it now.
-        let _ = self.list.push_back((id, evidence));
-    }
 }
 
 /// All probes.
@@ -182,7 +154,7 @@ impl Health {
     }
 
     /// The first bytes of the reply by which a probe failed, if its last dialogue did and they are among the last
-    /// [`MAX_EVIDENCES`] of all probes; at most [`crate::limits::MAX_EVIDENCE`].
+    /// [`crate::limits::MAX_EVIDENCES`] of all probes; at most [`crate::limits::MAX_EVIDENCE`].
     pub fn evidence(&self, id: ProbeId) -> Option<&[u8]> {
         self.evidences.of(id).map(Evidence::bytes)
     }
