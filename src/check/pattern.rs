@@ -19,6 +19,8 @@ mod parse;
 const WORDS: usize = MAX_PATTERN_STATES / 64;
 /// Steps of states in one turn of the loop: about half a millisecond.
 const STEPS: usize = 1 << 16;
+/// What a byte costs besides, in steps.
+const BYTE: usize = 4;
 
 /// Options of PCRE by their names in `regex_options`, bit by bit, that change what matches.
 const NAMES: [&str; 6] = ["caseless", "dollar_endonly", "dotall", "extended", "firstline", "multiline"];
@@ -172,7 +174,7 @@ impl Pattern {
 
     /// Bytes that may be matched in one turn of the loop.
     pub fn appetite(&self) -> usize {
-        (STEPS / self.states.len().max(1)).max(64)
+        (STEPS / (self.states.len() + BYTE)).max(64)
     }
 
     fn takes(&self, state: State, byte: u8) -> bool {

@@ -162,6 +162,8 @@ impl Connection {
         let done = self.until(&mut |socket| match operation(&mut Wire(socket)) {
             Ok(done) => Ok(Some(done)),
             Err(tls::Stop::Socket(code)) => Err(code),
+            // All that was there is read.
+            Err(tls::Stop::Busy) => Err(Errno::WOULDBLOCK),
             Err(tls::Stop::Fault(why)) => {
                 fault = Some(why);
                 Ok(None)

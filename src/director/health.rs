@@ -3,19 +3,22 @@
 //! The dialogue itself lives in one of a fixed number of slots in `task/slots.rs`. A probe that is due and finds no
 //! slot waits in order; nothing is skipped and nothing is made twice.
 
+mod evidences;
+
 use super::action::{Action, Epoch, SlotId};
 use super::bus::{Bus, Timer};
 use super::dirty::DirtySet;
 use super::event::Errno;
 use super::ipvs_plan::{IpvsPlan, Way};
 use super::journal::Reason;
-use crate::check::{Evidence, Failure, Recheck, Verdict};
+use crate::check::{Checker, Evidence, Failure, Recheck, Verdict};
 use crate::config::Config;
 use crate::config::ids::{Id, ProbeId};
 use crate::config::model::{Assumption, Probe};
-use crate::limits::{MAX_EVIDENCES, MAX_SLOTS};
+use crate::limits::{MAX_SLOTS, MAX_TLS_SLOTS};
 use crate::time::{Duration, Instant};
 use crate::wire::errno::NO_WAY;
+use evidences::Evidences;
 
 /// After a failure of our own the probe is made again after this time.
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
@@ -53,37 +56,8 @@ pub struct ProbeState {
     slot: Option<SlotId>,
     hindered: bool,
     resting: bool,
-}
-
-/// Replies of the checks that failed last, with room for [`MAX_EVIDENCES`]; the oldest goes first.
-#[derive(Debug, Default)]
-struct Evidences {
-    list: heapless::Deque<(ProbeId, Evidence), MAX_EVIDENCES>,
-}
-
-impl Evidences {
-    fn of(&self, id: ProbeId) -> Option<&Evidence> {
-        self.list.iter().find(|(of, _)| *of == id).map(|(_, evidence)| evidence)
-    }
-
-    fn forget(&mut self, id: ProbeId) {
-        if self.of(id).is_none() {
-            return;
-        }
-        for _ in 0..self.list.len() {
-            let one = self.list.pop_front().filter(|(of, _)| *of != id);
-            let _ = one.map(|one| self.list.push_back(one));
-        }
-    }
-
-    fn keep(&mut self, id: ProbeId, evidence: Evidence) {
-        self.forget(id);
-        if self.list.is_full() {
-            self.list.pop_front();
-        }
-        // There is room for it now.
-        let _ = self.list.push_back((id, evidence));
-    }
+    /// It speaks TLS.
+    secure: bool,
 }
 
 /// All probes.
@@ -91,6 +65,10 @@ impl Evidences {
 pub struct Health {
     table: Box<[ProbeState]>,
     due: DirtySet,
+    /// The same of those that speak TLS: they have [`MAX_TLS_SLOTS`] at most.
+    due_secure: DirtySet,
+    /// Slots that they have.
+    secure: usize,
     /// What each slot works on.
     slots: Box<[Option<ProbeId>]>,
     free: heapless::Vec<SlotId, MAX_SLOTS>,
@@ -119,16 +97,22 @@ impl Health {
             slot: None,
             hindered: false,
             resting: false,
+            secure: false,
         };
-        let table = config.probes.iter().map(|probe| match probe.assumption {
-            Assumption::Up => fresh,
-            Assumption::Down => ProbeState { belief: Belief::Awaited, ..fresh },
+        let table = config.probes.iter().map(|probe| {
+            let belief = match probe.assumption {
+                Assumption::Up => Belief::Unproven,
+                Assumption::Down => Belief::Awaited,
+            };
+            ProbeState { belief, secure: is_secure(&probe.checker), ..fresh }
         });
         let slots = slots_for(config);
         let ids = (0..slots).rev().filter_map(|slot| u16::try_from(slot).ok().map(SlotId));
         Self {
             table: table.collect(),
             due: DirtySet::new(config.probes.len()),
+            due_secure: DirtySet::new(config.probes.len()),
+            secure: 0,
             slots: vec![None; slots].into_boxed_slice(),
             free: ids.collect(),
             checks_total: 0,
@@ -165,7 +149,7 @@ impl Health {
     }
 
     /// The first bytes of the reply by which a probe failed, if its last dialogue did and they are among the last
-    /// [`MAX_EVIDENCES`] of all probes; at most [`crate::limits::MAX_EVIDENCE`].
+    /// [`crate::limits::MAX_EVIDENCES`] of all probes; at most [`crate::limits::MAX_EVIDENCE`].
     pub fn evidence(&self, id: ProbeId) -> Option<&[u8]> {
         self.evidences.of(id).map(Evidence::bytes)
     }
@@ -215,6 +199,7 @@ impl Health {
         if rests {
             bus.cancel(Timer::Probe(id));
             self.due.remove(id.index());
+            self.due_secure.remove(id.index());
             // What is not to be made is hindered by nothing.
             if core::mem::take(&mut state.hindered) {
                 self.free_one(now, bus);
@@ -227,9 +212,8 @@ impl Health {
 
     /// A probe's timer fired.
     pub(crate) fn handle_timer(&mut self, id: ProbeId) {
-        if self.get(id).is_some_and(|state| state.slot.is_none() && !state.resting) {
-            self.due.insert(id.index());
-        }
+        let Some(state) = self.get(id).filter(|state| state.slot.is_none() && !state.resting) else { return };
+        if state.secure { &mut self.due_secure } else { &mut self.due }.insert(id.index());
     }
 
     /// The next probe to make, if a slot is free.
@@ -244,7 +228,9 @@ impl Health {
             bind.and_then(|bind| bind.via).map_or(Way::Clear, |via| plan.way(via.service, config))
         };
         while self.has_work() {
-            let id = ProbeId::from_index(self.due.pop()?);
+            // Those that have few slots first: they cannot take those of all others.
+            let due = if self.has_secure_work() { &mut self.due_secure } else { &mut self.due };
+            let id = ProbeId::from_index(due.pop()?);
             match way(id) {
                 Way::Clear => return self.begin_probe(id, bus),
                 way @ (Way::Coming | Way::Blocked) => self.put_off(now, id, way, bus),
@@ -271,6 +257,7 @@ impl Health {
         let slot = self.free.pop()?;
         let state = self.table.get_mut(id.index())?;
         state.slot = Some(slot);
+        self.secure += usize::from(state.secure);
         if let Some(work) = self.slots.get_mut(usize::from(slot.0)) {
             *work = Some(id);
         }
@@ -279,7 +266,11 @@ impl Health {
 
     /// True if a probe is due and a slot is free.
     pub(crate) fn has_work(&self) -> bool {
-        !self.due.is_empty() && !self.free.is_empty()
+        (!self.due.is_empty() || self.has_secure_work()) && !self.free.is_empty()
+    }
+
+    fn has_secure_work(&self) -> bool {
+        self.secure < MAX_TLS_SLOTS && !self.due_secure.is_empty()
     }
 
     /// A dialogue ended.
@@ -302,6 +293,7 @@ impl Health {
         self.checks_total += 1;
         let Some(state) = self.table.get_mut(id.index()) else { return };
         state.slot = None;
+        self.secure = self.secure.saturating_sub(usize::from(state.secure));
         if state.resting {
             return;
         }
@@ -345,7 +337,8 @@ impl Health {
         if let Verdict::Local { errno } = verdict {
             self.hindered += usize::from(!before);
             let errno = Errno(errno);
-            if self.hindrance.is_none_or(|(known, _)| known != errno) {
+            // Of several reasons each is told when it comes, not in turns at every try.
+            if self.hindrance.is_none_or(|(known, _)| known != errno && !before) {
                 self.hindrance = Some((errno, self.hindrance.map_or(now, |(_, since)| since)));
                 bus.record(now, Reason::ProbeHindered(id, errno));
             }
@@ -392,7 +385,7 @@ impl Health {
             let Some(before) = before.map(|before| before as usize) else { continue };
             let Some(known) = old.table.get(before) else { continue };
             if let Some(state) = self.table.get_mut(row) {
-                *state = ProbeState { slot: None, resting: state.resting, ..*known };
+                *state = ProbeState { slot: None, resting: state.resting, secure: state.secure, ..*known };
                 if state.resting {
                     state.hindered = false;
                     continue;
@@ -466,6 +459,17 @@ fn retries((belief, id): (Belief, ProbeId), probe: &Probe, config: &Config) -> u
         }
         Belief::Unproven | Belief::Awaited | Belief::Down => 0,
     }
+}
+
+/// Whether it speaks TLS.
+#[cfg(feature = "tls")]
+fn is_secure(checker: &Checker) -> bool {
+    matches!(checker, Checker::Ssl(_))
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_secure(_: &Checker) -> bool {
+    false
 }
 
 /// A share of `window` that differs from probe to probe: multiples of the golden ratio are spread evenly however

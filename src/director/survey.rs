@@ -22,7 +22,8 @@ enum Progress {
 pub(crate) struct Survey {
     progress: Progress,
     /// What the running dump shows may be old: once it has ended, all begins anew. There is never more than one dump
-    /// under way, since nobody could tell their rows apart.
+    /// under way, since nobody could tell their rows apart. Routes and rules count nevertheless and the survey goes on to
+    /// its end first: where a routing daemon changes a large table all the time, each of its dumps is old by its end.
     again: bool,
     /// This survey was interrupted and begun anew at once: our own requests may do that, as when a start finds
     /// addresses that a predecessor left behind, and no instance takes part before the survey is whole.
@@ -84,7 +85,7 @@ impl Survey {
             bus.stale_total += 1;
             return false;
         }
-        if core::mem::take(&mut self.again) {
+        if !matches!(what, Dump::Routes | Dump::Rules) && core::mem::take(&mut self.again) {
             self.progress = Progress::Wanted(Dump::Links);
             return false;
         }
@@ -101,7 +102,7 @@ impl Survey {
             if !core::mem::replace(&mut self.failed, true) {
                 bus.record(now, Reason::DumpFailed(family, error));
             }
-            self.progress = Progress::Idle;
+            (self.progress, self.again) = (Progress::Idle, false);
             bus.set_no_later(Timer::RouteAudit, now + RETRY);
             return false;
         }
@@ -114,8 +115,50 @@ impl Survey {
                 Progress::Idle
             }
         };
-        self.interrupted &= self.progress != Progress::Idle;
-        self.whole |= self.progress == Progress::Idle;
+        let ended = self.progress == Progress::Idle;
+        self.interrupted &= !ended;
+        self.whole |= ended;
+        if ended && core::mem::take(&mut self.again) {
+            self.progress = Progress::Wanted(Dump::Links);
+        }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    /// A routing daemon that changes a large table: notifications are lost during each of the dumps.
+    #[test]
+    fn a_survey_comes_to_its_end_although_every_dump_of_routes_is_old_by_its_own() {
+        let config = load("", "t").config.unwrap();
+        let mut bus = Bus::new(&config, Epoch(1));
+        let mut survey = Survey::new(true);
+        let mut seen = Vec::new();
+        for _ in 0..8 {
+            let (action, what) = survey.poll(&bus).unwrap();
+            assert_eq!(action, Action::Dump { epoch: Epoch(1), what });
+            if what == Dump::Routes {
+                survey.begin();
+            }
+            let counts = survey.handle_dumped(Instant::ZERO, (Epoch(1), what), Ok(()), &mut bus);
+            seen.push((what, counts));
+        }
+        let once = [Dump::Links, Dump::Addresses, Dump::Routes, Dump::Rules].map(|what| (what, true));
+        assert_eq!(seen, [once, once].concat());
+        assert!(survey.is_whole());
+        assert_eq!(
+            survey.poll(&bus).map(|(_, what)| what),
+            Some(Dump::Links),
+            "what was lost is listed at once"
+        );
+        survey.begin();
+        let done = (Epoch(1), Dump::Links);
+        assert!(
+            !survey.handle_dumped(Instant::ZERO, done, Ok(()), &mut bus),
+            "a list of interfaces is not believed"
+        );
     }
 }

@@ -19,11 +19,13 @@ use crate::director::action::Action;
 use crate::director::event::{DumpError, Errno, Event};
 use crate::kernel::clock;
 use crate::kernel::netlink::Incoming;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::netlink::{Content, Malformed, Message, Writer, messages};
 
-/// Datagrams that are read before others get their turn.
+/// Datagrams that are read before others get their turn, and the time after which they get it anyway: a datagram of a large
+/// routing table has 280 routes.
 pub(super) const BURST: usize = 8;
+pub(super) const PIECE: Duration = Duration::from_micros(500);
 
 /// One netlink socket's part of the kernel.
 pub(super) struct Channel {
@@ -68,7 +70,11 @@ pub(super) fn dump(shell: &Shell, channel: &Channel, action: Action) {
 }
 
 fn poll_answers(shell: &Shell, channel: &Channel, timer: &Timer, context: &Context<'_>) -> Poll<()> {
-    for _ in 0..BURST {
+    let end = clock::now() + PIECE;
+    for place in 0..BURST {
+        if place > 0 && clock::now() >= end {
+            break;
+        }
         let mut buffer = shell.datagram.borrow_mut();
         let incoming = (channel.requests)(shell).borrow().receive(context, &mut buffer);
         match incoming {

@@ -6,12 +6,13 @@ use core::future::poll_fn;
 use core::task::{Context, Poll};
 use std::rc::Rc;
 
-use super::answers::BURST;
+use super::answers::{BURST, PIECE};
 use super::meter::Work;
 use super::reactor;
 use super::route;
 use super::shell::{Priority, Shell};
 use crate::director::event::{Event, Source};
+use crate::kernel::clock;
 use crate::kernel::error::Error;
 use crate::kernel::netlink::{GROUPS_LINKS, GROUPS_ROUTES, GROUPS_RULES, Incoming, NetlinkSocket, Protocol};
 use crate::wire::netlink::{Content, messages};
@@ -57,7 +58,11 @@ fn poll_notifications(
     context: &Context<'_>,
 ) -> Poll<()> {
     let own = shell.route.borrow().port();
-    for _ in 0..BURST {
+    let end = clock::now() + PIECE;
+    for place in 0..BURST {
+        if place > 0 && clock::now() >= end {
+            break;
+        }
         let mut buffer = shell.datagram.borrow_mut();
         match socket.io().receive(&mut buffer) {
             Ok(Incoming::Datagram(length)) => read(shell, own, buffer.get(..length).unwrap_or(&[])),

@@ -4,14 +4,14 @@
 //! and its buffers are there from the first request on: a box whose addresses all answer never has them.
 
 use super::meter::Work;
-use super::shell::Shell;
+use super::shell::{Role, Shell};
 use crate::director::action::{Action, FilterStep};
 use crate::director::event::{Errno, Event, Filtered, Firewalled};
 use crate::kernel::error;
 use crate::kernel::netlink::{Incoming, NetlinkSocket, Protocol};
 use crate::wire::netlink::{Content, Full, Message, Writer, messages};
 use crate::wire::nftables::firewall::{self, Part, PartSeen};
-use crate::wire::nftables::{Census, Question, parse_generation};
+use crate::wire::nftables::{Census, Question, TABLE, forget, parse_generation};
 
 /// Bytes of the largest batch, and of one with the rules of a firewall.
 const SEND_BUFFER: usize = 16 << 10;
@@ -51,6 +51,32 @@ pub(super) fn look(shell: &Shell) {
             let _ = carry_out_firewall(shell, (part, FilterStep::Verify));
         }
     }
+}
+
+/// Removes what a run that was killed left and the configuration does not have: a table of `no_accept` would drop what is
+/// sent to addresses that shall answer, and nobody would know why. To be called at the start, before the first request.
+pub(super) fn sweep(shell: &Shell) {
+    // A machine that has just booted has none.
+    if matches!(shell.options.role, Role::Appliance) {
+        return;
+    }
+    let director = shell.director.borrow();
+    let rules = &director.config().firewall;
+    let unwanted = Part::ALL.iter().filter(|part| rules.iter().all(|rule| rule.part() != **part));
+    let silent = Some(TABLE).filter(|_| !director.nftables_plan().is_used());
+    let mut place = shell.nftables.borrow_mut();
+    for name in unwanted.map(|part| part.table()).chain(silent) {
+        let Ok(exchange) = open(&mut place, SEND_BUFFER) else { return };
+        let seq = exchange.next();
+        let mut writer = Writer::new(&mut exchange.buffer);
+        let sent = forget(name, &mut writer, seq).map_err(|_| Errno::ENOBUFS);
+        let sent = sent.and_then(|()| send(&exchange.socket, &writer));
+        if sent.and_then(|()| exchange.listen(shell, &mut |_, _| Ok(()))).is_ok() {
+            log::warn!("nf_tables table {name} of an earlier run is removed");
+        }
+    }
+    // Most boxes never need it again.
+    *place = None;
 }
 
 fn open(place: &mut Option<Exchange>, buffer: usize) -> Result<&mut Exchange, Errno> {

@@ -13,8 +13,8 @@ use super::reactor::Reactor;
 use super::requests::Requests;
 use super::shell::{Options, Parts, Priority, Role, Shell};
 use super::{
-    adverts, answers, apply, birth, claims, console, control, echo, ipvs, journal, load, monitor, reload,
-    route, settings, signals, slots, via,
+    adverts, answers, apply, birth, claims, console, control, echo, ipvs, journal, load, monitor, nftables,
+    reload, route, settings, signals, slots, via,
 };
 use crate::config::Config;
 use crate::director::Director;
@@ -98,6 +98,7 @@ fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Res
     for channel in [&route::CHANNEL, &ipvs::CHANNEL] {
         spawn(answers::run(Rc::clone(shell), channel, shell.reactor.timer()?));
     }
+    nftables::sweep(shell);
     control::start(shell, listener)?;
     console::start(shell)?;
     echo::start(shell)?;

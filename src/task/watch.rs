@@ -73,7 +73,6 @@ fn is_still(request: &Request) -> bool {
             | Routes
             | Firewall
             | Boot
-            | Firewall
             | Why
     )
 }

@@ -163,6 +163,16 @@ impl Transaction<'_> {
     }
 }
 
+/// Appends a transaction: the table of this name is gone. The answer is `ENOENT` if there was none.
+///
+/// # Errors
+/// It does not fit.
+pub fn forget(name: &str, writer: &mut Writer<'_>, seq: u32) -> Result<(), Full> {
+    mark(BATCH_BEGIN, writer, seq)?;
+    table(name, DEL_TABLE, NLM_F_ACK, writer, seq)?;
+    mark(BATCH_END, writer, seq)
+}
+
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {

@@ -224,6 +224,11 @@ impl Parser<'_> {
         if self.skip_blanks() {
             return Ok(false);
         }
+        let before = self.at;
+        if self.quantifier().is_some() {
+            self.at = before;
+            return Err(self.flaw("a quantifier of nothing"));
+        }
         let Some(byte) = self.next() else { return Ok(false) };
         match byte {
             b'(' => return self.group(),
@@ -246,7 +251,6 @@ impl Parser<'_> {
                     Assertion::End
                 }))?;
             }
-            b'*' | b'+' | b'?' => return Err(self.back(1, "a quantifier of nothing")),
             b'\\' => return self.escape(),
             byte => self.push_byte(byte)?,
         }

@@ -115,6 +115,7 @@ fn what_needs_backtracking_is_refused_where_it_stands() {
         ("a)b", 1, "too many"),
         ("a**", 2, "quantifier of nothing"),
         ("*a", 0, "quantifier of nothing"),
+        ("a|{2}b", 2, "quantifier of nothing"),
         ("a{3,2}", 5, "out of order"),
         ("x[a", 1, "class"),
         ("[b-a]", 2, "out of order"),
@@ -160,7 +161,33 @@ fn a_match_may_begin_from_the_first_to_the_last_offset() {
 
 fn notation() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
-        "a", "b", "c", ".", "[ab]", "[^a]", r"\n", r"\w", r"\s", r"\b", r"\B", r"\A", r"\z", "(?m:$)", "",
+        "a",
+        "b",
+        "c",
+        ".",
+        "[ab]",
+        "[^a]",
+        r"\n",
+        r"\w",
+        r"\s",
+        r"\b",
+        r"\B",
+        r"\A",
+        r"\z",
+        "(?m:$)",
+        "",
+        "(?i:A)",
+        "(?i:[^B])",
+        "(?s:.)",
+        r"[^\w]",
+        "[b-c ]",
+        r"\W",
+        "[[:^alpha:]]",
+        "(?x: a b )",
+        "(?i)",
+        "(?s)",
+        "^",
+        "|",
     ]);
     leaf.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
         prop_oneof![

@@ -47,7 +47,7 @@ pub(in crate::console) fn text(view: &View<'_>, place: Place, out: &mut dyn Writ
         ADDRESSES => address(view, row, out)?.map(Seen::whole),
         SERVICES => service(view, (row, place.sub), out)?,
         SERVERS => server(view, (row, place.sub), out)?,
-        _ => routing(view, row, out)?.map(Seen::whole),
+        ROUTING => routing(view, row, out)?.map(Seen::whole),
         _ => tracked(view, row, out)?.map(Seen::whole),
     };
     match seen {

@@ -3,13 +3,14 @@
 
 use core::net::SocketAddr;
 
-use crate::check::Evidence;
-use crate::config::ids::{DestinationId, ProbeId, ServiceId};
+use crate::check::{Evidence, Verdict};
+use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
 use crate::director::action::Action;
 use crate::director::health::Belief;
 use crate::director::journal::Reason;
 use crate::director::services::{Quorum, wish};
 use crate::director::testing::{Builder, Node, Rs, Server, Vs, at};
+use crate::director::{Director, Parts};
 use crate::limits::MAX_EVIDENCES;
 use crate::time::Duration;
 
@@ -352,4 +353,58 @@ fn checks_that_begin_together_are_spread_over_their_interval_from_the_second_on(
     }
     assert!(seconds[..=1].iter().sum::<u32>() >= 100, "the first ones come at once: {seconds:?}");
     assert!(seconds[11..].iter().all(|count| (6..=20).contains(count)), "{seconds:?}");
+}
+
+/// Servers that stall in their handshakes keep their slots, and those that wait behind them keep theirs.
+#[cfg(feature = "tls")]
+#[test]
+fn probes_over_tls_take_so_many_slots_and_leave_all_others_to_the_rest() {
+    use crate::limits::MAX_TLS_SLOTS;
+    let server = |n: usize, check: &str| format!("real_server 10.2.0.{n} 80 {{\n{check}\n}}\n");
+    let secure = (1..=MAX_TLS_SLOTS + 40).map(|n| server(n, "SSL_GET {\nurl {\npath /\n}\n}"));
+    let plain = (200..210).map(|n| server(n, "TCP_CHECK {\n}"));
+    let all: String = secure.chain(plain).collect();
+    let text = format!("virtual_server 203.0.113.1 80 {{\nprotocol TCP\nlb_kind DR\n{all}}}\n");
+    let config = crate::config::load(&text, "t").config.unwrap();
+    let mut node = Node::new(config, "192.0.2.11");
+    let Director { config, parts: Parts { health, ipvs_plan, bus, .. } } = &mut node.director;
+    (0..config.probes.len()).for_each(|id| health.handle_timer(ProbeId::from_index(id)));
+    let mut begun = [Vec::new(), Vec::new()];
+    while let Some(Action::Probe { probe, slot, .. }) = health.poll(at(1), (config, ipvs_plan), bus) {
+        begun[usize::from(probe.index() < MAX_TLS_SLOTS + 40)].push(slot);
+    }
+    assert_eq!(begun.each_ref().map(Vec::len), [10, MAX_TLS_SLOTS]);
+    let verdict = Verdict::Fail(crate::check::Failure::ConnectTimeout);
+    for slot in &begun[1][..3] {
+        health.handle_result(at(2), (*slot, bus.epoch), verdict, config, bus);
+    }
+    let next = core::iter::from_fn(|| health.poll(at(3), (config, ipvs_plan), bus)).count();
+    assert_eq!(next, 3, "one for each that ended");
+    assert!(!health.has_work());
+}
+
+#[test]
+fn several_hindrances_are_each_told_once() {
+    let servers = (1..=2).map(|n| Rs::new(format!("10.1.0.{n}:80"))).collect();
+    let mut node =
+        Node::new(Builder::new().service(Vs::new("203.0.113.1:80", servers)).build(), "192.0.2.11");
+    let Director { config, parts: Parts { health, ipvs_plan, bus, .. } } = &mut node.director;
+    let mut told = bus.journal.written_total();
+    for turn in 1..=4 {
+        for id in [0, 1].map(ProbeId) {
+            health.handle_timer(id);
+            let Some(Action::Probe { slot, .. }) = health.poll(at(turn), (config, ipvs_plan), bus) else {
+                panic!("a slot is free")
+            };
+            let verdict = Verdict::Local { errno: if id.0 == 0 { 99 } else { 24 } };
+            health.handle_result(at(turn), (slot, bus.epoch), verdict, config, bus);
+        }
+        assert_eq!(health.hindered().map(|(count, ..)| count), Some(2));
+        let now = bus.journal.written_total();
+        assert_eq!(now - core::mem::replace(&mut told, now), if turn == 1 { 2 } else { 0 });
+    }
+    health.rest(at(5), ProbeId(0), true, config, bus);
+    assert_eq!(health.hindered().map(|(count, ..)| count), Some(1));
+    health.rest(at(5), ProbeId(1), true, config, bus);
+    assert_eq!(health.hindered(), None, "what rests is not hindered");
 }

@@ -83,7 +83,13 @@ impl Tracks {
                         sight.seen = true;
                     }
                 }
-                Source::Own | Source::Foreign if there && met => self.conclude(now, id, true, around, bus),
+                Source::Own | Source::Foreign if there && met => {
+                    // A dump that is under way may be beyond its place.
+                    if let Some(sight) = self.routes.table.get_mut(id) {
+                        sight.seen = true;
+                    }
+                    self.conclude(now, id, true, around, bus);
+                }
                 // Gone, or replaced by one that leads elsewhere.
                 Source::Own | Source::Foreign => self.routes.doubt(now, bus),
             }

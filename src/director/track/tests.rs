@@ -1,11 +1,13 @@
 //! What trackers come to, in virtual time, from the text of a configuration.
 
-use super::Effect;
+use super::{Effect, Watched};
 use crate::config::ids::VariableId;
 use crate::config::{Config, load};
-use crate::director::event::{Event, Source};
+use crate::director::Parts;
+use crate::director::action::{Action, Dump};
+use crate::director::event::{Errno, Event, Source};
 use crate::director::journal::Reason;
-use crate::director::testing::{Node, Server, at};
+use crate::director::testing::{Fault as Mishap, Node, Server, at};
 use crate::director::vrrp::{Fault, State};
 use crate::wire::link::LinkIndex;
 use crate::wire::rtnetlink::route::{Hops, RT_TABLE_MAIN, RouteKind, RouteSpec};
@@ -212,6 +214,39 @@ fn nobody_is_master_or_in_fault_before_the_routes_are_known_and_a_reload_knows_t
     assert_eq!(node.state(0), State::Master);
     let fault = |it: &Reason| matches!(it, Reason::EnteredFault(..) | Reason::EnteredBackup(..));
     assert!(!node.take_records().iter().any(fault), "it never was anything else");
+}
+
+/// A dump whose row for the route was already passed when the route came.
+#[test]
+fn a_route_that_comes_during_a_dump_is_not_missed_by_its_end() {
+    let mut node = node("", "track_route {\n198.51.100.0/24\n}");
+    node.run_until(at(5_000));
+    assert_eq!(node.state(0), State::Fault(Fault::Tracked(1)));
+    node.director.parts.tracks.begin_route_dump();
+    say_route(&mut node, true, "192.0.2.1");
+    let (config, Parts { tracks, links, health, services, bus, .. }) =
+        (&node.director.config, &mut node.director.parts);
+    tracks.end_route_dump(node.now, Watched { config, links, health, services }, bus);
+    node.run_millis(50);
+    assert_eq!(node.state(0), State::Backup);
+}
+
+/// A reload adds the route while no list of routes can be had.
+#[test]
+fn an_interface_that_is_down_means_fault_also_while_a_route_is_not_known() {
+    let mut node = node("", "");
+    node.run_until(at(5_000));
+    assert_eq!(node.state(0), State::Master);
+    node.fault = Box::new(|action| {
+        let routes = matches!(action, Action::Dump { what: Dump::Routes, .. });
+        routes.then_some(Mishap::Refuse(Errno::EPERM))
+    });
+    node.reload(config("", "track_route {\n198.51.100.0/24\n}"));
+    node.run_millis(3_000);
+    assert_eq!(node.state(0), State::Master, "nothing is known against it");
+    node.set_carrier("eth0", false);
+    node.run_millis(1_000);
+    assert!(matches!(node.state(0), State::Fault(Fault::LinkDown(_))), "{:?}", node.state(0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Fault, Surroundings};
 use crate::config::ids::InstanceId;
-use crate::config::model::{Instance, Tracker, Transport};
+use crate::config::model::{Instance, TrackTarget, Tracker, Transport};
 use crate::director::links::Socket;
 
 /// Whether an instance can take part.
@@ -18,17 +18,24 @@ pub(super) fn condition(id: InstanceId, instance: &Instance, around: Surrounding
     let trackers = around.config.trackers_of(instance);
     if !around.links.get(instance.link).is_known()
         || trackers.iter().filter_map(Tracker::link).any(|link| !around.links.get(link).is_known())
-        || around.tracks.awaits(trackers)
     {
         return Condition::Pending;
     }
-    if let Some(down) = around.tracks.get(id).down {
-        let tracker = around.config.trackers.get(down as usize).filter(|tracker| !tracker.reverse);
+    let awaits = around.tracks.awaits(trackers);
+    let tracker = |row: u32| around.config.trackers.get(row as usize);
+    // What is known to be down needs no list of routes, which may take long.
+    let known =
+        |row: &u32| !awaits || tracker(*row).is_some_and(|one| !matches!(one.target, TrackTarget::Route(_)));
+    if let Some(down) = around.tracks.get(id).down.filter(known) {
+        let tracker = tracker(down).filter(|tracker| !tracker.reverse);
         return Condition::Bad(match tracker.and_then(Tracker::link) {
             Some(link) if around.links.get(link).exists() => Fault::LinkDown(link),
             Some(link) => Fault::LinkAbsent(link),
             None => Fault::Tracked(down),
         });
+    }
+    if awaits {
+        return Condition::Pending;
     }
     let link = around.links.get(instance.link);
     // Without `dont_track_primary` its tracker has said so.

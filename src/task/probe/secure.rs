@@ -47,7 +47,8 @@ impl Io for Wire<'_, '_> {
 pub(super) fn verdict(stop: Stop) -> Verdict {
     match stop {
         Stop::Socket(code) => Verdict::Fail(Failure::Broken { errno: number(code) }),
-        Stop::Fault(TlsFault::Own) => Verdict::Local { errno: number(Code::NOMEM) },
+        // Busy is none: whoever polls goes on.
+        Stop::Fault(TlsFault::Own) | Stop::Busy => Verdict::Local { errno: number(Code::NOMEM) },
         Stop::Fault(fault) => Verdict::Fail(Failure::Tls(fault)),
     }
 }
@@ -141,6 +142,10 @@ pub(super) fn poll_read(
 ) -> Poll<Result<usize, Verdict>> {
     match session.read(&mut Wire { stream, context }, buffer) {
         Err(Stop::Socket(Code::WOULDBLOCK)) => Poll::Pending,
+        Err(Stop::Busy) => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
         answer => Poll::Ready(answer.map_err(verdict)),
     }
 }

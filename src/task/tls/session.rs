@@ -1,8 +1,8 @@
 //! One TLS session over a socket that never blocks: ciphertext to and from the socket, plaintext to and from the caller.
 //! RFC 8446 and RFC 5246 are rustls'; which bytes it is given, and when, is decided here.
 //!
-//! During the handshake it is fed record by record, so that a step is the work of one record, and no byte is read that is
-//! not handed over at once: nothing has to be kept between two reads. A server that ends the connection without
+//! It is fed record by record, so that a step is the work of one record, and no byte is read that is not handed over at once:
+//! nothing has to be kept between two reads, and rustls, which holds one record of full length, has room for it. A server that ends the connection without
 //! `close_notify` has ended its reply, as for keepalived; whether the reply is complete is the dialogue's to judge.
 
 use std::io::{self, Read as _, Write as _};
@@ -40,6 +40,8 @@ pub enum Stop {
     Socket(Errno),
     /// There is no TLS with this server.
     Fault(TlsFault),
+    /// Bytes came and none of them are the reply's; there may be more, and others are to have their turn.
+    Busy,
 }
 
 /// What a session needs next.
@@ -86,24 +88,31 @@ impl Session {
         if self.whole {
             return Ok(Need::Step);
         }
-        let room = if self.seen < HEADER { HEADER - self.seen } else { self.left };
-        let room = room.min(buffer.len());
-        let piece = buffer.get_mut(..room).unwrap_or_default();
-        let read = io.read(piece).map_err(Stop::Socket)?;
-        if read == 0 {
+        let piece = self.receive(io, buffer)?;
+        if piece.is_empty() {
             return Err(Stop::Fault(TlsFault::Closed));
         }
-        let piece = buffer.get(..read).unwrap_or_default();
-        self.count(piece)?;
+        self.total += piece.len();
+        if self.total > MAX_TLS_HANDSHAKE {
+            return Err(Stop::Fault(TlsFault::TooLong));
+        }
+        self.follow(piece)?;
         self.feed(piece)?;
         Ok(if self.whole { Need::Step } else { Need::Bytes })
     }
 
+    /// Reads what is left of a record, or of its header; nothing at the end of the connection.
+    fn receive<'a>(&self, io: &mut dyn Io, buffer: &'a mut [u8]) -> Result<&'a [u8], Stop> {
+        let room = if self.seen < HEADER { HEADER - self.seen } else { self.left };
+        let room = room.min(buffer.len());
+        let read = io.read(buffer.get_mut(..room).unwrap_or_default()).map_err(Stop::Socket)?;
+        Ok(buffer.get(..read).unwrap_or_default())
+    }
+
     /// Follows the records, so that no more than one is read at once.
-    fn count(&mut self, piece: &[u8]) -> Result<(), Stop> {
-        self.total += piece.len();
-        if self.total > MAX_TLS_HANDSHAKE {
-            return Err(Stop::Fault(TlsFault::TooLong));
+    fn follow(&mut self, piece: &[u8]) -> Result<(), Stop> {
+        if piece.is_empty() {
+            return Ok(());
         }
         if self.seen == HEADER {
             self.left = self.left.saturating_sub(piece.len());
@@ -132,7 +141,7 @@ impl Session {
 
     fn feed(&mut self, mut piece: &[u8]) -> Result<(), Stop> {
         while !piece.is_empty() {
-            // It takes a few thousand bytes at once; none only if its buffers are full, which ours never fill.
+            // It takes a few thousand bytes at once; none only if its buffers are full, which one record never fills.
             if !matches!(self.connection.read_tls(&mut piece), Ok(1..)) {
                 return Err(Stop::Fault(TlsFault::TooLong));
             }
@@ -171,8 +180,10 @@ impl Session {
     /// Reads plaintext after the handshake, sending first what is to be sent; 0 at the end of the connection.
     ///
     /// # Errors
-    /// The socket's, and what is wrong with the server.
+    /// The socket's, and what is wrong with the server. [`Stop::Busy`] behind a record without plaintext, as tickets are
+    /// (RFC 8446 section 4.6.1): nobody else has a turn while this runs, and a server may send many.
     pub fn read(&mut self, io: &mut dyn Io, buffer: &mut [u8]) -> Result<usize, Stop> {
+        let mut idle = false;
         loop {
             match self.flush(io) {
                 // The reply may be complete for all that the server does not read.
@@ -187,11 +198,17 @@ impl Session {
             if self.ended {
                 return Ok(0);
             }
-            let read = io.read(buffer).map_err(Stop::Socket)?;
-            self.ended = read == 0;
-            // Plaintext is never longer than its record, and all of it is taken before the next read.
-            self.feed(buffer.get(..read).unwrap_or_default())?;
-            self.digest(io)?;
+            if idle {
+                return Err(Stop::Busy);
+            }
+            let piece = self.receive(io, buffer)?;
+            self.ended = piece.is_empty();
+            self.follow(piece)?;
+            self.feed(piece)?;
+            idle = core::mem::take(&mut self.whole);
+            if idle {
+                self.digest(io)?;
+            }
         }
     }
 

@@ -119,16 +119,26 @@ fn shake(session: &mut Session, io: &mut dyn Io) -> Result<usize, Stop> {
     }
 }
 
+/// Reads until there is something to say about it.
+fn hear(session: &mut Session, io: &mut dyn Io, buffer: &mut [u8]) -> Result<usize, Stop> {
+    loop {
+        match session.read(io, buffer) {
+            Err(Stop::Busy) => {}
+            done => return done,
+        }
+    }
+}
+
 fn talk(session: &mut Session, peer: &mut Peer) -> Vec<u8> {
     session.say(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     let (mut heard, mut buffer) = (Vec::new(), [0; 64]);
-    assert_eq!(session.read(peer, &mut buffer), Err(Stop::Socket(Errno::WOULDBLOCK)));
+    assert_eq!(hear(session, peer, &mut buffer), Err(Stop::Socket(Errno::WOULDBLOCK)));
     let length = peer.server.reader().read(&mut buffer).unwrap();
     assert_eq!(&buffer[..length], b"GET / HTTP/1.0\r\n\r\n");
     peer.server.writer().write_all(&[7; 5_000]).unwrap();
     peer.server.send_close_notify();
     loop {
-        match session.read(peer, &mut buffer).unwrap() {
+        match hear(session, peer, &mut buffer).unwrap() {
             0 => return heard,
             length => heard.extend_from_slice(&buffer[..length]),
         }
@@ -235,7 +245,7 @@ fn odd_servers_fail_with_their_reason() {
 
 /// Certificates of 590 bytes each: enough of them are longer than any handshake may be.
 #[test]
-fn a_huge_chain_ends_at_the_limitand_costs_no_more_than_it() {
+fn a_huge_chain_ends_at_the_limit_and_costs_no_more_than_it() {
     let chain = vec![certificate(SERVER); 2 * MAX_TLS_HANDSHAKE / 400];
     for version in [&version::TLS12, &version::TLS13] {
         let mut peer = Peer::new(server(chain.clone(), version));
@@ -260,8 +270,70 @@ fn a_reply_ends_with_the_connection_although_nobody_said_so() {
     shake(&mut session, &mut peer).unwrap();
     peer.server.writer().write_all(b"abc").unwrap();
     let (mut cut, mut buffer) = (Cut(peer), [0; 64]);
-    assert_eq!(session.read(&mut cut, &mut buffer), Ok(3));
-    assert_eq!(session.read(&mut cut, &mut buffer), Ok(0));
+    assert_eq!(hear(&mut session, &mut cut, &mut buffer), Ok(3));
+    assert_eq!(hear(&mut session, &mut cut, &mut buffer), Ok(0));
+}
+
+/// Tickets are no plaintext: who sends many must not keep the loop. (rustls takes 18 KiB of them in a row.)
+#[test]
+fn a_server_that_sends_records_without_a_reply_is_read_for_one_record_a_call() {
+    struct Counted(Peer, usize);
+    impl Io for Counted {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+            self.1 += 1;
+            self.0.read(buffer)
+        }
+        fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+            self.0.write(bytes)
+        }
+    }
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate(SERVER)], PrivateKeyDer::from_pem_slice(KEY).unwrap());
+    let mut config = config.unwrap();
+    config.send_tls13_tickets = 150;
+    let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+    server.set_buffer_limit(None);
+    let mut peer = Counted(Peer::new(server), 0);
+    let mut session = open(&Rc::default(), None);
+    shake(&mut session, &mut peer).unwrap();
+    peer.0.server.writer().write_all(b"abc").unwrap();
+    let (mut buffer, mut calls) = (vec![0; 9_216], 0);
+    let read = loop {
+        peer.1 = 0;
+        calls += 1;
+        match session.read(&mut peer, &mut buffer) {
+            // A header, and a record of 16 KiB by a buffer of 9.
+            Err(Stop::Busy) => assert!(peer.1 <= 4, "{} reads a call", peer.1),
+            other => break other,
+        }
+    };
+    assert_eq!(read, Ok(3));
+    assert!(calls > 1);
+}
+
+/// Records of full length do not lie in pieces as long as the buffer.
+#[test]
+fn a_long_reply_is_read_whatever_the_length_of_buffer_and_pieces() {
+    for version in [&version::TLS12, &version::TLS13] {
+        for (size, drip) in [(64, usize::MAX), (9_216, usize::MAX), (9_216, 4_000), (40_000, usize::MAX)] {
+            let mut peer = Peer::new(server(vec![certificate(SERVER)], version));
+            peer.server.set_buffer_limit(None);
+            let mut session = open(&Rc::default(), None);
+            shake(&mut session, &mut peer).unwrap();
+            peer.drip = drip;
+            peer.server.writer().write_all(&[7; 300_000]).unwrap();
+            let (mut heard, mut buffer) = (0, vec![0; size]);
+            while heard < 300_000 {
+                match hear(&mut session, &mut peer, &mut buffer) {
+                    Ok(length @ 1..) => heard += length,
+                    other => panic!("{other:?} behind {heard} bytes, {size} {drip}"),
+                }
+            }
+        }
+    }
 }
 
 fn enter(office: &Office) -> Place<'_> {

@@ -78,6 +78,31 @@ fn rules_are_as_written_come_back_when_flushed_and_go_at_the_stop() {
     assert_eq!(output_of(list).trim(), "table inet theirs");
 }
 
+/// Killed, and started with a configuration that has no firewall any more.
+#[test]
+fn what_a_killed_run_left_and_the_configuration_does_not_have_goes_at_the_next_start() {
+    let (pair, scratch) = (Pair::new(), Scratch::new("left"));
+    let host = &pair.first;
+    let tables = || {
+        let mut list = host.command("nft");
+        list.args(["list", "tables"]);
+        output_of(list)
+    };
+    nft(host, "add table inet theirs");
+    let text = "firewall {\nmark 1 to 10.9.0.100 tcp 80\nredirect to 10.9.0.101\n}\n";
+    let mut killed = Make::Lvsbox.start(host, text, &scratch);
+    wait::until("the rules", secs(5), || (rules(host).len() == 2).then_some(()));
+    killed.crash();
+    nft(host, "add table inet lvsbox");
+    let director = Make::Lvsbox.start(host, "firewall {\nmark 1 to 10.9.0.100 tcp 80\n}\n", &scratch);
+    for table in ["lvsbox", "lvsbox_redirect"] {
+        director.wait_line(&format!("nf_tables table {table} of an earlier run is removed"), secs(5));
+    }
+    wait::until("ours and theirs", secs(5), || {
+        (tables() == "table inet theirs\ntable inet lvsbox_mark\n").then_some(())
+    });
+}
+
 /// Sends a byte to each connection and gives it back: as long as the answer comes, the connection lives.
 fn echo(host: &Host, place: &str) {
     let listener = host.enter(|| TcpListener::bind(place).unwrap());
