@@ -196,14 +196,17 @@ impl FirewallPlan {
 
     /// Somebody changed a table: it is made again, in one piece.
     fn repair(&mut self, now: Instant, part: Part, bus: &mut Bus) {
-        bus.record(now, Reason::FirewallDiffers(part));
         self.limit.lapse(now);
         match self.limit.ask(now, part as usize) {
-            Permit::Granted => self.state_mut(part).table = Table::Unsure,
+            Permit::Granted => {
+                bus.record(now, Reason::FirewallDiffers(part));
+                self.state_mut(part).table = Table::Unsure;
+            }
+            // The next look finds it again; it is not said at each.
             Permit::Refused { first, .. } => {
-                // The next look finds it again.
                 self.generation = None;
                 if first {
+                    bus.record(now, Reason::FirewallDiffers(part));
                     bus.record(now, Reason::RepairsHeld(Family::Filter));
                 }
             }
@@ -233,6 +236,10 @@ impl FirewallPlan {
                 }
             }
             (FilterStep::Remove, Ok(())) => {
+                (state.table, state.error, state.rung) = (Table::Absent, None, 0);
+            }
+            // A kernel that never took the table need not remove it.
+            (FilterStep::Remove, Err(_)) if state.digest.is_none() && !state.verify => {
                 (state.table, state.error, state.rung) = (Table::Absent, None, 0);
             }
             (FilterStep::Build | FilterStep::Remove | FilterStep::Change, Err(errno)) => {

@@ -253,14 +253,17 @@ impl NftablesPlan {
 
     /// Somebody changed our table: it is made again, in one piece.
     fn repair(&mut self, now: Instant, bus: &mut Bus) {
-        bus.record(now, Reason::FilterDiffers);
         self.limit.lapse(now);
         match self.limit.ask(now, 0) {
-            Permit::Granted => self.rebuild(),
+            Permit::Granted => {
+                bus.record(now, Reason::FilterDiffers);
+                self.rebuild();
+            }
+            // The next look finds it again; it is not said at each.
             Permit::Refused { first, .. } => {
-                // The next look finds it again.
                 self.generation = None;
                 if first {
+                    bus.record(now, Reason::FilterDiffers);
                     bus.record(now, Reason::RepairsHeld(Family::Filter));
                 }
             }

@@ -16,8 +16,10 @@ impl Director {
     /// Everything that is installed goes, but what is kept.
     pub(super) fn stop(&mut self, now: Instant, keep: Keep) {
         let config = &self.config;
-        let Parts { bus, vrrp, net_plan, nftables_plan, firewall_plan, route_plan, ipvs_plan, .. } =
-            &mut self.parts;
+        let Parts {
+            bus, vrrp, net_plan, nftables_plan, firewall_plan, route_plan, ipvs_plan, presence, ..
+        } = &mut self.parts;
+        presence.stop();
         bus.record(now, Reason::Stopping);
         vrrp.stop(now, keep, bus);
         net_plan.stop(keep.addresses);

@@ -98,6 +98,11 @@ impl Presence {
         })
     }
 
+    /// The box stops: that its addresses go is no news any more.
+    pub(crate) fn stop(&mut self) {
+        self.awaited = Box::default();
+    }
+
     /// Takes over where the addresses are. One that is waited for since now is found by the survey after the reload.
     pub(crate) fn adopt(&mut self, old: &Self) {
         for one in &mut self.awaited {

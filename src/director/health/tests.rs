@@ -225,6 +225,25 @@ fn equal_probes_are_made_once_and_concern_all() {
 }
 
 #[test]
+fn sixteen_services_over_the_same_hundred_servers_cost_a_hundred_checks_an_interval() {
+    let mut builder = Builder::new();
+    for vip in 1..=16 {
+        let server = |host| Rs { interval: 10, ..Rs::new(format!("10.0.1.{host}:80")) };
+        builder = builder.service(Vs::new(format!("203.0.113.{vip}:80"), (0..100).map(server).collect()));
+    }
+    let mut node = Node::new(builder.build(), "192.0.2.11");
+    assert_eq!(
+        (node.director.config().destinations.len(), node.director.config().probes.len()),
+        (1_600, 100)
+    );
+    node.run_until(at(20_000));
+    let before = node.director.health().checks_total();
+    node.run_until(at(60_000));
+    let made = node.director.health().checks_total() - before;
+    assert!((396..=404).contains(&made), "{made} in four intervals");
+}
+
+#[test]
 fn the_wish_follows_quorum_life_inhibition_and_the_sorry_server() {
     const OUT: Option<u32> = None;
     // quorum met, sorry server, alive, inhibit: real server (weight 7), sorry server, sorry server to be inhibited.
