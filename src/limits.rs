@@ -97,9 +97,10 @@ pub const MAX_TLS_HANDSHAKES: usize = 16;
 /// TLS sessions at the same time, those in their handshake included: 3 MiB of memory if all servers do their worst
 /// ([`MAX_TLS_SESSION_BYTES`]).
 pub const MAX_TLS_SESSIONS: usize = 32;
-/// Slots whose probes may speak TLS, or wait for a place to: twice as many as there are places, so that none stays empty,
-/// and few, so that servers that stall in their handshakes do not take the slots of all other probes.
-pub const MAX_TLS_SLOTS: usize = 64;
+/// Slots whose probes may connect for TLS, wait for a place, or speak it: so many that servers which do not accept hold
+/// the others up for a minute at most (2,000 of them, 5 s each), and few, so that those that stall do not take the slots
+/// of all other probes.
+pub const MAX_TLS_SLOTS: usize = 128;
 /// Bytes of a server's handshake before it counts as broken; a chain of four certificates has 6,000.
 pub const MAX_TLS_HANDSHAKE: usize = 32 << 10;
 /// Bytes that a session takes at most, with the longest chain of certificates and records of 16 KiB of the reply in it.

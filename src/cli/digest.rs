@@ -162,8 +162,8 @@ impl Connection {
         let done = self.until(&mut |socket| match operation(&mut Wire(socket)) {
             Ok(done) => Ok(Some(done)),
             Err(tls::Stop::Socket(code)) => Err(code),
-            // All that was there is read.
-            Err(tls::Stop::Busy) => Err(Errno::WOULDBLOCK),
+            // There may be more: nobody else has to have a turn here.
+            Err(tls::Stop::Busy) => Err(Errno::INTR),
             Err(tls::Stop::Fault(why)) => {
                 fault = Some(why);
                 Ok(None)
@@ -179,7 +179,9 @@ impl Connection {
     ) -> Result<T, Failure> {
         loop {
             match operation(&self.socket) {
-                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => {}
+                Err(Errno::INTR) if clock::now() < self.deadline => continue,
+                Err(Errno::INTR) => return Err(Failure::Deadline),
                 done => return done.map_err(failed),
             }
             let left = self.deadline.since(clock::now());

@@ -25,8 +25,13 @@ use crate::config::tls::Contents;
 use crate::kernel::clock;
 use crate::kernel::error::number;
 use crate::kernel::probe::{Connecting, Kind, Origin, ProbeSocket};
+#[cfg(feature = "tls")]
+use crate::time::Duration;
 use crate::time::Instant;
 
+/// A connection that waited longer than this for a place is made anew.
+#[cfg(feature = "tls")]
+const FRESH: Duration = Duration::from_millis(200);
 /// Reads of one connection before others get their turn.
 const BURST: usize = 8;
 
@@ -53,16 +58,26 @@ pub(super) async fn check(
     timer: &Timer,
     evidence: &Cell<Evidence>,
 ) -> Verdict {
-    // Nothing is asked of the server before there is a place: waiting for one is not its fault.
+    #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS connects a second time"))]
+    let (mut start, mut stream) = match begin(around, probe, timer).await {
+        Ok(begun) => begun,
+        Err(verdict) => return verdict,
+    };
+    // Behind connecting: servers that do not even accept take no place of those that do.
+    #[cfg(feature = "tls")]
+    let asked = clock::now();
     #[cfg(feature = "tls")]
     let mut place =
         if matches!(probe.checker, Checker::Ssl(_)) { Some(around.tls.0.enter().await) } else { None };
-    let start = clock::now();
-    let connected = connect(around, probe, start + probe.timeout, timer).await;
-    let stream = match connected {
-        Ok(stream) => stream,
-        Err(verdict) => return verdict,
-    };
+    // A server may tire of a connection on which nothing is said, and our waiting is not its fault.
+    #[cfg(feature = "tls")]
+    if clock::now().since(asked) > FRESH {
+        drop(stream);
+        (start, stream) = match begin(around, probe, timer).await {
+            Ok(begun) => begun,
+            Err(verdict) => return verdict,
+        };
+    }
     let deadline = start + probe.checker.deadline(probe.timeout);
     #[cfg(feature = "tls")]
     let session = match (&probe.checker, &mut place) {
@@ -107,15 +122,18 @@ pub(super) async fn check(
             .await
         }
     };
-    if let Verdict::Fail(failure) = verdict {
-        evidence.set(run.dialogue.talk().evidence(failure).unwrap_or(run.said));
-    }
-    // Through a virtual address, IPVS forgets a connection that was reset in 10 s, one that was closed in 2 minutes.
-    let through = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
-    if through || matches!((verdict, transport), (Verdict::Pass { .. }, Transport::Stream { reply: false })) {
-        run.stream.io().reset_on_close();
-    }
+    run.close(probe, verdict, evidence);
     verdict
+}
+
+/// Connects within `connect_timeout`, and says when it began.
+async fn begin(
+    around: Surroundings<'_>,
+    probe: &Probe,
+    timer: &Timer,
+) -> Result<(Instant, Source<ProbeSocket>), Verdict> {
+    let start = clock::now();
+    connect(around, probe, start + probe.timeout, timer).await.map(|stream| (start, stream))
 }
 
 /// A number that differs from that of the last check: identifiers of queries and echoes are made of it.
@@ -267,6 +285,19 @@ impl Run {
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Leaves what shows a failure, and chooses how the connection ends.
+    fn close(&mut self, probe: &Probe, verdict: Verdict, evidence: &Cell<Evidence>) {
+        if let Verdict::Fail(failure) = verdict {
+            evidence.set(self.dialogue.talk().evidence(failure).unwrap_or(self.said));
+        }
+        // Through a virtual address, IPVS forgets a connection that was reset in 10 s, one that was closed in 2 minutes.
+        let through = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
+        let silent = matches!(probe.checker.form().transport, Transport::Stream { reply: false });
+        if through || matches!(verdict, Verdict::Pass { .. }) && silent {
+            self.stream.io().reset_on_close();
+        }
     }
 
     fn poll_read(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Result<usize, Verdict>> {
