@@ -14,6 +14,7 @@ const SERVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/check/ser
 const TIMES: &str = "connect_timeout 1\n retry 0\n";
 
 fn serve(host: &Host, scratch: &Scratch, kind: &str, port: u16) -> Process {
+    assert!(Path::new(SERVERS).exists());
     let mut command = host.command("python3");
     command.args([SERVERS, kind, "10.9.0.2", &port.to_string()]);
     Process::spawn(command, kind, &scratch.join(&format!("{kind}.{port}.log")))
@@ -38,16 +39,16 @@ fn service(key: &str, server: &str, check: &str) -> String {
     Service::new(key, "rr", "NAT", &[server]).line("delay_loop 0.5").check(check).to_string()
 }
 
-struct Site {
+/// A director and a host for servers on one LAN, and a folder.
+pub(super) struct Site {
     _lan: Lan,
-    director: Host,
-    server: Host,
-    scratch: Scratch,
+    pub(super) director: Host,
+    pub(super) server: Host,
+    pub(super) scratch: Scratch,
 }
 
 impl Site {
-    fn new(label: &str) -> Self {
-        assert!(Path::new(SERVERS).exists());
+    pub(super) fn new(label: &str) -> Self {
         let lan = Lan::new();
         let director = lan.host("dir", &["10.9.0.1/24"]);
         let server = lan.host("srv", &["10.9.0.2/24"]);

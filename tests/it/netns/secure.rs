@@ -5,32 +5,22 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
-use lab::netns::{Host, Lan};
 use lab::process::Process;
-use lab::scratch::Scratch;
 use lab::wait::{self, secs};
 use rustix::process::Signal;
 
+use super::checks::Site;
 use crate::rig::{Make, Service, binary, configuration, ctl};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls");
 const NAME: &str = "www.example.org";
 
-struct Site {
-    _lan: Lan,
-    director: Host,
-    server: Host,
-    scratch: Scratch,
-}
-
 impl Site {
-    fn new(label: &str) -> Self {
-        let lan = Lan::new();
-        let director = lan.host("dir", &["10.9.0.1/24"]);
-        let server = lan.host("srv", &["10.9.0.2/24"]);
-        let scratch = Scratch::new(label);
-        std::fs::write(scratch.join("index.html"), "hello world").unwrap();
-        Self { _lan: lan, director, server, scratch }
+    /// A site with a page.
+    fn with_page(label: &str) -> Self {
+        let site = Self::new(label);
+        std::fs::write(site.scratch.join("index.html"), "hello world").unwrap();
+        site
     }
 
     /// OpenSSL's server of this certificate, with the pages of the scratch folder.
@@ -65,7 +55,7 @@ impl Site {
     }
 
     #[track_caller]
-    fn wait_row(&self, port: u16, words: &[&str]) {
+    fn wait_port(&self, port: u16, words: &[&str]) {
         let mut last = String::new();
         let seen = wait::maybe(secs(15), || {
             last = self.row(port);
@@ -91,7 +81,7 @@ fn ssl(ca: &Path) -> String {
 
 #[test]
 fn a_page_over_either_version_keeps_a_server_up_and_its_digest_is_that_of_the_command() {
-    let site = Site::new("tls-up");
+    let site = Site::with_page("tls-up");
     let page = "/index.html";
     let twelve = site.openssl(12, "expired.pem", &["-WWW", "-tls1_2"]);
     let _thirteen = site.openssl(13, "expired.pem", &["-WWW", "-tls1_3"]);
@@ -104,19 +94,19 @@ fn a_page_over_either_version_keeps_a_server_up_and_its_digest_is_that_of_the_co
     assert_eq!([digest(12), digest(13)], ["5eb63bbbe01eeed093cb22bb8f5acdc3\n"; 2]);
     let text = check(12, page, "enable_sni\n virtualhost www.example.org") + &check(13, page, "");
     let director = Make::Lvsbox.start(&site.director, &text, &site.scratch);
-    site.wait_row(12, &[" up ", "status 200"]);
-    site.wait_row(13, &[" up ", "status 200"]);
+    site.wait_port(12, &[" up ", "status 200"]);
+    site.wait_port(13, &[" up ", "status 200"]);
     assert!(ctl(&site.director, "show checks").contains("SSL_GET: certificate not verified"));
     assert!(ctl(&site.director, "why 10.9.0.2").contains("SSL_GET: certificate not verified"));
     assert!(ctl(&site.director, "show loop").contains("tls"));
     drop(twelve);
-    site.wait_row(12, &["DOWN", "connection refused"]);
+    site.wait_port(12, &["DOWN", "connection refused"]);
     director.wait_line("HTTP_CHECK on service [10.9.0.2]:tcp:12 failed", secs(2));
 }
 
 #[test]
 fn a_ca_makes_issuer_name_and_dates_count_and_a_reload_reads_it_again() {
-    let site = Site::new("tls-ca");
+    let site = Site::with_page("tls-ca");
     let page = "/index.html";
     let _good = site.openssl(443, "server.pem", &["-WWW"]);
     let _over = site.openssl(444, "expired.pem", &["-WWW"]);
@@ -130,23 +120,23 @@ fn a_ca_makes_issuer_name_and_dates_count_and_a_reload_reads_it_again() {
         + &check(445, page, "enable_sni\n virtualhost other.example.org")
         + &check(446, page, "");
     let director = Make::Lvsbox.start(&site.director, &text, &site.scratch);
-    site.wait_row(443, &[" up ", "status 200"]);
-    site.wait_row(444, &["DOWN", "certificate expired"]);
-    site.wait_row(445, &["DOWN", "certificate of another name"]);
-    site.wait_row(446, &[" up ", "status 200"]);
+    site.wait_port(443, &[" up ", "status 200"]);
+    site.wait_port(444, &["DOWN", "certificate expired"]);
+    site.wait_port(445, &["DOWN", "certificate of another name"]);
+    site.wait_port(446, &[" up ", "status 200"]);
     assert!(ctl(&site.director, "show checks").contains("SSL_GET: certificate verified by "));
     // Another issuer in the same file.
     std::fs::copy(data("server.pem"), &ca).unwrap();
     director.signal(Signal::HUP);
-    site.wait_row(443, &["DOWN", "certificate of an unknown issuer"]);
+    site.wait_port(443, &["DOWN", "certificate of an unknown issuer"]);
     // A broken file changes nothing.
     std::fs::write(&ca, "nothing").unwrap();
     director.signal(Signal::HUP);
     director.wait_line("no certificate in PEM is in it", secs(5));
     std::fs::copy(data("ca.pem"), &ca).unwrap();
-    site.wait_row(443, &["DOWN", "certificate of an unknown issuer"]);
+    site.wait_port(443, &["DOWN", "certificate of an unknown issuer"]);
     director.signal(Signal::HUP);
-    site.wait_row(443, &[" up ", "status 200"]);
+    site.wait_port(443, &[" up ", "status 200"]);
     assert!(configuration(&site.director, &site.scratch).exists());
 }
 
@@ -158,7 +148,7 @@ fn greeted(mut stream: &TcpStream) {
 
 #[test]
 fn every_odd_server_is_down_for_a_reason_in_words_and_the_good_one_beside_them_up() {
-    let site = Site::new("tls-odd");
+    let site = Site::with_page("tls-odd");
     let _good = site.openssl(443, "server.pem", &["-WWW"]);
     let _again = site.openssl(444, "server.pem", &["-www", "-tls1_2"]);
     let old = ["-WWW", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"];
@@ -204,10 +194,10 @@ fn every_odd_server_is_down_for_a_reason_in_words_and_the_good_one_beside_them_u
         (454, "TLS not understood"),
         (455, "TLS "),
     ] {
-        site.wait_row(port, &["DOWN", reason]);
+        site.wait_port(port, &["DOWN", reason]);
     }
-    site.wait_row(443, &[" up ", "status 200"]);
+    site.wait_port(443, &[" up ", "status 200"]);
     // Renegotiation is refused by a warning, and the server goes on.
-    site.wait_row(444, &[" up ", "status 200"]);
+    site.wait_port(444, &[" up ", "status 200"]);
     assert!(!director.has_ended());
 }

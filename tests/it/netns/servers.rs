@@ -1,32 +1,18 @@
 //! Hostile and odd servers, and troubles of our own: for each a verdict and a reason on the console.
 
-use lab::netns::{Host, Lan};
+use lab::netns::Host;
 use lab::process::Process;
-use lab::scratch::Scratch;
 use lab::wait::{self, secs};
 use rustix::process::Signal;
 
+use super::checks::Site;
 use crate::rig::{Make, Service, binary};
 
 const HOSTILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/check/hostile.py");
 const LATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/check/late.py");
 const SERVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/check/servers.py");
 
-struct Site {
-    _lan: Lan,
-    director: Host,
-    server: Host,
-    scratch: Scratch,
-}
-
 impl Site {
-    fn new(label: &str) -> Self {
-        let lan = Lan::new();
-        let director = lan.host("dir", &["10.9.0.1/24"]);
-        let server = lan.host("srv", &["10.9.0.2/24"]);
-        Self { _lan: lan, director, server, scratch: Scratch::new(label) }
-    }
-
     fn python(&self, host: &Host, words: &[&str]) -> Process {
         let mut command = host.command("python3");
         command.args(words);
