@@ -71,6 +71,22 @@ impl Site {
 
     /// Direct routing: all on one LAN, the real servers hold the address silently.
     fn direct() -> Self {
+        Self::silent(("Route", "DR"), "lo", |_| {})
+    }
+
+    /// Tunnels: as with direct routing, but what reaches a real server is in a packet of its own.
+    fn tunnel() -> Self {
+        Self::silent(("Tunnel", "TUN"), "tunl0", |host| {
+            host.ip("link set tunl0 up");
+            // What comes out of the tunnel has come from elsewhere than where answers go.
+            for scope in ["all", "tunl0"] {
+                host.sysctl(&format!("net.ipv4.conf.{scope}.rp_filter"), "0");
+            }
+        })
+    }
+
+    /// All on one LAN; the real servers have the address on `device`, and each is made ready by `prepare` before.
+    fn silent((forward, method): (&'static str, &'static str), device: &str, prepare: fn(&Host)) -> Self {
         let lan = Lan::new();
         let client = lan.host("client", &["10.0.1.9/24"]);
         let director = lan.host("director", &["10.0.1.1/24"]);
@@ -81,34 +97,19 @@ impl Site {
                 host.sysctl(&format!("net.ipv4.conf.{scope}.arp_ignore"), "1");
                 host.sysctl(&format!("net.ipv4.conf.{scope}.arp_announce"), "2");
             }
-            host.ip(&format!("addr add {VIP}/32 dev lo"));
+            prepare(&host);
+            host.ip(&format!("addr add {VIP}/32 dev {device}"));
             host
         });
-        let addresses = ["10.0.1.11", "10.0.1.12"];
-        Self { lans: vec![lan], client, director, web, addresses, forward: "Route", method: "DR" }
-    }
-
-    /// Tunnels: as with direct routing, but what reaches a real server is in a packet of its own.
-    fn tunnel() -> Self {
-        let lan = Lan::new();
-        let client = lan.host("client", &["10.0.1.9/24"]);
-        let director = lan.host("director", &["10.0.1.1/24"]);
-        let web = ["10.0.1.11/24", "10.0.1.12/24"].map(|address| {
-            let host = lan.host("web", &[address]);
-            for scope in ["all", "eth0"] {
-                host.sysctl(&format!("net.ipv4.conf.{scope}.arp_ignore"), "1");
-                host.sysctl(&format!("net.ipv4.conf.{scope}.arp_announce"), "2");
-            }
-            host.ip("link set tunl0 up");
-            // What comes out of the tunnel has come from elsewhere than where answers go.
-            for scope in ["all", "tunl0"] {
-                host.sysctl(&format!("net.ipv4.conf.{scope}.rp_filter"), "0");
-            }
-            host.ip(&format!("addr add {VIP}/32 dev tunl0"));
-            host
-        });
-        let addresses = ["10.0.1.11", "10.0.1.12"];
-        Self { lans: vec![lan], client, director, web, addresses, forward: "Tunnel", method: "TUN" }
+        Self {
+            lans: vec![lan],
+            client,
+            director,
+            web,
+            addresses: ["10.0.1.11", "10.0.1.12"],
+            forward,
+            method,
+        }
     }
 
     /// The LAN of the clients.
