@@ -13,7 +13,7 @@ use std::time::Duration;
 use lab::bench;
 use lab::cleanup;
 use lab::demo::lan::{self, Lan};
-use lab::demo::{console, menu, tour};
+use lab::demo::{console, crash, menu, tour};
 use lab::guest::Guest;
 use lab::wait;
 use lab::web::{Behaviour, WebServer};
@@ -27,6 +27,8 @@ lab world [--control DEVICE] [--target ADDRESS:PORT]
                                     client and web servers behind this machine's network card; for a guest only
 lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
                                     without a person, and it succeeds only if everything happened
+lab crash --binary FILE             what a machine says in which lvsbox of FILE crashes as PID 1; it succeeds if the machine
+                                    starts again
 lab bench BINARY                    what tables, memory, checks and reloads cost BINARY and keepalived at four sizes, in a
                                     guest with IPVS: a table, then the same in JSON
 lab bench-inside BINARY             the same on this machine, which needs IPVS
@@ -56,6 +58,10 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
+        Some((&"crash", ["--binary", binary])) => {
+            crash::run(Path::new(binary), &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
         Some((&"bench", [binary])) => bench_in_guest(Path::new(binary)),
         Some((&"bench-inside", [binary])) => {
             let sizes = [&bench::scale::SIZES[..], &[bench::scale::LARGEST]].concat();
