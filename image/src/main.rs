@@ -25,10 +25,10 @@ lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endles
         [--name NAME]               a real server
 lab world [--control DEVICE] [--target ADDRESS:PORT]
                                     client and web servers behind this machine's network card; for a guest only
-lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
-                                    without a person, and it succeeds only if everything happened
 lab crash --binary FILE             what a machine says in which lvsbox of FILE crashes as PID 1; it succeeds if the machine
                                     starts again
+lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
+                                    without a person, and it succeeds only if everything happened
 lab bench BINARY                    what tables, memory, checks and reloads cost BINARY and keepalived at four sizes, in a
                                     guest with IPVS: a table, then the same in JSON
 lab bench-inside BINARY             the same on this machine, which needs IPVS
@@ -54,14 +54,14 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
-        Some((&"demo", options)) => match demo(options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => complain(&message),
-        },
         Some((&"crash", ["--binary", binary])) => {
             crash::run(Path::new(binary), &mut std::io::stdout());
             ExitCode::SUCCESS
         }
+        Some((&"demo", options)) => match demo(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => complain(&message),
+        },
         Some((&"bench", [binary])) => bench_in_guest(Path::new(binary)),
         Some((&"bench-inside", [binary])) => {
             let sizes = [&bench::scale::SIZES[..], &[bench::scale::LARGEST]].concat();

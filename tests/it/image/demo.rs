@@ -95,7 +95,6 @@ fn check_readme(lan: &Lan) {
     }
 }
 
-/// A director on a card of a megabyte is the program without TLS.
 #[test]
 fn every_step_of_the_tour_happens_without_tls() {
     let small = std::env::var_os("LVSBOX_BIN_SMALL").expect("LVSBOX_BIN_SMALL, which tests/run sets");
