@@ -13,7 +13,7 @@ use std::time::Duration;
 use lab::bench;
 use lab::cleanup;
 use lab::demo::lan::{self, Lan};
-use lab::demo::{console, menu, tour};
+use lab::demo::{console, crash, menu, tour};
 use lab::guest::Guest;
 use lab::wait;
 use lab::web::{Behaviour, WebServer};
@@ -25,6 +25,8 @@ lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endles
         [--name NAME]               a real server
 lab world [--control DEVICE] [--target ADDRESS:PORT]
                                     client and web servers behind this machine's network card; for a guest only
+lab crash --binary FILE             what a machine says in which lvsbox of FILE crashes as PID 1; it succeeds if the machine
+                                    starts again
 lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
                                     without a person, and it succeeds only if everything happened
 lab bench BINARY                    what tables, memory, checks and reloads cost BINARY and keepalived at four sizes, in a
@@ -52,6 +54,10 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
+        Some((&"crash", ["--binary", binary])) => {
+            crash::run(Path::new(binary), &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
         Some((&"demo", options)) => match demo(options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),

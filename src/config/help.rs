@@ -52,7 +52,7 @@ fn block(text: &mut String, name: &str) {
     let width = words().map(|row| row.word().len()).max().unwrap_or(0);
     line(text, format_args!("Keywords {}:", Place(name)));
     for row in words() {
-        let mark = if matches!(row.shape, Shape::Ignored(_)) {
+        let mark = if matches!(row.shape, Shape::Ignored(..)) {
             "ignored: "
         } else if row.later() || matches!(row.shape, Shape::Unsupported(_)) {
             "not supported: "
@@ -94,11 +94,11 @@ fn entry(text: &mut String, row: &Row) {
     }
     part(text, "meaning", row.meaning());
     // What may stand behind such a word is part of its meaning.
-    if !matches!(row.shape, Shape::Free) {
+    if !matches!(row.shape, Shape::Free | Shape::MayOpen) {
         part(text, "value", &row.shape.to_string());
     }
     part(text, "default", row.default());
-    let (says, why) = if let Shape::Ignored(why) = row.shape {
+    let (says, why) = if let Shape::Ignored(_, why) = row.shape {
         ("ignored with a warning, it changes nothing here: ", why)
     } else if let Shape::Unsupported(instead) = row.shape {
         ("not supported by this version: ", instead)

@@ -1,8 +1,12 @@
-//! A row of a keyword table without its setter: what help prints of it. Rows of all tables are of one type here.
+//! A row of a keyword table without its setter: what help prints of it, and what the walk needs to know. Rows of all
+//! tables are of one type here, and so is a table with the draft that it fills: help and the walk are compiled once and
+//! not for each type of draft.
 
 use core::fmt;
+use core::net::IpAddr;
 
-use super::keyword::{Keyword, Kind, Numbers, OFF, Table, word};
+use super::keyword::{Context, Given, Keyword, Kind, Line, Numbers, OFF, Table, Value, word};
+use super::tree::{NodeId, Position};
 use crate::time::Duration;
 
 /// A keyword as help knows it.
@@ -35,12 +39,14 @@ pub enum Shape {
     Words(&'static str),
     /// Words, or nothing.
     Free,
+    /// The same, and perhaps a block behind them.
+    MayOpen,
     /// A block with one item a line.
     List,
     /// A block.
     Block,
-    /// Ignored, and why nothing changes.
-    Ignored(&'static str),
+    /// Ignored, what must follow, and why nothing changes.
+    Ignored(Value, &'static str),
     /// Not supported, and what to do instead.
     Unsupported(&'static str),
     /// These values are accepted; with others, what to do instead.
@@ -82,7 +88,7 @@ impl fmt::Display for Shape {
             Self::Address => f.write_str("an IP address"),
             Self::Text => f.write_str("one word"),
             Self::Words(expected) => f.write_str(expected),
-            Self::Free => f.write_str("a value, or nothing"),
+            Self::Free | Self::MayOpen => f.write_str("a value, or nothing"),
             Self::List => f.write_str("a block with one item on each line"),
             Self::Block => f.write_str("a block"),
             Self::Only(values, _) => {
@@ -91,22 +97,51 @@ impl fmt::Display for Shape {
                 }
                 f.write_str("; nothing else yet")
             }
-            Self::Ignored(_) | Self::Unsupported(_) | Self::Old(_) => Ok(()),
+            Self::Ignored(..) | Self::Unsupported(_) | Self::Old(_) => Ok(()),
         }
     }
 }
 
 /// A table whatever its draft.
 pub trait Rows {
+    /// The block, as messages name it.
+    fn name(&self) -> &'static str;
+
     /// The row of this number.
     fn row(&self, index: usize) -> Option<Row>;
+
+    /// The row of a word: its number, and what it takes.
+    fn shape_of(&self, word: &str) -> Option<(usize, Shape)>;
 }
 
 impl<B> Rows for Table<B> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn row(&self, index: usize) -> Option<Row> {
-        let row = self.keywords().nth(index)?;
+        let row = keyword(self, index)?;
         Some(Row { block: self.name, text: row.text, shape: shape(row) })
     }
+
+    fn shape_of(&self, word: &str) -> Option<(usize, Shape)> {
+        self.find(word).map(|(index, row)| (index, shape(row)))
+    }
+}
+
+/// The words of a table.
+pub(super) fn words(table: &dyn Rows) -> impl Iterator<Item = &'static str> {
+    (0..).map_while(|index| table.row(index)).map(|row| row.word())
+}
+
+fn keyword<B>(table: &Table<B>, mut index: usize) -> Option<&'static Keyword<B>> {
+    for part in table.rows {
+        if let Some(row) = part.get(index) {
+            return Some(row);
+        }
+        index -= part.len();
+    }
+    None
 }
 
 fn shape<B>(row: &Keyword<B>) -> Shape {
@@ -118,12 +153,66 @@ fn shape<B>(row: &Keyword<B>) -> Shape {
         Kind::Address(_) => Shape::Address,
         Kind::Text(_) => Shape::Text,
         Kind::Words { expected, .. } => Shape::Words(expected),
-        Kind::Free(_) | Kind::MayOpen(_) => Shape::Free,
+        Kind::Free(_) => Shape::Free,
+        Kind::MayOpen(_) => Shape::MayOpen,
         Kind::List(_) => Shape::List,
         Kind::Block(_) => Shape::Block,
-        Kind::Ignored { why, .. } => Shape::Ignored(why),
+        Kind::Ignored { value, why } => Shape::Ignored(value, why),
         Kind::Unsupported(instead) => Shape::Unsupported(instead),
         Kind::Off(instead) => Shape::Only(OFF, instead),
         Kind::OldName(name) => Shape::Old(name),
+    }
+}
+
+/// What a line gives to the setter of its row.
+pub(super) enum Taken<'a, 'c, 't> {
+    Flag(Position),
+    Bool(Given<bool>),
+    Integer(Given<u32>),
+    Timer(Given<Duration>),
+    Address(Given<IpAddr>),
+    Text(Given<&'a str>),
+    /// The words behind the keyword, or an item of a list.
+    Line(&'a mut Line<'c, 't>),
+    Block(&'a mut Context<'t>, NodeId),
+}
+
+/// A table with its draft, whatever the draft is.
+pub(super) trait Fill {
+    /// The table.
+    fn table(&self) -> &dyn Rows;
+
+    /// Calls the setter of the row of this number with what its shape asks for.
+    fn fill(&mut self, row: usize, taken: Taken<'_, '_, '_>);
+}
+
+/// A table with the draft that its rows fill.
+pub(super) struct Filled<'a, B: 'static> {
+    pub(super) table: &'a Table<B>,
+    pub(super) draft: &'a mut B,
+}
+
+impl<B> Fill for Filled<'_, B> {
+    fn table(&self) -> &dyn Rows {
+        self.table
+    }
+
+    fn fill(&mut self, row: usize, taken: Taken<'_, '_, '_>) {
+        let (Some(Keyword { kind, .. }), draft) = (keyword(self.table, row), &mut *self.draft) else {
+            return;
+        };
+        match (kind, taken) {
+            (Kind::Flag(set), Taken::Flag(at)) => set(draft, at),
+            (Kind::Bool(set), Taken::Bool(given)) => set(draft, given),
+            (Kind::Integer { set, .. }, Taken::Integer(given)) => set(draft, given),
+            (Kind::Timer { set, .. }, Taken::Timer(given)) => set(draft, given),
+            (Kind::Address(set), Taken::Address(given)) => set(draft, given),
+            (Kind::Text(set), Taken::Text(given)) => set(draft, given),
+            (Kind::Words { set, .. } | Kind::Free(set) | Kind::List(set), Taken::Line(line)) => {
+                set(draft, line)
+            }
+            (Kind::Block(set) | Kind::MayOpen(set), Taken::Block(cx, node)) => set(draft, cx, node),
+            _ => debug_assert!(false, "the walk gives what the shape of the row asks for"),
+        }
     }
 }

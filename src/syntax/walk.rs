@@ -6,10 +6,11 @@ use core::fmt;
 
 use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
-    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OFF, OLD_NAME,
-    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, Value, missing,
+    Context, EXTRA_BLOCK, Given, IGNORED, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD, TRAILING,
+    TWICE, Table, UNKNOWN, Value, missing,
 };
 use super::nearest::nearest;
+use super::shape::{Fill, Filled, Rows, Shape, Taken, words};
 use super::tree::{Cursor, NodeId, Tree, Word};
 use super::value;
 
@@ -43,50 +44,60 @@ impl Walk {
     /// Reads one statement; false at the end of the block.
     pub fn step<B>(&mut self, cx: &mut Context<'_>, table: &Table<B>, draft: &mut B) -> bool {
         let Some(node) = cx.tree.next(&mut self.cursor) else { return false };
-        self.apply(cx, node, table, draft);
+        self.apply(cx, node, &mut Filled { table, draft });
         true
     }
 
     /// Reads the whole block of `node`.
     pub fn block<B>(cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+        Self::all(cx, node, &mut Filled { table, draft });
+    }
+
+    fn all(cx: &mut Context<'_>, node: NodeId, block: &mut dyn Fill) {
         let mut walk = Self::new(cx.tree.children(node));
-        while walk.step(cx, table, draft) {}
+        while let Some(node) = cx.tree.next(&mut walk.cursor) {
+            walk.apply(cx, node, block);
+        }
     }
 
     /// Reads the items of a list by hand, where the block itself has something to say as well.
     pub fn items<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>), draft: &mut B) {
-        list(cx, node, set, draft);
+        list(cx, node, &mut |line| set(draft, line));
     }
 
     /// Reads a block in which several keywords may share a line; only the last one of a line can open a block.
     pub fn shared<B>(cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+        Self::all_shared(cx, node, &mut Filled { table, draft });
+    }
+
+    fn all_shared(cx: &mut Context<'_>, node: NodeId, block: &mut dyn Fill) {
         let mut walk = Self::new(cx.tree.children(node));
         while let Some(node) = cx.tree.next(&mut walk.cursor) {
             if !cx.tree.keyword(node).text.is_empty() {
-                walk.apply_phrases(cx, node, table, draft);
+                walk.apply_phrases(cx, node, block);
             }
         }
     }
 
-    fn apply_phrases<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+    fn apply_phrases(&mut self, cx: &mut Context<'_>, node: NodeId, block: &mut dyn Fill) {
         let mut from = 0;
         while let Some(word) = cx.tree.word(node, from) {
-            let Some((row, Keyword { kind, .. })) = table.find(&word.text) else {
-                return unknown(cx, (node, &word), table.name, &mut table.words());
+            let Some((row, shape)) = block.table().shape_of(&word.text) else {
+                return unknown(cx, (node, &word), block.table());
             };
-            if self.repeated(row, kind) {
+            if self.repeated(row, shape) {
                 twice(cx, &word);
             }
             let last = from + 1 == cx.tree.words(node);
-            let opens = matches!(kind, Kind::List(_) | Kind::Block(_));
+            let opens = matches!(shape, Shape::List | Shape::Block);
             if opens && !(last && cx.tree.has_block(node)) {
                 return no_block(cx, &word);
             }
             if last && opens {
-                return set(cx, (node, from), kind, draft, &mut |_| {});
+                return set(cx, (node, from), (row, shape), block, &mut |_, _| {});
             }
             let mut taken = None;
-            set(cx, (node, from), kind, draft, &mut |line| taken = Some(line.taken()));
+            set(cx, (node, from), (row, shape), block, &mut |line, _| taken = Some(line.taken()));
             // Where the next keyword begins is unknown behind a wrong value, and the line was said to be left out.
             let Some(taken) = taken else { return };
             from = taken.min(cx.tree.words(node));
@@ -96,58 +107,53 @@ impl Walk {
         }
     }
 
-    fn apply<B>(&mut self, cx: &mut Context<'_>, node: NodeId, table: &Table<B>, draft: &mut B) {
+    fn apply(&mut self, cx: &mut Context<'_>, node: NodeId, block: &mut dyn Fill) {
         let word = cx.tree.keyword(node);
         if word.text.is_empty() {
             return; // the reader has reported a block without keyword
         }
-        let mut found = table.find(&word.text);
-        if self.lost(cx.tree, node, found.map(|(_, row)| &row.kind)) {
+        let mut found = block.table().shape_of(&word.text);
+        if self.lost(cx.tree, node, found.map(|(_, shape)| shape)) {
             return;
         }
-        if let Some((_, Keyword { kind: Kind::OldName(name), .. })) = found {
+        if let Some((_, Shape::Old(name))) = found {
             cx.warn(
                 OLD_NAME,
                 word.at,
                 format_args!("{} is an old spelling of `{name}`", Quoted(&word.text)),
                 format_args!("it works as before; write `{name}`"),
             );
-            found = table.find(name);
+            found = block.table().shape_of(name);
         }
-        let Some((row, Keyword { kind, .. })) = found else {
-            return unknown(cx, (node, &word), table.name, &mut table.words());
+        let Some((row, shape)) = found else {
+            return unknown(cx, (node, &word), block.table());
         };
-        if self.repeated(row, kind) {
+        if self.repeated(row, shape) {
             twice(cx, &word);
         }
-        self.headless = !apply_row(cx, node, kind, draft, &|word| table.find(word).is_some());
+        self.headless = !apply_row(cx, node, (row, shape), block);
     }
 
     /// A line of a block whose `{` is missing or swallowed by a comment, both reported: nothing more is said about it.
-    fn lost<B>(&self, tree: &Tree, node: NodeId, kind: Option<&Kind<B>>) -> bool {
-        let known = match kind {
+    fn lost(&self, tree: &Tree, node: NodeId, shape: Option<Shape>) -> bool {
+        let known = match shape {
             None => false,
             // `interface` is a line of an instance and a block of ours.
             Some(
-                Kind::Ignored { .. }
-                | Kind::Unsupported(_)
-                | Kind::Off(_)
-                | Kind::Block(_)
-                | Kind::MayOpen(_),
+                Shape::Ignored(..) | Shape::Unsupported(_) | Shape::Only(..) | Shape::Block | Shape::MayOpen,
             ) => tree.has_block(node),
             Some(_) => true,
         };
         !known && (self.headless || tree.is_orphan(tree.position(node)))
     }
 
-    fn repeated<B>(&mut self, row: usize, kind: &Kind<B>) -> bool {
-        let scalar = match kind {
-            Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } | Kind::Address(_) | Kind::Text(_) => {
-                true
+    fn repeated(&mut self, row: usize, shape: Shape) -> bool {
+        let scalar = match shape {
+            Shape::Bool | Shape::Integer(..) | Shape::Timer(..) | Shape::Address | Shape::Text => true,
+            Shape::Flag | Shape::Words(_) | Shape::Free | Shape::List | Shape::Block | Shape::MayOpen => {
+                false
             }
-            Kind::Flag(_) | Kind::Words { .. } | Kind::Free(_) | Kind::List(_) | Kind::Block(_) => false,
-            Kind::MayOpen(_) => false,
-            Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Off(_) | Kind::OldName(_) => false,
+            Shape::Ignored(..) | Shape::Unsupported(_) | Shape::Only(..) | Shape::Old(_) => false,
         };
         let bit = 1_u64 << (row % 64);
         let Some(seen) = self.seen.get_mut(row / 64).filter(|_| scalar) else { return false };
@@ -198,18 +204,13 @@ fn extra_block(cx: &mut Context<'_>, word: &Word<'_>) {
 }
 
 /// Reports a word that the table does not know, with the nearest one it does know.
-fn unknown(
-    cx: &mut Context<'_>,
-    (node, word): (NodeId, &Word<'_>),
-    block: &str,
-    words: &mut dyn Iterator<Item = &'static str>,
-) {
+fn unknown(cx: &mut Context<'_>, (node, word): (NodeId, &Word<'_>), table: &dyn Rows) {
     if !cx.diagnostics.keeps(Severity::Error) {
         // It is only counted: the words that are near it are not looked for.
         return cx.error(UNKNOWN, word.at, format_args!(""), format_args!(""));
     }
     let what = line_or_block(cx.tree, node);
-    let block = Place(block);
+    let (block, words) = (Place(table.name()), &mut words(table));
     if let Some(home) = (cx.home)(&word.text).map(Place) {
         let message = format_args!("{} has no meaning {block}", Quoted(&word.text));
         return cx.error(
@@ -245,92 +246,88 @@ fn unknown(
 }
 
 /// False if the line opens a block and its `{` is missing.
-fn apply_row<B>(
-    cx: &mut Context<'_>,
-    node: NodeId,
-    kind: &Kind<B>,
-    draft: &mut B,
-    known: &dyn Fn(&str) -> bool,
-) -> bool {
-    let opens = match kind {
-        Kind::List(_) | Kind::Block(_) => true,
-        Kind::Ignored { .. } | Kind::Unsupported(_) | Kind::Off(_) | Kind::MayOpen(_) => {
+fn apply_row(cx: &mut Context<'_>, node: NodeId, (row, shape): (usize, Shape), block: &mut dyn Fill) -> bool {
+    let opens = match shape {
+        Shape::List | Shape::Block => true,
+        Shape::Ignored(..) | Shape::Unsupported(_) | Shape::Only(..) | Shape::MayOpen => {
             cx.tree.has_block(node)
         }
-        Kind::Flag(_) | Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } => false,
-        Kind::Address(_) | Kind::Text(_) | Kind::Words { .. } | Kind::Free(_) | Kind::OldName(_) => false,
+        Shape::Flag | Shape::Bool | Shape::Integer(..) | Shape::Timer(..) => false,
+        Shape::Address | Shape::Text | Shape::Words(_) | Shape::Free | Shape::Old(_) => false,
     };
-    let keyword = cx.tree.keyword(node);
-    if opens && !cx.tree.has_block(node) {
-        no_block(cx, &keyword);
-        return false;
-    }
-    if !opens && cx.tree.has_block(node) {
+    if opens != cx.tree.has_block(node) {
+        let keyword = cx.tree.keyword(node);
+        if opens {
+            no_block(cx, &keyword);
+            return false;
+        }
         extra_block(cx, &keyword);
     }
-    set(cx, (node, 0), kind, draft, &mut |line| trailing(line, known));
+    set(cx, (node, 0), (row, shape), block, &mut |line, table| {
+        trailing(line, &|word| table.shape_of(word).is_some());
+    });
     true
 }
 
 /// Takes what the row says behind the keyword, word `from` of the statement; `end` sees what is left of the line
 /// unless the value was wrong or stood in a block.
-fn set<B>(
+fn set(
     cx: &mut Context<'_>,
     (node, from): (NodeId, usize),
-    kind: &Kind<B>,
-    draft: &mut B,
-    end: &mut dyn FnMut(&mut Line<'_, '_>),
+    (row, shape): (usize, Shape),
+    block: &mut dyn Fill,
+    end: &mut dyn FnMut(&mut Line<'_, '_>, &dyn Rows),
 ) {
     let mut line = cx.phrase(node, from);
-    let keyword = line.keyword();
-    match kind {
-        Kind::Flag(set) => set(draft, keyword.at),
-        Kind::Bool(set) => {
+    match shape {
+        Shape::Flag => block.fill(row, Taken::Flag(line.keyword().at)),
+        Shape::Bool => {
             let word = line.word();
             let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
             match (given, word) {
-                (Some(value), _) => set(draft, Given { value, at: keyword.at }),
+                (Some(value), _) => block.fill(row, Taken::Bool(Given { value, at: line.keyword().at })),
                 (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
                 (None, None) => {}
             }
         }
-        Kind::Integer { min, max, set } => match line.integer(*min, *max) {
-            Some(given) => set(draft, given),
+        Shape::Integer(min, max) => match line.integer(min, max) {
+            Some(given) => block.fill(row, Taken::Integer(given)),
             None => return,
         },
-        Kind::Timer { min, max, set } => match line.timer(*min, *max) {
-            Some(given) => set(draft, given),
+        Shape::Timer(min, max) => match line.timer(min, max) {
+            Some(given) => block.fill(row, Taken::Timer(given)),
             None => return,
         },
-        Kind::Address(set) => match line.address() {
-            Some(given) => set(draft, given),
+        Shape::Address => match line.address() {
+            Some(given) => block.fill(row, Taken::Address(given)),
             None => return,
         },
-        Kind::Text(set) => match line.need("one word") {
-            Some(word) => set(draft, Given { value: &word.text, at: word.at }),
+        Shape::Text => match line.need("one word") {
+            Some(word) => block.fill(row, Taken::Text(Given { value: &word.text, at: word.at })),
             None => return,
         },
-        Kind::Words { expected, set } => {
+        Shape::Words(expected) => {
             if line.peek().is_none() {
+                let keyword = line.keyword();
                 return missing(cx, (node, &keyword), expected);
             }
-            set(draft, &mut line);
+            block.fill(row, Taken::Line(&mut line));
         }
-        Kind::Free(set) => set(draft, &mut line),
-        Kind::List(set) => return list(cx, node, *set, draft),
-        Kind::Block(set) | Kind::MayOpen(set) => return set(draft, cx, node),
-        Kind::Ignored { value, why } => return ignored(&mut line, *value, why),
-        Kind::Unsupported(instead) => return cx.unsupported(node, from, instead),
-        Kind::Off(instead) => {
+        Shape::Free => block.fill(row, Taken::Line(&mut line)),
+        Shape::List => return list(cx, node, &mut |line| block.fill(row, Taken::Line(line))),
+        Shape::Block | Shape::MayOpen => return block.fill(row, Taken::Block(cx, node)),
+        Shape::Ignored(value, why) => return ignored(&mut line, value, why),
+        Shape::Unsupported(instead) => return cx.unsupported(node, from, instead),
+        Shape::Only(values, instead) => {
             let given = line.word();
             let text = given.as_ref().map_or("on", |word| &word.text);
-            if !OFF.contains(&text) {
+            if !values.contains(&text) {
                 return cx.unsupported(node, from, instead);
             }
         }
-        Kind::OldName(_) => return, // resolved before
+        Shape::Old(_) => return, // resolved before
     }
-    end(&mut line);
+    end(&mut line, block.table());
 }
 
 /// Words that nobody took: harmless junk, or a keyword that must stand on a line of its own.
@@ -358,7 +355,7 @@ pub(super) fn trailing(line: &mut Line<'_, '_>, known: &dyn Fn(&str) -> bool) {
     );
 }
 
-fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>), draft: &mut B) {
+fn list(cx: &mut Context<'_>, node: NodeId, set: &mut dyn FnMut(&mut Line<'_, '_>)) {
     let mut cursor = cx.tree.children(node);
     while let Some(item) = cx.tree.next(&mut cursor) {
         let word = cx.tree.keyword(item);
@@ -375,7 +372,7 @@ fn list<B>(cx: &mut Context<'_>, node: NodeId, set: fn(&mut B, &mut Line<'_, '_>
             continue;
         }
         let mut line = Line::item(cx, item);
-        set(draft, &mut line);
+        set(&mut line);
         trailing(&mut line, &|_| false);
     }
 }

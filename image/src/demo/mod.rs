@@ -5,6 +5,7 @@
 //! stops it as outside: power fails, cables are pulled, nothing is told.
 
 pub mod console;
+pub mod crash;
 pub mod lan;
 pub mod menu;
 pub mod tour;

@@ -17,7 +17,9 @@ fn range(class: &mut Class, first: u8, last: u8) {
     });
 }
 
-pub(super) fn of(test: impl Fn(u8) -> bool) -> Class {
+/// The bytes that pass. (Once for all tests: inlined, each is a loop of its own.)
+#[inline(never)]
+pub(super) fn of(test: &dyn Fn(u8) -> bool) -> Class {
     let mut class = [0; 4];
     (0..=u8::MAX).filter(|byte| test(*byte)).for_each(|byte| {
         insert(&mut class, usize::from(byte));
@@ -31,37 +33,39 @@ pub(super) fn without(class: Class) -> Class {
 
 /// What a backslash makes of a letter that stands for several bytes.
 pub(super) fn shorthand(letter: u8) -> Option<Class> {
-    let class = match letter.to_ascii_lowercase() {
-        b'd' => of(|byte| byte.is_ascii_digit()),
-        b'w' => of(|byte| byte.is_ascii_alphanumeric() || byte == b'_'),
-        b's' => of(|byte| matches!(byte, 9..=13 | b' ')),
-        b'h' => of(|byte| matches!(byte, b'\t' | b' ' | 0xa0)),
-        b'v' => of(|byte| matches!(byte, 10..=13 | 0x85)),
+    let test: fn(u8) -> bool = match letter.to_ascii_lowercase() {
+        b'd' => |byte| byte.is_ascii_digit(),
+        b'w' => |byte| byte.is_ascii_alphanumeric() || byte == b'_',
+        b's' => |byte| matches!(byte, 9..=13 | b' '),
+        b'h' => |byte| matches!(byte, b'\t' | b' ' | 0xa0),
+        b'v' => |byte| matches!(byte, 10..=13 | 0x85),
         b'n' if letter == b'N' => return Some(without(single(b'\n'))),
         _ => return None,
     };
+    let class = of(&test);
     Some(if letter.is_ascii_uppercase() { without(class) } else { class })
 }
 
 /// `[:alpha:]` and the like.
 fn posix(name: &[u8]) -> Option<Class> {
-    Some(match name {
-        b"alnum" => of(|byte| byte.is_ascii_alphanumeric()),
-        b"alpha" => of(|byte| byte.is_ascii_alphabetic()),
-        b"ascii" => of(|byte| byte.is_ascii()),
-        b"blank" => of(|byte| matches!(byte, b'\t' | b' ')),
-        b"cntrl" => of(|byte| byte.is_ascii_control()),
-        b"digit" => of(|byte| byte.is_ascii_digit()),
-        b"graph" => of(|byte| byte.is_ascii_graphic()),
-        b"lower" => of(|byte| byte.is_ascii_lowercase()),
-        b"print" => of(|byte| matches!(byte, b' '..=b'~')),
-        b"punct" => of(|byte| byte.is_ascii_punctuation()),
-        b"space" => of(|byte| matches!(byte, 9..=13 | b' ')),
-        b"upper" => of(|byte| byte.is_ascii_uppercase()),
-        b"word" => of(|byte| byte.is_ascii_alphanumeric() || byte == b'_'),
-        b"xdigit" => of(|byte| byte.is_ascii_hexdigit()),
+    let test: fn(u8) -> bool = match name {
+        b"alnum" => |byte| byte.is_ascii_alphanumeric(),
+        b"alpha" => |byte| byte.is_ascii_alphabetic(),
+        b"ascii" => |byte| byte.is_ascii(),
+        b"blank" => |byte| matches!(byte, b'\t' | b' '),
+        b"cntrl" => |byte| byte.is_ascii_control(),
+        b"digit" => |byte| byte.is_ascii_digit(),
+        b"graph" => |byte| byte.is_ascii_graphic(),
+        b"lower" => |byte| byte.is_ascii_lowercase(),
+        b"print" => |byte| matches!(byte, b' '..=b'~'),
+        b"punct" => |byte| byte.is_ascii_punctuation(),
+        b"space" => |byte| matches!(byte, 9..=13 | b' '),
+        b"upper" => |byte| byte.is_ascii_uppercase(),
+        b"word" => |byte| byte.is_ascii_alphanumeric() || byte == b'_',
+        b"xdigit" => |byte| byte.is_ascii_hexdigit(),
         _ => return None,
-    })
+    };
+    Some(of(&test))
 }
 
 impl Parser<'_> {
@@ -110,7 +114,7 @@ impl Parser<'_> {
             return class;
         }
         let found = |byte: u8| has(&class, usize::from(byte));
-        of(|byte| found(byte) || found(byte.to_ascii_lowercase()) || found(byte.to_ascii_uppercase()))
+        of(&|byte| found(byte) || found(byte.to_ascii_lowercase()) || found(byte.to_ascii_uppercase()))
     }
 
     /// `[:alpha:]` in a class, or a `[`.

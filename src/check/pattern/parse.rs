@@ -81,7 +81,7 @@ impl Parser<'_> {
     fn push_class(&mut self, mut class: Class) -> Result<(), Flaw> {
         if self.options.has(Options::CASELESS) {
             let found = |byte: u8| super::has(&class, usize::from(byte));
-            class = of(|byte| {
+            class = of(&|byte| {
                 found(byte.to_ascii_lowercase()) || found(byte.to_ascii_uppercase()) || found(byte)
             });
         }

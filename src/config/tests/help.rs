@@ -49,7 +49,7 @@ fn help_of_a_keyword_prints_each_of_its_blocks_its_range_default_and_meaning() {
             format!("a number from {min} to {max}")
         } else if let Shape::Timer(min, max) = row.shape {
             format!("seconds with decimals, {min} to {max}")
-        } else if let Shape::Ignored(why) = row.shape {
+        } else if let Shape::Ignored(_, why) = row.shape {
             format!("it changes nothing here: {why}")
         } else if let Shape::Unsupported(instead) = row.shape {
             format!("not supported by this version: {instead}")

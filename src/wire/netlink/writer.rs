@@ -123,18 +123,27 @@ impl<'a> Writer<'a> {
         let start = self.len;
         self.put(&[0; 2]);
         fill(self);
-        match u16::try_from(self.len - start) {
-            Ok(length) => self.patch(start, &length.to_ne_bytes()),
-            Err(_) => self.overflow = true,
-        }
-        self.pad();
+        self.close(start);
     }
 
     fn attribute(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
+        let start = self.open(kind);
+        fill(self);
+        self.close(start);
+    }
+
+    /// The head of an attribute, whose length is not known yet; says where it begins.
+    fn open(&mut self, kind: u16) -> usize {
         let start = self.len;
         self.put(&[0; 2]);
         self.put(&kind.to_ne_bytes());
-        fill(self);
+        start
+    }
+
+    /// What began at `start` is complete: its length goes to its first two bytes. (Once for all attributes: inlined, each
+    /// is a hundred bytes.)
+    #[inline(never)]
+    fn close(&mut self, start: usize) {
         match u16::try_from(self.len - start) {
             Ok(length) => self.patch(start, &length.to_ne_bytes()),
             Err(_) => self.overflow = true,
