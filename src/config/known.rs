@@ -115,14 +115,67 @@ fn find(slots: &[u32], hash: u64, is_it: &mut dyn FnMut(usize) -> bool) -> Resul
     }
 }
 
-/// The same for equal values, also after the next start.
+/// The same for equal values. Keys come from a configuration, not from the network, so nobody can choose collisions.
 pub(crate) fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = Quick(0);
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A multiplication for each field, by an odd number without pattern (2^64 divided by the golden ratio).
+struct Quick(u64);
+
+impl Quick {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for Quick {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    #[inline(never)]
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            self.mix(part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.mix(n.into());
+    }
+
+    fn write_u16(&mut self, n: u16) {
+        self.mix(n.into());
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.mix(n.into());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.mix(n);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.mix(n as u64);
+    }
+
+    fn write_isize(&mut self, n: isize) {
+        self.write_usize(n.cast_unsigned());
+    }
+}
+
+/// The same for equal values, also after the next start.
+pub(crate) fn lasting_hash_of<T: Hash>(value: &T) -> u64 {
     let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// FNV-1a: keys come from a configuration, not from the network, so nobody can choose collisions.
+/// FNV-1a.
 struct Fnv(u64);
 
 impl Hasher for Fnv {

@@ -119,7 +119,7 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
     words("lvs_method|NAT|forwarding method (also `lb_kind`)", METHOD, |b, line| {
         b.method = method(line).or(b.method)
     }),
-    // The second pass over the block reads these, when all values for the service as a whole are known.
+    // Read by the second pass over the block (`service_build.rs`).
     block("real_server|none|a real server: address, port and its block", |_, _, _| {}),
     words("protocol|UDP|protocol of the service; none with a fwmark", "TCP, UDP or SCTP", protocol),
     Keyword {
@@ -398,10 +398,7 @@ fn sorry<'a>(draft: &'a mut ServiceDraft, line: &mut Line<'_, '_>) -> Option<&'a
 /// `ADDRESS [PORT]`; nothing if one of the two is wrong.
 fn target(line: &mut Line<'_, '_>) -> Option<(Given<IpAddr>, Option<Given<u32>>)> {
     let address = line.address()?;
-    let port = match line.peek() {
-        Some(_) => Some(line.integer(0, 65_535)?),
-        None => None,
-    };
+    let port = if line.has_more() { Some(line.integer(0, 65_535)?) } else { None };
     Some((address, port))
 }
 

@@ -19,6 +19,9 @@ use crate::wire::genl_ipvs::{DestinationKey, Family, ForwardingMethod, Protocol,
 /// keepalived's and ipvsadm's default, in seconds.
 const PERSISTENCE_SECONDS: u32 = 360;
 
+/// What the second pass reads.
+const REAL_SERVER: &str = "real_server";
+
 /// A service that is being read.
 #[derive(Debug)]
 pub(super) struct ServiceBuild {
@@ -128,7 +131,8 @@ impl ServiceBuild {
         while *budget > 0 {
             *budget -= 1;
             if let Some(walk) = &mut self.own {
-                if !walk.step(cx, &SERVICE, &mut self.draft) {
+                // The second pass reads its real servers, when all values for the service as a whole are known.
+                if !walk.skip_block(cx.tree, REAL_SERVER) && !walk.step(cx, &SERVICE, &mut self.draft) {
                     self.own = None;
                     self.settle(cx);
                 }
@@ -141,7 +145,7 @@ impl ServiceBuild {
                 }
                 return true;
             };
-            if cx.tree.keyword(node).text == "real_server" && cx.tree.has_block(node) {
+            if cx.tree.is_block(node, REAL_SERVER) {
                 *budget = budget.saturating_sub(cx.tree.weight(node));
                 self.once(cx, |this, cx| {
                     if let Some(server) = server(cx, node) {
@@ -299,7 +303,9 @@ impl ServiceBuild {
         }
         let key =
             DestinationKey { address: server.address, port: self.port(method, server.port, server.at, cx) };
-        if self.keys.contains(&key) {
+        // One that does not fit is not known to the ones behind it.
+        let full = tables.server_count.is_full();
+        if if full { self.keys.contains(&key) } else { !self.keys.add(key) } {
             cx.error(
                 DUPLICATE,
                 server.at,
@@ -314,7 +320,6 @@ impl ServiceBuild {
         if !tables.server_count.admit(server.at) {
             return;
         }
-        self.keys.add(key);
         let (upper, lower) = thresholds(&server, cx);
         let weight = server.weight.or(self.draft.weight).unwrap_or(1);
         let first = tables.probe_uses.len();

@@ -170,7 +170,17 @@ pub struct Table<B: 'static> {
 impl<B> Table<B> {
     /// The row of a word, with its number.
     pub fn find(&self, word: &str) -> Option<(usize, &'static Keyword<B>)> {
-        self.keywords().enumerate().find(|(_, row)| is(row.text, word))
+        let first = word.as_bytes().first()?;
+        let mut number = 0;
+        for part in self.rows {
+            for row in *part {
+                if row.text.as_bytes().first() == Some(first) && is(row.text, word) {
+                    return Some((number, row));
+                }
+                number += 1;
+            }
+        }
+        None
     }
 
     /// All rows.
@@ -259,6 +269,11 @@ impl<'c, 't> Line<'c, 't> {
         self.cx.tree.word(self.node, self.next)
     }
 
+    /// True if nobody took the next word.
+    pub fn has_more(&self) -> bool {
+        self.next < self.cx.tree.words(self.node)
+    }
+
     /// Takes the next word if it is this one.
     pub fn take(&mut self, text: &str) -> bool {
         let found = self.peek().is_some_and(|word| word.text == text);
@@ -293,6 +308,11 @@ impl<'c, 't> Line<'c, 't> {
 
     /// The next word, or an error that names the keyword and what is missing.
     pub fn need(&mut self, expected: &str) -> Option<Word<'t>> {
+        self.need_one(&expected)
+    }
+
+    /// The same; what is missing is put into words only if it is.
+    fn need_one(&mut self, expected: &dyn fmt::Display) -> Option<Word<'t>> {
         let word = self.word();
         if word.is_none() {
             let keyword = self.keyword();
@@ -303,10 +323,10 @@ impl<'c, 't> Line<'c, 't> {
 
     /// Reports a word that is not what was expected.
     pub fn invalid(&mut self, word: &Word<'_>, expected: &str) {
-        self.wrong(Invalid::Form, word, expected);
+        self.wrong(Invalid::Form, word, &expected);
     }
 
-    fn wrong(&mut self, why: Invalid, word: &Word<'_>, expected: &str) {
+    fn wrong(&mut self, why: Invalid, word: &Word<'_>, expected: &dyn fmt::Display) {
         let (keyword, left_out) = (self.keyword().text, line_or_block(self.cx.tree, self.node));
         let (code, is) = match why {
             Invalid::Form => (INVALID, "is not"),
@@ -334,16 +354,15 @@ impl<'c, 't> Line<'c, 't> {
 
     /// A whole number from the next word.
     pub fn integer(&mut self, min: u32, max: u32) -> Option<Given<u32>> {
-        let word = self.need(&Numbers(min.into(), max.into()).to_string())?;
-        self.integer_of(&word, min, max)
-    }
-
-    fn integer_of(&mut self, word: &Word<'_>, min: u32, max: u32) -> Option<Given<u32>> {
-        let number = value::integer(&word.text, min, max);
-        number
-            .map_err(|why| self.wrong(why, word, &Numbers(min.into(), max.into()).to_string()))
-            .ok()
-            .map(|value| Given { value, at: word.at })
+        let expected = Numbers(min.into(), max.into());
+        let word = self.need_one(&expected)?;
+        match value::integer(&word.text, min, max) {
+            Ok(value) => Some(Given { value, at: word.at }),
+            Err(why) => {
+                self.wrong(why, &word, &expected);
+                None
+            }
+        }
     }
 
     /// A truth value from the next word; without one it is true.
@@ -358,8 +377,8 @@ impl<'c, 't> Line<'c, 't> {
 
     /// A time from the next word.
     pub fn timer(&mut self, min: Duration, max: Duration) -> Option<Given<Duration>> {
-        let expected = Times(min, max).to_string();
-        let word = self.need(&expected)?;
+        let expected = Times(min, max);
+        let word = self.need_one(&expected)?;
         match value::timer(&word.text, min, max) {
             Ok(timer) => {
                 if timer.rounded {
@@ -415,8 +434,8 @@ impl Line<'_, '_> {
             }
             Value::Number(min, max) => {
                 let (min, max) = (i64::from(min), i64::from(max));
-                let expected = Numbers(min, max).to_string();
-                let Some(word) = self.need(&expected) else { return false };
+                let expected = Numbers(min, max);
+                let Some(word) = self.need_one(&expected) else { return false };
                 let wrong = value::whole(&word.text, min, max).err();
                 wrong.map(|why| self.wrong(why, &word, &expected)).is_none()
             }
@@ -462,7 +481,11 @@ impl fmt::Display for Times {
     }
 }
 
-pub(super) fn missing(cx: &mut Context<'_>, (node, keyword): (NodeId, &Word<'_>), expected: &str) {
+pub(super) fn missing(
+    cx: &mut Context<'_>,
+    (node, keyword): (NodeId, &Word<'_>),
+    expected: &dyn fmt::Display,
+) {
     cx.error(
         MISSING,
         keyword.at,

@@ -207,8 +207,19 @@ impl Tree {
 
     /// The keyword of a statement, or nothing.
     pub fn keyword(&self, node: NodeId) -> Word<'_> {
-        let at = self.position(node);
-        self.word(node, 0).unwrap_or(Word { text: Cow::Borrowed(""), at })
+        self.word(node, 0).unwrap_or_else(|| Word { text: Cow::Borrowed(""), at: self.position(node) })
+    }
+
+    /// True for a block of this keyword, which has no sign of a comment in it.
+    pub fn is_block(&self, node: NodeId, keyword: &str) -> bool {
+        let Some(found) = self.node(node).filter(|found| found.block && found.words > 0) else {
+            return false;
+        };
+        let Some(token) = self.tokens.get(found.first as usize) else { return false };
+        let text = if found.file == EXPANDED { &*self.expanded } else { self.text(found.file) };
+        let start = token.offset as usize;
+        usize::from(token.len) == keyword.len()
+            && text.as_bytes().get(start..start + keyword.len()) == Some(keyword.as_bytes())
     }
 
     /// Where a statement starts, its keyword marked.

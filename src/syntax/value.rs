@@ -26,12 +26,17 @@ pub fn integer(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
 }
 
 fn unsigned(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    // Far too large is as wrong as too large: it stays at a number that is out of every range.
+    let value = text.bytes().try_fold(0, |value: u64, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| (value * 10 + u64::from(digit)).min(1 << 32))
+    });
+    let Some(value) = value.filter(|_| !text.is_empty()) else {
         let signed =
             text.strip_prefix('-').is_some_and(|rest| unsigned(rest, 0, u32::MAX) != Err(Invalid::Form));
         return Err(if signed { Invalid::Range } else { Invalid::Form });
-    }
-    text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
+    };
+    u32::try_from(value).ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
 }
 
 /// A whole number with an optional sign from `min` to `max`.

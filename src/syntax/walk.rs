@@ -40,6 +40,16 @@ impl Walk {
         tree.next(&mut self.cursor);
     }
 
+    /// Leaves it out if it is a block of this keyword, which the table must know as a block; false if it is not.
+    pub fn skip_block(&mut self, tree: &Tree, keyword: &str) -> bool {
+        let found = self.peek(tree).is_some_and(|node| tree.is_block(node, keyword));
+        if found {
+            self.skip(tree);
+            self.headless = false;
+        }
+        found
+    }
+
     /// Reads one statement; false at the end of the block.
     pub fn step<B>(&mut self, cx: &mut Context<'_>, table: &Table<B>, draft: &mut B) -> bool {
         let Some(node) = cx.tree.next(&mut self.cursor) else { return false };
@@ -260,12 +270,12 @@ fn apply_row<B>(
         Kind::Flag(_) | Kind::Bool(_) | Kind::Integer { .. } | Kind::Timer { .. } => false,
         Kind::Address(_) | Kind::Text(_) | Kind::Words { .. } | Kind::Free(_) | Kind::OldName(_) => false,
     };
-    let keyword = cx.tree.keyword(node);
-    if opens && !cx.tree.has_block(node) {
-        no_block(cx, &keyword);
-        return false;
-    }
-    if !opens && cx.tree.has_block(node) {
+    if opens != cx.tree.has_block(node) {
+        let keyword = cx.tree.keyword(node);
+        if opens {
+            no_block(cx, &keyword);
+            return false;
+        }
         extra_block(cx, &keyword);
     }
     set(cx, (node, 0), kind, draft, &mut |line| trailing(line, known));
@@ -282,14 +292,13 @@ fn set<B>(
     end: &mut dyn FnMut(&mut Line<'_, '_>),
 ) {
     let mut line = cx.phrase(node, from);
-    let keyword = line.keyword();
     match kind {
-        Kind::Flag(set) => set(draft, keyword.at),
+        Kind::Flag(set) => set(draft, line.keyword().at),
         Kind::Bool(set) => {
             let word = line.word();
             let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
             match (given, word) {
-                (Some(value), _) => set(draft, Given { value, at: keyword.at }),
+                (Some(value), _) => set(draft, Given { value, at: line.keyword().at }),
                 (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
                 (None, None) => {}
             }
@@ -311,7 +320,8 @@ fn set<B>(
             None => return,
         },
         Kind::Words { expected, set } => {
-            if line.peek().is_none() {
+            if !line.has_more() {
+                let keyword = line.keyword();
                 return missing(cx, (node, &keyword), expected);
             }
             set(draft, &mut line);
