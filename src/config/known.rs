@@ -4,7 +4,8 @@
 use core::borrow::Borrow;
 use core::hash::{Hash, Hasher};
 
-const EMPTY: u32 = u32::MAX;
+/// Of a slot; others hold the number of a row and 1 more. Zeroes come from the system as they are.
+const EMPTY: u32 = 0;
 
 /// A map of keys to values; with `()` a set.
 #[derive(Debug)]
@@ -28,9 +29,8 @@ impl<K: Hash + Eq, V> Known<K, V> {
         if wanted <= self.slots.len() {
             return;
         }
-        self.slots.clear();
-        self.slots.resize(wanted, EMPTY);
-        for (row, (key, _)) in (0..).zip(&self.rows) {
+        self.slots = vec![EMPTY; wanted];
+        for (row, (key, _)) in self.rows.iter().enumerate() {
             let place = find(&self.slots, hash_of(key), &mut |_| false).unwrap_or_else(|free| free);
             fill(&mut self.slots, place, row);
         }
@@ -75,7 +75,7 @@ impl<K: Hash + Eq, V> Known<K, V> {
                 false
             }
             Err(place) => {
-                fill(&mut self.slots, place, super::build::row(self.rows.len()));
+                fill(&mut self.slots, place, self.rows.len());
                 self.rows.push((key, value));
                 true
             }
@@ -96,9 +96,9 @@ impl<K: Hash + Eq> Known<K> {
     }
 }
 
-fn fill(slots: &mut [u32], place: usize, row: u32) {
+fn fill(slots: &mut [u32], place: usize, row: usize) {
     if let Some(slot) = slots.get_mut(place) {
-        *slot = row;
+        *slot = super::build::row(row + 1);
     }
 }
 
@@ -107,10 +107,10 @@ fn find(slots: &[u32], hash: u64, is_it: &mut dyn FnMut(usize) -> bool) -> Resul
     let mask = slots.len().wrapping_sub(1);
     let mut place = usize::try_from((hash ^ (hash >> 32)) & 0xffff_ffff).unwrap_or(0) & mask;
     loop {
-        match slots.get(place).map(|row| *row as usize) {
-            Some(row) if row != EMPTY as usize && is_it(row) => return Ok(row),
-            Some(row) if row != EMPTY as usize => place = place.wrapping_add(1) & mask,
-            Some(_) | None => return Err(place),
+        match slots.get(place).and_then(|slot| slot.checked_sub(1)).map(|row| row as usize) {
+            Some(row) if is_it(row) => return Ok(row),
+            Some(_) => place = place.wrapping_add(1) & mask,
+            None => return Err(place),
         }
     }
 }

@@ -138,7 +138,7 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
     }),
     Keyword {
         text: "sorry_server|none|address and port used while the quorum is lost; a block checks it",
-        kind: Kind::MayOpen(|b, cx, node| b.sorry.extend(server(cx, node))),
+        kind: Kind::MayOpen(|b, cx, node| b.sorry.extend(server(cx, node, Vec::new()))),
     },
     words(
         "sorry_server_lvs_method|lvs_method|forwarding method of the sorry server above",
@@ -471,13 +471,23 @@ pub(super) fn header(cx: &mut Context<'_>, node: NodeId, groups: &Groups) -> Opt
     })
 }
 
-/// A `real_server` or `sorry_server` with its block, if it has one.
-pub(super) fn server(cx: &mut Context<'_>, node: NodeId) -> Option<ServerDraft> {
+/// A `real_server` or `sorry_server` with its block, if it has one. `checkers` is empty, to be used again.
+pub(super) fn server(cx: &mut Context<'_>, node: NodeId, checkers: Vec<Draft>) -> Option<ServerDraft> {
+    // Large: it is filled where the caller wants it.
+    let mut draft = server_line(cx, node, checkers);
+    if let Some(draft) = &mut draft {
+        Walk::block(cx, node, &SERVER, draft);
+    }
+    draft
+}
+
+#[inline(always)]
+fn server_line(cx: &mut Context<'_>, node: NodeId, checkers: Vec<Draft>) -> Option<ServerDraft> {
     let at = cx.tree.position(node);
     let mut line = cx.line(node);
     let (address, port) = target(&mut line)?;
     line.end();
-    let mut draft = ServerDraft {
+    Some(ServerDraft {
         at,
         address: address.value,
         port,
@@ -488,9 +498,7 @@ pub(super) fn server(cx: &mut Context<'_>, node: NodeId) -> Option<ServerDraft> 
         lower: None,
         host: None,
         pace: Pace::default(),
-        checkers: Vec::new(),
+        checkers,
         manner: Manner::default(),
-    };
-    Walk::block(cx, node, &SERVER, &mut draft);
-    Some(draft)
+    })
 }

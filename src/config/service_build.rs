@@ -12,6 +12,8 @@ use super::known::Known;
 use super::model::{Destination, OnFailure, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
 use super::service_group::{Entry, Groups};
+use crate::check::keywords::Draft;
+use crate::limits::MAX_REAL_SERVERS;
 use crate::syntax::{Context, Cursor, Diagnostics, Given, NodeId, Position, Walk};
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, Family, ForwardingMethod, Protocol, ServiceKey};
@@ -44,6 +46,10 @@ pub(super) struct ServiceBuild {
     nth: u64,
     /// Real servers that the address cannot have, because they are of the other family.
     foreign: usize,
+    /// Blocks of real servers.
+    blocks: usize,
+    /// Room for the checkers of one.
+    checkers: Vec<Draft>,
 }
 
 impl ServiceBuild {
@@ -67,6 +73,8 @@ impl ServiceBuild {
             entry: 0,
             nth: 0,
             foreign: 0,
+            blocks: 0,
+            checkers: Vec::new(),
         })
     }
 
@@ -132,8 +140,11 @@ impl ServiceBuild {
             *budget -= 1;
             if let Some(walk) = &mut self.own {
                 // The second pass reads its real servers, when all values for the service as a whole are known.
-                if !walk.skip_block(cx.tree, REAL_SERVER) && !walk.step(cx, &SERVICE, &mut self.draft) {
+                if walk.skip_block(cx.tree, REAL_SERVER) {
+                    self.blocks += 1;
+                } else if !walk.step(cx, &SERVICE, &mut self.draft) {
                     self.own = None;
+                    self.keys.reserve(self.blocks.min(MAX_REAL_SERVERS));
                     self.settle(cx);
                 }
                 continue;
@@ -148,8 +159,11 @@ impl ServiceBuild {
             if cx.tree.is_block(node, REAL_SERVER) {
                 *budget = budget.saturating_sub(cx.tree.weight(node));
                 self.once(cx, |this, cx| {
-                    if let Some(server) = server(cx, node) {
+                    let mut server = server(cx, node, core::mem::take(&mut this.checkers));
+                    if let Some(server) = &mut server {
                         this.add_server(server, cx, tables);
+                        server.checkers.clear();
+                        this.checkers = core::mem::take(&mut server.checkers);
                     }
                 });
             }
@@ -296,7 +310,7 @@ impl ServiceBuild {
         fits
     }
 
-    fn add_server(&mut self, server: ServerDraft, cx: &mut Context<'_>, tables: &mut Tables) {
+    fn add_server(&mut self, server: &ServerDraft, cx: &mut Context<'_>, tables: &mut Tables) {
         let method = server.method.unwrap_or(self.method());
         if !self.reachable(server.address, method, server.at, cx) {
             return;
@@ -305,7 +319,8 @@ impl ServiceBuild {
             DestinationKey { address: server.address, port: self.port(method, server.port, server.at, cx) };
         // One that does not fit is not known to the ones behind it.
         let full = tables.server_count.is_full();
-        if if full { self.keys.contains(&key) } else { !self.keys.add(key) } {
+        let known = if full { self.keys.contains(&key) } else { !self.keys.add(key) };
+        if known {
             cx.error(
                 DUPLICATE,
                 server.at,
@@ -320,10 +335,10 @@ impl ServiceBuild {
         if !tables.server_count.admit(server.at) {
             return;
         }
-        let (upper, lower) = thresholds(&server, cx);
+        let (upper, lower) = thresholds(server, cx);
         let weight = server.weight.or(self.draft.weight).unwrap_or(1);
         let first = tables.probe_uses.len();
-        self.add_probes(&server, (key, method), cx, tables);
+        self.add_probes(server, (key, method), cx, tables);
         self.weights += u64::from(weight);
         tables.destinations.push(Destination {
             service: self.id,

@@ -78,9 +78,11 @@ pub(super) enum Replaced {
 
 /// True for a line with an `include` where a keyword may stand: at its start, or behind one of its braces.
 pub(super) fn has_include(line: &[u8], braces: bool) -> bool {
-    let begins = |part: &[u8]| {
-        let start = part.iter().position(|byte| !matches!(byte, b' ' | b'\t'));
-        start.and_then(|start| part.get(start..)).is_some_and(|part| part.starts_with(b"include"))
+    let begins = |mut part: &[u8]| {
+        while let [b' ' | b'\t', behind @ ..] = part {
+            part = behind;
+        }
+        part.first() == Some(&b'i') && part.starts_with(b"include")
     };
     begins(line) || braces && line.split(|byte| matches!(byte, b'{' | b'}')).any(begins)
 }

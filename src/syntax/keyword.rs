@@ -77,7 +77,8 @@ pub fn word(text: &'static str) -> &'static str {
 
 /// True if a row's text is about this word.
 fn is(text: &str, word: &str) -> bool {
-    text.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+    let text = text.as_bytes();
+    matches!(text.get(word.len()), None | Some(b'|')) && text.starts_with(word.as_bytes())
 }
 
 /// What stands behind a word and what becomes of it.
@@ -259,9 +260,9 @@ impl<'c, 't> Line<'c, 't> {
 
     /// The next word.
     pub fn word(&mut self) -> Option<Word<'t>> {
-        let word = self.peek()?;
-        self.next += 1;
-        Some(word)
+        let word = self.peek();
+        self.next += usize::from(word.is_some());
+        word
     }
 
     /// The next word, not taken.
@@ -410,7 +411,10 @@ impl<'c, 't> Line<'c, 't> {
 
     /// A word as the address of a host. keepalived reads over a prefix length behind it: so do we, with a warning.
     pub fn host(&mut self, word: &Word<'_>) -> Option<IpAddr> {
-        let Some((text, prefix)) = word.text.split_once('/') else { return word.text.parse().ok() };
+        if let Ok(address) = word.text.parse() {
+            return Some(address);
+        }
+        let (text, prefix) = word.text.split_once('/')?;
         let address: IpAddr = text.parse().ok()?;
         value::integer(prefix, 0, if address.is_ipv4() { 32 } else { 128 }).ok()?;
         self.cx.warn(

@@ -181,15 +181,14 @@ impl Reader {
         let start = self.at;
         let bytes = self.tree.text(self.file).as_bytes();
         let window = bytes.get(start..bytes.len().min(start + MAX_STEP_BYTES)).unwrap_or(&[]);
-        let (mut signs, mut len, mut newline) = (0, 0, false);
-        for byte in window {
-            if *byte == b'\n' {
-                newline = true;
-                break;
-            }
+        let (mut signs, mut len) = (0, 0);
+        while let Some(byte) = window.get(len)
+            && *byte != b'\n'
+        {
             signs |= signs_of(*byte);
             len += 1;
         }
+        let newline = len < window.len();
         let mut end = start + len;
         self.at = end + usize::from(newline);
         while newline && end > start && bytes.get(end - 1) == Some(&b'\r') {
@@ -230,13 +229,15 @@ impl Reader {
         let mut at = start;
         loop {
             let text = self.text_until(end);
-            let Some((blanks, byte)) =
-                (0..).zip(text.get(at..).unwrap_or(&[])).find(|(_, byte)| signs_of(**byte) & BLANK == 0)
-            else {
-                break;
-            };
-            at += blanks;
-            match *byte {
+            let mut next = text.get(at).copied();
+            while let Some(byte) = next
+                && signs_of(byte) & BLANK != 0
+            {
+                at += 1;
+                next = text.get(at).copied();
+            }
+            let Some(byte) = next else { break };
+            match byte {
                 b'#' | b'!' if self.made.is_none() => {
                     self.note_comment(at, end);
                     break;
@@ -277,6 +278,7 @@ impl Reader {
         text.as_bytes().get(..end).unwrap_or(text.as_bytes())
     }
 
+    #[inline(never)]
     fn add_word(&mut self, from: usize, to: usize, escaped: bool) {
         if self.too_deep > 0 {
             return;
@@ -498,12 +500,18 @@ fn signs_of(byte: u8) -> u8 {
 /// Where the word that starts at `start` ends, and whether it has an escaped sign of a comment. In a line that was
 /// made there are no comments any more.
 fn word_end(text: &[u8], start: usize, made: bool) -> (usize, bool) {
-    let rest = text.get(start..).unwrap_or(&[]);
-    let plain = rest.iter().take_while(|byte| signs_of(**byte) & !LETTER_I == 0).count();
-    match rest.get(plain) {
-        Some(byte) if signs_of(*byte) & (BLANK | BRACE | QUOTE) == 0 => {}
-        Some(_) | None => return (start + plain, false),
+    let mut at = start;
+    while let Some(byte) = text.get(at) {
+        match signs_of(*byte) & !LETTER_I {
+            0 => at += 1,
+            BLANK | BRACE | QUOTE => return (at, false),
+            _ => return any_word_end(text, start, made),
+        }
     }
+    (at, false)
+}
+
+fn any_word_end(text: &[u8], start: usize, made: bool) -> (usize, bool) {
     let (mut at, mut escaped, mut variable, mut parens) = (start, false, false, 0_u32);
     let generator = text.get(start) == Some(&b'~');
     while let Some(byte) = text.get(at) {

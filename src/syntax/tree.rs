@@ -309,6 +309,7 @@ impl Tree {
     }
 
     /// Adds a word to the newest statement.
+    #[inline(always)]
     pub(super) fn push_word(&mut self, start: usize, end: usize, escaped: bool) {
         let len = u16::try_from(end - start).unwrap_or(u16::MAX);
         self.tokens.push(Token { offset: narrow(start), len, escaped });

@@ -22,7 +22,8 @@ pub struct Timer {
 
 /// A decimal number from `min` to `max`, with or without a plus.
 pub fn integer(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
-    unsigned(text.strip_prefix('+').unwrap_or(text), min, max)
+    let digits = if text.as_bytes().first() == Some(&b'+') { text.get(1..) } else { None };
+    unsigned(digits.unwrap_or(text), min, max)
 }
 
 fn unsigned(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {

@@ -345,6 +345,9 @@ fn set<B>(
 
 /// Words that nobody took: harmless junk, or a keyword that must stand on a line of its own.
 pub(super) fn trailing(line: &mut Line<'_, '_>, known: &dyn Fn(&str) -> bool) {
+    if !line.has_more() {
+        return;
+    }
     let Some(junk) = line.word() else { return };
     let keyword = line.keyword();
     let first = Quoted(&keyword.text);
