@@ -29,7 +29,7 @@ impl<K: Hash + Eq, V> Known<K, V> {
         if wanted <= self.slots.len() {
             return;
         }
-        self.slots = vec![EMPTY; wanted];
+        self.slots = slots(wanted);
         for (row, (key, _)) in self.rows.iter().enumerate() {
             let place = find(&self.slots, hash_of(key), &mut |_| false).unwrap_or_else(|free| free);
             fill(&mut self.slots, place, row);
@@ -94,6 +94,11 @@ impl<K: Hash + Eq> Known<K> {
     pub(crate) fn add(&mut self, key: K) -> bool {
         self.insert(key, ())
     }
+}
+
+#[inline(never)]
+fn slots(count: usize) -> Vec<u32> {
+    vec![EMPTY; count]
 }
 
 fn fill(slots: &mut [u32], place: usize, row: usize) {

@@ -1,6 +1,6 @@
 //! `virtual_server` and `real_server`: their keywords and the drafts that they fill.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU32;
 
 use super::codes::{NO_SCHEDULER, NO_SERVERS, SORRY};
@@ -138,7 +138,12 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
     }),
     Keyword {
         text: "sorry_server|none|address and port used while the quorum is lost; a block checks it",
-        kind: Kind::MayOpen(|b, cx, node| b.sorry.extend(server(cx, node, Vec::new()))),
+        kind: Kind::MayOpen(|b, cx, node| {
+            let mut draft = ServerDraft::new(Vec::new());
+            if server(cx, node, &mut draft) {
+                b.sorry.push(draft);
+            }
+        }),
     },
     words(
         "sorry_server_lvs_method|lvs_method|forwarding method of the sorry server above",
@@ -471,34 +476,34 @@ pub(super) fn header(cx: &mut Context<'_>, node: NodeId, groups: &Groups) -> Opt
     })
 }
 
-/// A `real_server` or `sorry_server` with its block, if it has one. `checkers` is empty, to be used again.
-pub(super) fn server(cx: &mut Context<'_>, node: NodeId, checkers: Vec<Draft>) -> Option<ServerDraft> {
-    // Large: it is filled where the caller wants it.
-    let mut draft = server_line(cx, node, checkers);
-    if let Some(draft) = &mut draft {
-        Walk::block(cx, node, &SERVER, draft);
+impl ServerDraft {
+    /// Nothing yet, with room for checkers. It is large: it is made where it is used, and filled there.
+    #[inline(always)]
+    pub(super) fn new(checkers: Vec<Draft>) -> Self {
+        Self {
+            at: Position::default(),
+            address: Ipv4Addr::UNSPECIFIED.into(),
+            port: None,
+            weight: None,
+            inhibit: None,
+            method: None,
+            upper: None,
+            lower: None,
+            host: None,
+            pace: Pace::default(),
+            checkers,
+            manner: Manner::default(),
+        }
     }
-    draft
 }
 
-#[inline(always)]
-fn server_line(cx: &mut Context<'_>, node: NodeId, checkers: Vec<Draft>) -> Option<ServerDraft> {
-    let at = cx.tree.position(node);
+/// A `real_server` or `sorry_server` with its block, if it has one; false if its line is wrong.
+pub(super) fn server(cx: &mut Context<'_>, node: NodeId, draft: &mut ServerDraft) -> bool {
+    draft.at = cx.tree.position(node);
     let mut line = cx.line(node);
-    let (address, port) = target(&mut line)?;
+    let Some((address, port)) = target(&mut line) else { return false };
     line.end();
-    Some(ServerDraft {
-        at,
-        address: address.value,
-        port,
-        weight: None,
-        inhibit: None,
-        method: None,
-        upper: None,
-        lower: None,
-        host: None,
-        pace: Pace::default(),
-        checkers,
-        manner: Manner::default(),
-    })
+    (draft.address, draft.port) = (address.value, port);
+    Walk::block(cx, node, &SERVER, draft);
+    true
 }

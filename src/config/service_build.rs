@@ -22,7 +22,7 @@ use crate::wire::genl_ipvs::{DestinationKey, Family, ForwardingMethod, Protocol,
 const PERSISTENCE_SECONDS: u32 = 360;
 
 /// What the second pass reads.
-const REAL_SERVER: &str = "real_server";
+const REAL_SERVER: &[u8; 11] = b"real_server";
 
 /// A service that is being read.
 #[derive(Debug)]
@@ -159,12 +159,12 @@ impl ServiceBuild {
             if cx.tree.is_block(node, REAL_SERVER) {
                 *budget = budget.saturating_sub(cx.tree.weight(node));
                 self.once(cx, |this, cx| {
-                    let mut server = server(cx, node, core::mem::take(&mut this.checkers));
-                    if let Some(server) = &mut server {
-                        this.add_server(server, cx, tables);
-                        server.checkers.clear();
-                        this.checkers = core::mem::take(&mut server.checkers);
+                    let mut draft = ServerDraft::new(core::mem::take(&mut this.checkers));
+                    if server(cx, node, &mut draft) {
+                        this.add_server(&draft, cx, tables);
                     }
+                    this.checkers = core::mem::take(&mut draft.checkers);
+                    this.checkers.clear();
                 });
             }
         }

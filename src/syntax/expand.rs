@@ -76,15 +76,19 @@ pub(super) enum Replaced {
     Refused,
 }
 
-/// True for a line with an `include` where a keyword may stand: at its start, or behind one of its braces.
-pub(super) fn has_include(line: &[u8], braces: bool) -> bool {
-    let begins = |mut part: &[u8]| {
-        while let [b' ' | b'\t', behind @ ..] = part {
-            part = behind;
+/// True for a line that [`Reader::expand`] has something to do with.
+pub(super) fn is_special(line: &[u8]) -> bool {
+    let mut start = true;
+    for (at, byte) in line.iter().enumerate() {
+        match byte {
+            b'$' | b'@' | b'~' => return true,
+            b'{' | b'}' => start = true,
+            b' ' | b'\t' => {}
+            b'i' if start && line.get(at..).is_some_and(|rest| rest.starts_with(b"include")) => return true,
+            _ => start = false,
         }
-        part.first() == Some(&b'i') && part.starts_with(b"include")
-    };
-    begins(line) || braces && line.split(|byte| matches!(byte, b'{' | b'}')).any(begins)
+    }
+    false
 }
 
 /// Bytes before a generator behind a brace: the variables there wait for their values.

@@ -302,6 +302,11 @@ impl<'c, 't> Line<'c, 't> {
         self.cx.tree.word(self.node, self.from).unwrap_or_else(|| self.cx.tree.keyword(self.node))
     }
 
+    /// Where the keyword stands.
+    pub(super) fn at(&self) -> Position {
+        self.keyword().at
+    }
+
     /// How many words were taken, the keyword included.
     pub(super) fn taken(&self) -> usize {
         self.next

@@ -6,7 +6,7 @@
 //! `@id` and `~SEQ` do to a line before is in `expand.rs`; the reader opens no file but asks for it ([`Reader::want`]).
 
 use super::diagnostic::{Code, Diagnostics, Quoted, Severity};
-use super::expand::{Expansion, Facts, has_include};
+use super::expand::{Expansion, Facts, is_special};
 use super::inclusion::Inclusion;
 use super::line::Line;
 use super::tree::{FileId, NodeId, Position, Tree, narrow};
@@ -146,8 +146,10 @@ impl Reader {
                 self.leave(diagnostics);
             } else if self.at >= end {
                 break;
-            } else {
+            } else if !self.read_plain(diagnostics) {
                 self.read_line(diagnostics);
+            } else {
+                continue;
             }
             if self.want().is_some() {
                 return Progress::Wants;
@@ -176,24 +178,43 @@ impl Reader {
         Position { file: self.file, line: self.line, offset: narrow(offset), len: narrow(len), via: 0 }
     }
 
+    /// True if the next line is neither the rest of one nor in a place where it means something else.
+    pub(super) fn is_between_lines(&self) -> bool {
+        !self.skipping && self.too_deep == 0 && self.current.is_none() && !self.expansion.is_defining()
+    }
+
+    /// What becomes of a line of words, perhaps with a brace behind them.
+    pub(super) fn take_plain(
+        &mut self,
+        node: Option<NodeId>,
+        brace: Option<(usize, u8)>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        if node.is_some() {
+            self.pending = node;
+        }
+        match brace {
+            Some((at, b'{')) => self.open_block(at, diagnostics),
+            Some((at, _)) => self.close_block(at, diagnostics),
+            None => {}
+        }
+    }
+
     /// Takes the next line, or a piece of one that is too long.
     fn read_line(&mut self, diagnostics: &mut Diagnostics) {
         let start = self.at;
         let bytes = self.tree.text(self.file).as_bytes();
         let window = bytes.get(start..bytes.len().min(start + MAX_STEP_BYTES)).unwrap_or(&[]);
-        let (mut signs, mut len) = (0, 0);
-        while let Some(byte) = window.get(len)
-            && *byte != b'\n'
-        {
-            signs |= signs_of(*byte);
-            len += 1;
+        let newline = window.iter().position(|byte| *byte == b'\n');
+        let mut end = start + newline.unwrap_or(window.len());
+        self.at = if newline.is_some() { end + 1 } else { end };
+        if newline.is_some() {
+            while end > start && bytes.get(end - 1) == Some(&b'\r') {
+                end -= 1;
+            }
         }
-        let newline = len < window.len();
-        let mut end = start + len;
-        self.at = end + usize::from(newline);
-        while newline && end > start && bytes.get(end - 1) == Some(&b'\r') {
-            end -= 1;
-        }
+        let line = bytes.get(start..end).unwrap_or_default();
+        let (nul, special) = (line.contains(&0), self.expansion.is_defining() || is_special(line));
         if self.skipping || end - start > MAX_LINE_BYTES {
             let comment = window.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'#' | b'!'));
             if !self.skipping && !comment {
@@ -205,8 +226,8 @@ impl Reader {
                     format_args!("break it into shorter lines"),
                 );
             }
-            self.skipping = !newline;
-        } else if signs & NUL != 0 {
+            self.skipping = newline.is_none();
+        } else if nul {
             let at = self.position(start, end - start);
             diagnostics.report(
                 &self.tree,
@@ -214,36 +235,26 @@ impl Reader {
                 format_args!("the line holds a NUL character and is left out"),
                 format_args!("the file is damaged or no text; write the line anew"),
             );
-        } else if signs & SPECIAL != 0
-            || self.expansion.is_defining()
-            || signs & LETTER_I != 0 && has_include(bytes.get(start..end).unwrap_or(&[]), signs & BRACE != 0)
-        {
+        } else if special {
             self.read_special(start, end, diagnostics);
         } else {
             self.read_words(start, end, diagnostics);
         }
-        self.line += u32::from(newline);
+        if newline.is_some() {
+            self.line += 1;
+        }
     }
 
     pub(super) fn read_words(&mut self, start: usize, end: usize, diagnostics: &mut Diagnostics) {
         let mut at = start;
-        loop {
-            let text = self.text_until(end);
-            let mut next = text.get(at).copied();
-            while let Some(byte) = next
-                && signs_of(byte) & BLANK != 0
-            {
-                at += 1;
-                next = text.get(at).copied();
-            }
-            let Some(byte) = next else { break };
+        while let Some(byte) = self.byte(at, end) {
             match byte {
                 b'#' | b'!' if self.made.is_none() => {
                     self.note_comment(at, end);
                     break;
                 }
-                brace @ (b'{' | b'}') => {
-                    if brace == b'{' {
+                b'{' | b'}' => {
+                    if byte == b'{' {
                         self.open_block(at, diagnostics);
                     } else {
                         self.close_block(at, diagnostics);
@@ -257,11 +268,8 @@ impl Reader {
                     }
                 }
                 b'"' => at = self.read_quoted(at, end, diagnostics),
-                _ => {
-                    let (word_end, escaped) = word_end(text, at, self.made.is_some());
-                    self.add_word(at, word_end, escaped);
-                    at = word_end;
-                }
+                byte if is_blank(byte) => at += 1,
+                _ => at = self.read_word(at, end),
             }
         }
         if let Some(current) = self.current.take() {
@@ -269,16 +277,14 @@ impl Reader {
         }
     }
 
-    /// What is read, up to `end`.
-    fn text_until(&self, end: usize) -> &[u8] {
+    fn byte(&self, at: usize, end: usize) -> Option<u8> {
         let text = match &self.made {
             None => self.tree.text(self.file),
             Some(line) => line.text(),
         };
-        text.as_bytes().get(..end).unwrap_or(text.as_bytes())
+        text.as_bytes().get(at).copied().filter(|_| at < end)
     }
 
-    #[inline(never)]
     fn add_word(&mut self, from: usize, to: usize, escaped: bool) {
         if self.too_deep > 0 {
             return;
@@ -298,16 +304,49 @@ impl Reader {
 
     fn push_node(&mut self, offset: usize, len: usize) -> NodeId {
         match &self.made {
-            None => self.tree.push_node(self.file, self.line, offset),
+            None => self.tree.push_node(self.file, self.line, offset, self.tree.tokens.len()),
             Some(line) => self.tree.push_expanded_node(line.position(offset, len)),
         }
     }
 
+    fn read_word(&mut self, start: usize, end: usize) -> usize {
+        let (mut at, mut escaped, mut variable, mut parens) = (start, false, false, 0_u32);
+        let generator = self.byte(start, end) == Some(b'~');
+        while let Some(byte) = self.byte(at, end) {
+            let next = self.byte(at + 1, end);
+            match byte {
+                b'#' | b'!' if self.made.is_some() => {}
+                b'\\' if self.made.is_none() && matches!(next, Some(b'#' | b'!')) => {
+                    escaped = true;
+                    at += 1;
+                }
+                b'#' | b'!' => break,
+                b'$' if next == Some(b'{') => {
+                    variable = true;
+                    at += 1;
+                }
+                b'}' if variable => variable = false,
+                b'(' if generator => parens += 1,
+                b')' if generator => parens = parens.saturating_sub(1),
+                b'{' | b'}' | b'"' if parens == 0 => break,
+                byte if is_blank(byte) && !variable && parens == 0 => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        let at = at.min(end);
+        self.add_word(start, at, escaped);
+        at
+    }
+
     fn read_quoted(&mut self, quote: usize, end: usize, diagnostics: &mut Diagnostics) -> usize {
-        let behind = self.text_until(end).get(quote + 1..).unwrap_or(&[]);
-        if let Some(len) = behind.iter().position(|byte| *byte == b'"') {
-            self.add_word(quote + 1, quote + 1 + len, false);
-            return quote + len + 2;
+        let mut at = quote + 1;
+        while let Some(byte) = self.byte(at, end) {
+            if byte == b'"' {
+                self.add_word(quote + 1, at, false);
+                return at + 1;
+            }
+            at += 1;
         }
         let position = self.position(quote, 1);
         diagnostics.report(
@@ -460,83 +499,8 @@ impl Reader {
     }
 }
 
-// What a byte may mean, one bit each.
-const BLANK: u8 = 1;
-const BRACE: u8 = 2;
-const QUOTE: u8 = 4;
-/// `#` and `!`, and what may stand before them.
-const COMMENT: u8 = 8;
-/// Lines with one of these are for `expand.rs`.
-const SPECIAL: u8 = 16;
-const NUL: u8 = 32;
-/// Of `include`.
-const LETTER_I: u8 = 64;
-
-/// A table: each byte of a file is looked up twice.
-static SIGNS: [u8; 256] = {
-    let mut signs = [0; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        signs[byte as usize] = match byte {
-            0 => NUL,
-            b' ' | 0x09..=0x0d => BLANK,
-            b'{' | b'}' => BRACE,
-            b'"' => QUOTE,
-            b'#' | b'!' | b'\\' => COMMENT,
-            b'$' | b'@' | b'~' => SPECIAL,
-            b'i' => LETTER_I,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    signs
-};
-
-#[inline(always)]
-fn signs_of(byte: u8) -> u8 {
-    SIGNS[usize::from(byte)]
-}
-
-/// Where the word that starts at `start` ends, and whether it has an escaped sign of a comment. In a line that was
-/// made there are no comments any more.
-fn word_end(text: &[u8], start: usize, made: bool) -> (usize, bool) {
-    let mut at = start;
-    while let Some(byte) = text.get(at) {
-        match signs_of(*byte) & !LETTER_I {
-            0 => at += 1,
-            BLANK | BRACE | QUOTE => return (at, false),
-            _ => return any_word_end(text, start, made),
-        }
-    }
-    (at, false)
-}
-
-fn any_word_end(text: &[u8], start: usize, made: bool) -> (usize, bool) {
-    let (mut at, mut escaped, mut variable, mut parens) = (start, false, false, 0_u32);
-    let generator = text.get(start) == Some(&b'~');
-    while let Some(byte) = text.get(at) {
-        let next = text.get(at + 1);
-        match byte {
-            b'#' | b'!' if made => {}
-            b'\\' if !made && matches!(next, Some(b'#' | b'!')) => {
-                escaped = true;
-                at += 1;
-            }
-            b'#' | b'!' => break,
-            b'$' if next == Some(&b'{') => {
-                variable = true;
-                at += 1;
-            }
-            b'}' if variable => variable = false,
-            b'(' if generator => parens += 1,
-            b')' if generator => parens = parens.saturating_sub(1),
-            b'{' | b'}' | b'"' if parens == 0 => break,
-            byte if signs_of(*byte) & BLANK != 0 && !variable && parens == 0 => break,
-            _ => {}
-        }
-        at += 1;
-    }
-    (at.min(text.len()), escaped)
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 #[cfg(test)]

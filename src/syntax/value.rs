@@ -62,17 +62,27 @@ pub fn signed(text: &str, max: i16) -> Result<i16, Invalid> {
 
 /// Seconds with decimals, `min` to `max`; what is below a microsecond is rounded.
 pub fn timer(text: &str, min: Duration, max: Duration) -> Result<Timer, Invalid> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) || whole.len() + decimals.len() == 0 {
-        return Err(integer(text, 0, 0).err().unwrap_or(Invalid::Form));
+    // Tenths of microseconds behind the point, and what the next digit there is worth.
+    let (mut seconds, mut tenths, mut worth) = (0_u64, 0_u64, None);
+    let (mut digits, mut rounded) = (false, false);
+    for byte in text.bytes() {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        match &mut worth {
+            None if byte == b'.' => worth = Some(1_000_000),
+            _ if digit > 9 => return Err(integer(text, 0, 0).err().unwrap_or(Invalid::Form)),
+            None => seconds = (seconds * 10 + digit).min(1 << 40), // out of every range
+            Some(worth) => {
+                tenths += digit * *worth;
+                rounded |= *worth <= 1 && digit > 0;
+                *worth /= 10;
+            }
+        }
+        digits |= digit <= 9;
     }
-    let seconds: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Invalid::Range)? };
-    let micros =
-        decimals.bytes().chain(*b"000000").take(6).fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
-    let up = decimals.as_bytes().get(6).is_some_and(|byte| *byte >= b'5');
-    let value = Duration::from_secs(seconds) + Duration::from_micros(micros + u64::from(up));
-    let rounded = decimals.bytes().skip(6).any(|byte| byte != b'0');
+    if !digits {
+        return Err(Invalid::Form);
+    }
+    let value = Duration::from_secs(seconds) + Duration::from_micros((tenths + 5) / 10);
     if value < min || value > max { Err(Invalid::Range) } else { Ok(Timer { value, rounded }) }
 }
 

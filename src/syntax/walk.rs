@@ -41,7 +41,7 @@ impl Walk {
     }
 
     /// Leaves it out if it is a block of this keyword, which the table must know as a block; false if it is not.
-    pub fn skip_block(&mut self, tree: &Tree, keyword: &str) -> bool {
+    pub fn skip_block<const N: usize>(&mut self, tree: &Tree, keyword: &[u8; N]) -> bool {
         let found = self.peek(tree).is_some_and(|node| tree.is_block(node, keyword));
         if found {
             self.skip(tree);
@@ -293,12 +293,12 @@ fn set<B>(
 ) {
     let mut line = cx.phrase(node, from);
     match kind {
-        Kind::Flag(set) => set(draft, line.keyword().at),
+        Kind::Flag(set) => set(draft, line.at()),
         Kind::Bool(set) => {
             let word = line.word();
             let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
             match (given, word) {
-                (Some(value), _) => set(draft, Given { value, at: line.keyword().at }),
+                (Some(value), _) => set(draft, Given { value, at: line.at() }),
                 (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
                 (None, None) => {}
             }
