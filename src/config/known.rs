@@ -29,10 +29,9 @@ impl<K: Hash + Eq, V> Known<K, V> {
         if wanted <= self.slots.len() {
             return;
         }
-        self.slots = slots(wanted);
+        self.slots = empty(wanted);
         for (row, (key, _)) in self.rows.iter().enumerate() {
-            let place = find(&self.slots, hash_of(key), &mut |_| false).unwrap_or_else(|free| free);
-            fill(&mut self.slots, place, row);
+            put(&mut self.slots, hash_of(key), row);
         }
     }
 
@@ -97,8 +96,15 @@ impl<K: Hash + Eq> Known<K> {
 }
 
 #[inline(never)]
-fn slots(count: usize) -> Vec<u32> {
+fn empty(count: usize) -> Vec<u32> {
     vec![EMPTY; count]
+}
+
+#[inline(never)]
+fn put(slots: &mut [u32], hash: u64, row: usize) {
+    if let Err(place) = find(slots, hash, &mut |_| false) {
+        fill(slots, place, row);
+    }
 }
 
 fn fill(slots: &mut [u32], place: usize, row: usize) {
@@ -120,7 +126,8 @@ fn find(slots: &[u32], hash: u64, is_it: &mut dyn FnMut(usize) -> bool) -> Resul
     }
 }
 
-/// The same for equal values. Keys come from a configuration, not from the network, so nobody can choose collisions.
+/// The same for equal values, also after the next start. Keys come from a configuration, not from the network, so
+/// nobody can choose collisions.
 pub(crate) fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut hasher = Quick(0);
     value.hash(&mut hasher);
@@ -130,12 +137,6 @@ pub(crate) fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
 /// A multiplication for each field, by an odd number without pattern (2^64 divided by the golden ratio).
 struct Quick(u64);
 
-impl Quick {
-    fn mix(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 impl Hasher for Quick {
     fn finish(&self) -> u64 {
         self.0
@@ -143,56 +144,31 @@ impl Hasher for Quick {
 
     #[inline(never)]
     fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8) {
-            self.mix(part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        }
+        bytes.iter().for_each(|byte| self.write_u8(*byte));
     }
 
     fn write_u8(&mut self, n: u8) {
-        self.mix(n.into());
+        self.write_u64(n.into());
     }
 
     fn write_u16(&mut self, n: u16) {
-        self.mix(n.into());
+        self.write_u64(n.into());
     }
 
     fn write_u32(&mut self, n: u32) {
-        self.mix(n.into());
+        self.write_u64(n.into());
     }
 
     fn write_u64(&mut self, n: u64) {
-        self.mix(n);
+        self.0 = (self.0.rotate_left(23) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     fn write_usize(&mut self, n: usize) {
-        self.mix(n as u64);
+        self.write_u64(n as u64);
     }
 
     fn write_isize(&mut self, n: isize) {
         self.write_usize(n.cast_unsigned());
-    }
-}
-
-/// The same for equal values, also after the next start.
-pub(crate) fn lasting_hash_of<T: Hash>(value: &T) -> u64 {
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// FNV-1a.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    #[inline(never)]
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
     }
 }
 

@@ -35,16 +35,9 @@ impl ServiceBuild {
             // Each `host` of an SMTP_CHECK is one of its own; the server is up while all of them pass.
             let places = if check.hosts.is_empty() { core::slice::from_ref(check) } else { &check.hosts };
             for place in places {
-                let mut pace = place.pace.or(&outer);
-                if !check.hosts.is_empty() {
-                    pace = place.pace.or(&check.pace).or(&outer);
-                }
-                let through = self.through(
-                    place,
-                    (place.pace.via.or(check.pace.via), pace.via),
-                    (key.address, method),
-                    cx,
-                );
+                let written = place.pace.or(&check.pace);
+                let pace = written.or(&outer);
+                let through = self.through(place, (written.via, pace.via), (key.address, method), cx);
                 let aim = |through: Option<(IpAddr, u16)>, cx: &mut Context<'_>| {
                     let (address, port) = through.map_or((key.address, default_port), |(vip, port)| {
                         (vip, if port > 0 { port } else { default_port })

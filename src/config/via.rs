@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::build::{Count, Tables, row};
 use super::codes::VIA;
 use super::ids::{DestinationId, Id, Range, ServiceId};
-use super::known::{Known, hash_of, lasting_hash_of};
+use super::known::{Known, hash_of};
 use super::model::{Destination, OnFailure, Service, Via};
 use super::service::Header;
 use super::service_build::{ServiceBuild, family_of};
@@ -138,7 +138,7 @@ fn marks_in_use(tables: &Tables) -> Known<u64, u32> {
 
 /// A mark that follows from the way alone, unless two want the same one: a reload, and the next start, find it again.
 fn mark(way: &Way, taken: &mut Known<u64, u32>) -> NonZeroU32 {
-    let wanted = u32::try_from(lasting_hash_of(way) & u64::from(MARKS - 1)).unwrap_or(0);
+    let wanted = u32::try_from(hash_of(way) & u64::from(MARKS - 1)).unwrap_or(0);
     let mut all = (0..MARKS).map(|step| FIRST + (wanted + step) % MARKS);
     // There are far more marks than things that can have one.
     let free = all.find(|mark| taken.insert(u64::from(*mark), 0)).unwrap_or(FIRST);

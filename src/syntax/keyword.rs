@@ -303,6 +303,7 @@ impl<'c, 't> Line<'c, 't> {
     }
 
     /// Where the keyword stands.
+    #[inline(never)]
     pub(super) fn at(&self) -> Position {
         self.keyword().at
     }
@@ -490,11 +491,7 @@ impl fmt::Display for Times {
     }
 }
 
-pub(super) fn missing(
-    cx: &mut Context<'_>,
-    (node, keyword): (NodeId, &Word<'_>),
-    expected: &dyn fmt::Display,
-) {
+fn missing(cx: &mut Context<'_>, (node, keyword): (NodeId, &Word<'_>), expected: &dyn fmt::Display) {
     cx.error(
         MISSING,
         keyword.at,

@@ -55,6 +55,7 @@ impl Reader {
 
 impl Tree {
     /// Adds the statement of a plain line, if it is one.
+    #[inline(never)]
     fn push_plain(&mut self, file: FileId, line: u32, start: usize) -> Option<Plain> {
         let text = self.files.get(usize::from(file.0))?.text.as_bytes();
         let text = text.get(..text.len().min(start + MAX_LINE_BYTES + 1))?;

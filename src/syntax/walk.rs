@@ -7,7 +7,7 @@ use core::fmt;
 use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
     Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OFF, OLD_NAME,
-    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, Value, missing,
+    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, Value,
 };
 use super::nearest::nearest;
 use super::tree::{Cursor, NodeId, Tree, Word};
@@ -321,8 +321,8 @@ fn set<B>(
         },
         Kind::Words { expected, set } => {
             if !line.has_more() {
-                let keyword = line.keyword();
-                return missing(cx, (node, &keyword), expected);
+                line.need(expected);
+                return;
             }
             set(draft, &mut line);
         }
