@@ -41,7 +41,7 @@ pub struct Pace {
 
 impl Pace {
     /// Own values first, then those of the enclosing block.
-    pub fn or(self, outer: Self) -> Self {
+    pub fn or(&self, outer: &Self) -> Self {
         Self {
             delay_loop: self.delay_loop.or(outer.delay_loop),
             connect_timeout: self.connect_timeout.or(outer.connect_timeout),
@@ -132,7 +132,7 @@ const UNCHECKED: &str = "the real server is not checked by it; use TCP_CHECK or 
 #[allow(clippy::indexing_slicing, reason = "made when compiling, where a wrong index is an error")]
 pub const fn checkers<B: Checked>() -> [Keyword<B>; FORMS.len()] {
     const fn row<B: Checked>(text: &'static str) -> Keyword<B> {
-        Keyword { text, kind: Kind::Block(|b, cx, node| b.checkers().extend(checker(cx, node))) }
+        Keyword { text, kind: Kind::Block(|b, cx, node| checker(b.checkers(), cx, node)) }
     }
     let mut rows = [const { row("") }; FORMS.len()];
     let mut at = 0;
@@ -376,12 +376,16 @@ pub(super) fn draft(checker: Checker, at: Position) -> Draft {
     }
 }
 
-fn checker(cx: &mut Context<'_>, node: NodeId) -> Option<Draft> {
-    let keyword = cx.tree.keyword(node).text;
-    let form = FORMS.iter().find(|form| form.keyword == keyword)?;
-    let mut draft = draft((form.new)(), cx.tree.position(node));
-    Walk::block(cx, node, form.table, &mut draft);
-    (form.complete)(&draft, cx).then_some(draft)
+fn checker(drafts: &mut Vec<Draft>, cx: &mut Context<'_>, node: NodeId) {
+    let keyword = cx.tree.keyword(node);
+    let Some(form) = FORMS.iter().find(|form| form.keyword == keyword.text) else { return };
+    // Large: it is filled where it stays.
+    drafts.push(draft((form.new)(), keyword.at));
+    let Some(draft) = drafts.last_mut() else { return };
+    Walk::block(cx, node, form.table, draft);
+    if !(form.complete)(draft, cx) {
+        drafts.pop();
+    }
 }
 
 /// Reports a checker that cannot be made of its block.

@@ -4,7 +4,8 @@
 use core::borrow::Borrow;
 use core::hash::{Hash, Hasher};
 
-const EMPTY: u32 = u32::MAX;
+/// Of a slot; others hold the number of a row and 1 more. Zeroes come from the system as they are.
+const EMPTY: u32 = 0;
 
 /// A map of keys to values; with `()` a set.
 #[derive(Debug)]
@@ -28,11 +29,9 @@ impl<K: Hash + Eq, V> Known<K, V> {
         if wanted <= self.slots.len() {
             return;
         }
-        self.slots.clear();
-        self.slots.resize(wanted, EMPTY);
-        for (row, (key, _)) in (0..).zip(&self.rows) {
-            let place = find(&self.slots, hash_of(key), &mut |_| false).unwrap_or_else(|free| free);
-            fill(&mut self.slots, place, row);
+        self.slots = empty(wanted);
+        for (row, (key, _)) in self.rows.iter().enumerate() {
+            put(&mut self.slots, hash_of(key), row);
         }
     }
 
@@ -75,7 +74,7 @@ impl<K: Hash + Eq, V> Known<K, V> {
                 false
             }
             Err(place) => {
-                fill(&mut self.slots, place, super::build::row(self.rows.len()));
+                fill(&mut self.slots, place, self.rows.len());
                 self.rows.push((key, value));
                 true
             }
@@ -96,9 +95,21 @@ impl<K: Hash + Eq> Known<K> {
     }
 }
 
-fn fill(slots: &mut [u32], place: usize, row: u32) {
+#[inline(never)]
+fn empty(count: usize) -> Vec<u32> {
+    vec![EMPTY; count]
+}
+
+#[inline(never)]
+fn put(slots: &mut [u32], hash: u64, row: usize) {
+    if let Err(place) = find(slots, hash, &mut |_| false) {
+        fill(slots, place, row);
+    }
+}
+
+fn fill(slots: &mut [u32], place: usize, row: usize) {
     if let Some(slot) = slots.get_mut(place) {
-        *slot = row;
+        *slot = super::build::row(row + 1);
     }
 }
 
@@ -107,34 +118,57 @@ fn find(slots: &[u32], hash: u64, is_it: &mut dyn FnMut(usize) -> bool) -> Resul
     let mask = slots.len().wrapping_sub(1);
     let mut place = usize::try_from((hash ^ (hash >> 32)) & 0xffff_ffff).unwrap_or(0) & mask;
     loop {
-        match slots.get(place).map(|row| *row as usize) {
-            Some(row) if row != EMPTY as usize && is_it(row) => return Ok(row),
-            Some(row) if row != EMPTY as usize => place = place.wrapping_add(1) & mask,
-            Some(_) | None => return Err(place),
+        match slots.get(place).and_then(|slot| slot.checked_sub(1)).map(|row| row as usize) {
+            Some(row) if is_it(row) => return Ok(row),
+            Some(_) => place = place.wrapping_add(1) & mask,
+            None => return Err(place),
         }
     }
 }
 
-/// The same for equal values, also after the next start.
+/// The same for equal values, also after the next start. Keys come from a configuration, not from the network, so
+/// nobody can choose collisions.
 pub(crate) fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    let mut hasher = Quick(0);
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// FNV-1a: keys come from a configuration, not from the network, so nobody can choose collisions.
-struct Fnv(u64);
+/// A multiplication for each field, by an odd number without pattern (2^64 divided by the golden ratio).
+struct Quick(u64);
 
-impl Hasher for Fnv {
+impl Hasher for Quick {
     fn finish(&self) -> u64 {
         self.0
     }
 
     #[inline(never)]
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        bytes.iter().for_each(|byte| self.write_u8(*byte));
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.write_u64(n.into());
+    }
+
+    fn write_u16(&mut self, n: u16) {
+        self.write_u64(n.into());
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.write_u64(n.into());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = (self.0.rotate_left(23) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.write_u64(n as u64);
+    }
+
+    fn write_isize(&mut self, n: isize) {
+        self.write_usize(n.cast_unsigned());
     }
 }
 

@@ -23,6 +23,10 @@ impl ServiceBuild {
         cx: &mut Context<'_>,
         tables: &mut Tables,
     ) {
+        if server.checkers.is_empty() {
+            return;
+        }
+        let outer = server.pace.or(&self.draft.pace);
         let first = tables.probe_uses.len();
         // A port that the forwarding method took away is still where the server listens.
         let written = server.port.and_then(|given| u16::try_from(given.value).ok()).filter(|port| *port > 0);
@@ -31,8 +35,8 @@ impl ServiceBuild {
             // Each `host` of an SMTP_CHECK is one of its own; the server is up while all of them pass.
             let places = if check.hosts.is_empty() { core::slice::from_ref(check) } else { &check.hosts };
             for place in places {
-                let written = place.pace.or(check.pace);
-                let pace = written.or(server.pace).or(self.draft.pace);
+                let written = place.pace.or(&check.pace);
+                let pace = written.or(&outer);
                 let through = self.through(place, (written.via, pace.via), (key.address, method), cx);
                 let aim = |through: Option<(IpAddr, u16)>, cx: &mut Context<'_>| {
                     let (address, port) = through.map_or((key.address, default_port), |(vip, port)| {

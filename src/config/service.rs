@@ -1,6 +1,6 @@
 //! `virtual_server` and `real_server`: their keywords and the drafts that they fill.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU32;
 
 use super::codes::{NO_SCHEDULER, NO_SERVERS, SORRY};
@@ -119,7 +119,7 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
     words("lvs_method|NAT|forwarding method (also `lb_kind`)", METHOD, |b, line| {
         b.method = method(line).or(b.method)
     }),
-    // The second pass over the block reads these, when all values for the service as a whole are known.
+    // Read by the second pass over the block (`service_build.rs`).
     block("real_server|none|a real server: address, port and its block", |_, _, _| {}),
     words("protocol|UDP|protocol of the service; none with a fwmark", "TCP, UDP or SCTP", protocol),
     Keyword {
@@ -138,7 +138,12 @@ const SERVICE_ROWS: &[Keyword<ServiceDraft>] = &[
     }),
     Keyword {
         text: "sorry_server|none|address and port used while the quorum is lost; a block checks it",
-        kind: Kind::MayOpen(|b, cx, node| b.sorry.extend(server(cx, node))),
+        kind: Kind::MayOpen(|b, cx, node| {
+            let mut draft = ServerDraft::new(Vec::new());
+            if server(cx, node, &mut draft) {
+                b.sorry.push(draft);
+            }
+        }),
     },
     words(
         "sorry_server_lvs_method|lvs_method|forwarding method of the sorry server above",
@@ -398,10 +403,7 @@ fn sorry<'a>(draft: &'a mut ServiceDraft, line: &mut Line<'_, '_>) -> Option<&'a
 /// `ADDRESS [PORT]`; nothing if one of the two is wrong.
 fn target(line: &mut Line<'_, '_>) -> Option<(Given<IpAddr>, Option<Given<u32>>)> {
     let address = line.address()?;
-    let port = match line.peek() {
-        Some(_) => Some(line.integer(0, 65_535)?),
-        None => None,
-    };
+    let port = if line.has_more() { Some(line.integer(0, 65_535)?) } else { None };
     Some((address, port))
 }
 
@@ -474,26 +476,34 @@ pub(super) fn header(cx: &mut Context<'_>, node: NodeId, groups: &Groups) -> Opt
     })
 }
 
-/// A `real_server` or `sorry_server` with its block, if it has one.
-pub(super) fn server(cx: &mut Context<'_>, node: NodeId) -> Option<ServerDraft> {
-    let at = cx.tree.position(node);
+impl ServerDraft {
+    /// Nothing yet, with room for checkers. It is large: it is made where it is used, and filled there.
+    #[inline(always)]
+    pub(super) fn new(checkers: Vec<Draft>) -> Self {
+        Self {
+            at: Position::default(),
+            address: Ipv4Addr::UNSPECIFIED.into(),
+            port: None,
+            weight: None,
+            inhibit: None,
+            method: None,
+            upper: None,
+            lower: None,
+            host: None,
+            pace: Pace::default(),
+            checkers,
+            manner: Manner::default(),
+        }
+    }
+}
+
+/// A `real_server` or `sorry_server` with its block, if it has one; false if its line is wrong.
+pub(super) fn server(cx: &mut Context<'_>, node: NodeId, draft: &mut ServerDraft) -> bool {
+    draft.at = cx.tree.position(node);
     let mut line = cx.line(node);
-    let (address, port) = target(&mut line)?;
+    let Some((address, port)) = target(&mut line) else { return false };
     line.end();
-    let mut draft = ServerDraft {
-        at,
-        address: address.value,
-        port,
-        weight: None,
-        inhibit: None,
-        method: None,
-        upper: None,
-        lower: None,
-        host: None,
-        pace: Pace::default(),
-        checkers: Vec::new(),
-        manner: Manner::default(),
-    };
-    Walk::block(cx, node, &SERVER, &mut draft);
-    Some(draft)
+    (draft.address, draft.port) = (address.value, port);
+    Walk::block(cx, node, &SERVER, draft);
+    true
 }

@@ -12,12 +12,17 @@ use super::known::Known;
 use super::model::{Destination, OnFailure, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
 use super::service_group::{Entry, Groups};
+use crate::check::keywords::Draft;
+use crate::limits::MAX_REAL_SERVERS;
 use crate::syntax::{Context, Cursor, Diagnostics, Given, NodeId, Position, Walk};
 use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, Family, ForwardingMethod, Protocol, ServiceKey};
 
 /// keepalived's and ipvsadm's default, in seconds.
 const PERSISTENCE_SECONDS: u32 = 360;
+
+/// What the second pass reads.
+const REAL_SERVER: &[u8; 11] = b"real_server";
 
 /// A service that is being read.
 #[derive(Debug)]
@@ -41,6 +46,10 @@ pub(super) struct ServiceBuild {
     nth: u64,
     /// Real servers that the address cannot have, because they are of the other family.
     foreign: usize,
+    /// Blocks of real servers.
+    blocks: usize,
+    /// Room for the checkers of one.
+    checkers: Vec<Draft>,
 }
 
 impl ServiceBuild {
@@ -64,6 +73,8 @@ impl ServiceBuild {
             entry: 0,
             nth: 0,
             foreign: 0,
+            blocks: 0,
+            checkers: Vec::new(),
         })
     }
 
@@ -128,8 +139,12 @@ impl ServiceBuild {
         while *budget > 0 {
             *budget -= 1;
             if let Some(walk) = &mut self.own {
-                if !walk.step(cx, &SERVICE, &mut self.draft) {
+                // The second pass reads its real servers, when all values for the service as a whole are known.
+                if walk.skip_block(cx.tree, REAL_SERVER) {
+                    self.blocks += 1;
+                } else if !walk.step(cx, &SERVICE, &mut self.draft) {
                     self.own = None;
+                    self.keys.reserve(self.blocks.min(MAX_REAL_SERVERS));
                     self.settle(cx);
                 }
                 continue;
@@ -141,12 +156,15 @@ impl ServiceBuild {
                 }
                 return true;
             };
-            if cx.tree.keyword(node).text == "real_server" && cx.tree.has_block(node) {
+            if cx.tree.is_block(node, REAL_SERVER) {
                 *budget = budget.saturating_sub(cx.tree.weight(node));
                 self.once(cx, |this, cx| {
-                    if let Some(server) = server(cx, node) {
-                        this.add_server(server, cx, tables);
+                    let mut draft = ServerDraft::new(core::mem::take(&mut this.checkers));
+                    if server(cx, node, &mut draft) {
+                        this.add_server(&draft, cx, tables);
                     }
+                    this.checkers = core::mem::take(&mut draft.checkers);
+                    this.checkers.clear();
                 });
             }
         }
@@ -292,14 +310,17 @@ impl ServiceBuild {
         fits
     }
 
-    fn add_server(&mut self, server: ServerDraft, cx: &mut Context<'_>, tables: &mut Tables) {
+    fn add_server(&mut self, server: &ServerDraft, cx: &mut Context<'_>, tables: &mut Tables) {
         let method = server.method.unwrap_or(self.method());
         if !self.reachable(server.address, method, server.at, cx) {
             return;
         }
         let key =
             DestinationKey { address: server.address, port: self.port(method, server.port, server.at, cx) };
-        if self.keys.contains(&key) {
+        // One that does not fit is not known to the ones behind it.
+        let full = tables.server_count.is_full();
+        let known = if full { self.keys.contains(&key) } else { !self.keys.add(key) };
+        if known {
             cx.error(
                 DUPLICATE,
                 server.at,
@@ -314,11 +335,10 @@ impl ServiceBuild {
         if !tables.server_count.admit(server.at) {
             return;
         }
-        self.keys.add(key);
-        let (upper, lower) = thresholds(&server, cx);
+        let (upper, lower) = thresholds(server, cx);
         let weight = server.weight.or(self.draft.weight).unwrap_or(1);
         let first = tables.probe_uses.len();
-        self.add_probes(&server, (key, method), cx, tables);
+        self.add_probes(server, (key, method), cx, tables);
         self.weights += u64::from(weight);
         tables.destinations.push(Destination {
             service: self.id,

@@ -17,7 +17,9 @@ const PIECE: usize = 64 << 10;
 #[derive(Debug)]
 pub struct TextFile {
     fd: OwnedFd,
+    /// What was read, and room for the rest: zeroes, which the system gives for nothing.
     bytes: Vec<u8>,
+    read: usize,
     name: Box<Path>,
 }
 
@@ -44,7 +46,7 @@ impl TextFile {
         if size > MAX_CONFIG_BYTES {
             return Err(too_large(path));
         }
-        Ok(Self { fd, bytes: Vec::with_capacity(size + 1), name: path.into() })
+        Ok(Self { fd, bytes: vec![0; size + 1], read: 0, name: path.into() })
     }
 
     /// Reads a piece; true at the end of the file.
@@ -52,24 +54,23 @@ impl TextFile {
     /// # Errors
     /// The kernel's; `FBIG` if the file has grown beyond the limit meanwhile.
     pub fn step(&mut self) -> Result<bool, Error> {
-        self.bytes.reserve(1);
-        let room = self.bytes.capacity() - self.bytes.len();
-        let start = self.bytes.len();
-        self.bytes.resize(start + room.min(PIECE), 0);
-        let piece = self.bytes.get_mut(start..).unwrap_or_default();
-        let read = match rustix::io::read(&self.fd, piece) {
-            Ok(read) => Ok(read),
-            Err(errno) => Err(Error::new("read", self.name.display(), errno)),
-        };
-        self.bytes.truncate(start + *read.as_ref().unwrap_or(&0));
-        if self.bytes.len() > MAX_CONFIG_BYTES {
+        if self.read == self.bytes.len() {
+            self.bytes.resize(self.read + PIECE, 0); // it has grown since
+        }
+        let end = self.bytes.len().min(self.read + PIECE);
+        let piece = self.bytes.get_mut(self.read..end).unwrap_or_default();
+        let read = rustix::io::read(&self.fd, piece)
+            .map_err(|errno| Error::new("read", self.name.display(), errno))?;
+        self.read += read;
+        if self.read > MAX_CONFIG_BYTES {
             return Err(too_large(&self.name));
         }
-        read.map(|read| read == 0)
+        Ok(read == 0)
     }
 
     /// What was read.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.read);
         self.bytes
     }
 

@@ -77,7 +77,8 @@ pub fn word(text: &'static str) -> &'static str {
 
 /// True if a row's text is about this word.
 fn is(text: &str, word: &str) -> bool {
-    text.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+    let text = text.as_bytes();
+    matches!(text.get(word.len()), None | Some(b'|')) && text.starts_with(word.as_bytes())
 }
 
 /// What stands behind a word and what becomes of it.
@@ -170,7 +171,17 @@ pub struct Table<B: 'static> {
 impl<B> Table<B> {
     /// The row of a word, with its number.
     pub fn find(&self, word: &str) -> Option<(usize, &'static Keyword<B>)> {
-        self.keywords().enumerate().find(|(_, row)| is(row.text, word))
+        let first = word.as_bytes().first()?;
+        let mut number = 0;
+        for part in self.rows {
+            for row in *part {
+                if row.text.as_bytes().first() == Some(first) && is(row.text, word) {
+                    return Some((number, row));
+                }
+                number += 1;
+            }
+        }
+        None
     }
 
     /// All rows.
@@ -249,14 +260,19 @@ impl<'c, 't> Line<'c, 't> {
 
     /// The next word.
     pub fn word(&mut self) -> Option<Word<'t>> {
-        let word = self.peek()?;
-        self.next += 1;
-        Some(word)
+        let word = self.peek();
+        self.next += usize::from(word.is_some());
+        word
     }
 
     /// The next word, not taken.
     pub fn peek(&self) -> Option<Word<'t>> {
         self.cx.tree.word(self.node, self.next)
+    }
+
+    /// True if nobody took the next word.
+    pub fn has_more(&self) -> bool {
+        self.next < self.cx.tree.words(self.node)
     }
 
     /// Takes the next word if it is this one.
@@ -286,6 +302,12 @@ impl<'c, 't> Line<'c, 't> {
         self.cx.tree.word(self.node, self.from).unwrap_or_else(|| self.cx.tree.keyword(self.node))
     }
 
+    /// Where the keyword stands.
+    #[inline(never)]
+    pub(super) fn at(&self) -> Position {
+        self.keyword().at
+    }
+
     /// How many words were taken, the keyword included.
     pub(super) fn taken(&self) -> usize {
         self.next
@@ -293,6 +315,11 @@ impl<'c, 't> Line<'c, 't> {
 
     /// The next word, or an error that names the keyword and what is missing.
     pub fn need(&mut self, expected: &str) -> Option<Word<'t>> {
+        self.need_one(&expected)
+    }
+
+    /// The same; what is missing is put into words only if it is.
+    fn need_one(&mut self, expected: &dyn fmt::Display) -> Option<Word<'t>> {
         let word = self.word();
         if word.is_none() {
             let keyword = self.keyword();
@@ -303,10 +330,10 @@ impl<'c, 't> Line<'c, 't> {
 
     /// Reports a word that is not what was expected.
     pub fn invalid(&mut self, word: &Word<'_>, expected: &str) {
-        self.wrong(Invalid::Form, word, expected);
+        self.wrong(Invalid::Form, word, &expected);
     }
 
-    fn wrong(&mut self, why: Invalid, word: &Word<'_>, expected: &str) {
+    fn wrong(&mut self, why: Invalid, word: &Word<'_>, expected: &dyn fmt::Display) {
         let (keyword, left_out) = (self.keyword().text, line_or_block(self.cx.tree, self.node));
         let (code, is) = match why {
             Invalid::Form => (INVALID, "is not"),
@@ -334,16 +361,15 @@ impl<'c, 't> Line<'c, 't> {
 
     /// A whole number from the next word.
     pub fn integer(&mut self, min: u32, max: u32) -> Option<Given<u32>> {
-        let word = self.need(&Numbers(min.into(), max.into()).to_string())?;
-        self.integer_of(&word, min, max)
-    }
-
-    fn integer_of(&mut self, word: &Word<'_>, min: u32, max: u32) -> Option<Given<u32>> {
-        let number = value::integer(&word.text, min, max);
-        number
-            .map_err(|why| self.wrong(why, word, &Numbers(min.into(), max.into()).to_string()))
-            .ok()
-            .map(|value| Given { value, at: word.at })
+        let expected = Numbers(min.into(), max.into());
+        let word = self.need_one(&expected)?;
+        match value::integer(&word.text, min, max) {
+            Ok(value) => Some(Given { value, at: word.at }),
+            Err(why) => {
+                self.wrong(why, &word, &expected);
+                None
+            }
+        }
     }
 
     /// A truth value from the next word; without one it is true.
@@ -358,8 +384,8 @@ impl<'c, 't> Line<'c, 't> {
 
     /// A time from the next word.
     pub fn timer(&mut self, min: Duration, max: Duration) -> Option<Given<Duration>> {
-        let expected = Times(min, max).to_string();
-        let word = self.need(&expected)?;
+        let expected = Times(min, max);
+        let word = self.need_one(&expected)?;
         match value::timer(&word.text, min, max) {
             Ok(timer) => {
                 if timer.rounded {
@@ -391,7 +417,10 @@ impl<'c, 't> Line<'c, 't> {
 
     /// A word as the address of a host. keepalived reads over a prefix length behind it: so do we, with a warning.
     pub fn host(&mut self, word: &Word<'_>) -> Option<IpAddr> {
-        let Some((text, prefix)) = word.text.split_once('/') else { return word.text.parse().ok() };
+        if let Ok(address) = word.text.parse() {
+            return Some(address);
+        }
+        let (text, prefix) = word.text.split_once('/')?;
         let address: IpAddr = text.parse().ok()?;
         value::integer(prefix, 0, if address.is_ipv4() { 32 } else { 128 }).ok()?;
         self.cx.warn(
@@ -415,8 +444,8 @@ impl Line<'_, '_> {
             }
             Value::Number(min, max) => {
                 let (min, max) = (i64::from(min), i64::from(max));
-                let expected = Numbers(min, max).to_string();
-                let Some(word) = self.need(&expected) else { return false };
+                let expected = Numbers(min, max);
+                let Some(word) = self.need_one(&expected) else { return false };
                 let wrong = value::whole(&word.text, min, max).err();
                 wrong.map(|why| self.wrong(why, &word, &expected)).is_none()
             }
@@ -462,7 +491,7 @@ impl fmt::Display for Times {
     }
 }
 
-pub(super) fn missing(cx: &mut Context<'_>, (node, keyword): (NodeId, &Word<'_>), expected: &str) {
+fn missing(cx: &mut Context<'_>, (node, keyword): (NodeId, &Word<'_>), expected: &dyn fmt::Display) {
     cx.error(
         MISSING,
         keyword.at,

@@ -21,6 +21,7 @@ mod generate;
 mod include;
 pub mod inclusion;
 mod line;
+mod plain;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use expand::Facts;

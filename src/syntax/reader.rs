@@ -146,8 +146,10 @@ impl Reader {
                 self.leave(diagnostics);
             } else if self.at >= end {
                 break;
-            } else {
+            } else if !self.read_plain(diagnostics) {
                 self.read_line(diagnostics);
+            } else {
+                continue;
             }
             if self.want().is_some() {
                 return Progress::Wants;
@@ -174,6 +176,28 @@ impl Reader {
             return line.position(offset, len);
         }
         Position { file: self.file, line: self.line, offset: narrow(offset), len: narrow(len), via: 0 }
+    }
+
+    /// True if the next line is neither the rest of one nor in a place where it means something else.
+    pub(super) fn is_between_lines(&self) -> bool {
+        !self.skipping && self.too_deep == 0 && self.current.is_none() && !self.expansion.is_defining()
+    }
+
+    /// What becomes of a line of words, perhaps with a brace behind them.
+    pub(super) fn take_plain(
+        &mut self,
+        node: Option<NodeId>,
+        brace: Option<(usize, u8)>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        if node.is_some() {
+            self.pending = node;
+        }
+        match brace {
+            Some((at, b'{')) => self.open_block(at, diagnostics),
+            Some((at, _)) => self.close_block(at, diagnostics),
+            None => {}
+        }
     }
 
     /// Takes the next line, or a piece of one that is too long.
@@ -280,7 +304,7 @@ impl Reader {
 
     fn push_node(&mut self, offset: usize, len: usize) -> NodeId {
         match &self.made {
-            None => self.tree.push_node(self.file, self.line, offset),
+            None => self.tree.push_node(self.file, self.line, offset, self.tree.tokens.len()),
             Some(line) => self.tree.push_expanded_node(line.position(offset, len)),
         }
     }

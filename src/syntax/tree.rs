@@ -1,7 +1,7 @@
 //! The tree of blocks: statements in an arena in the order of the text, each with its words and where they stand.
 //!
 //! A statement is followed by the statements of its block, so a block is a range and skipping one costs nothing. Words
-//! are slices of the text; a large file costs 24 bytes per statement and 8 per word beside the text itself.
+//! are slices of the text; a large file costs 20 bytes per statement and 8 per word beside the text itself.
 
 use core::fmt::Write as _;
 use std::borrow::Cow;
@@ -52,9 +52,9 @@ pub struct Cursor {
 
 /// A file's name and text, and the line that includes it (line 0 for the first one).
 #[derive(Debug)]
-struct File {
+pub(super) struct File {
     name: Box<str>,
-    text: Box<str>,
+    pub(super) text: Box<str>,
     from: Position,
 }
 
@@ -76,9 +76,9 @@ struct Via {
 /// Everything read so far.
 #[derive(Debug, Default)]
 pub struct Tree {
-    files: Vec<File>,
+    pub(super) files: Vec<File>,
     nodes: Vec<Node>,
-    tokens: Vec<Token>,
+    pub(super) tokens: Vec<Token>,
     /// The words of replaced and generated lines, and where they come from.
     expanded: String,
     marks: Vec<Position>,
@@ -90,8 +90,8 @@ pub struct Tree {
 #[derive(Debug, Clone, Copy)]
 struct Node {
     line: u32,
+    /// Its first word; they end where those of the next statement begin.
     first: u32,
-    words: u32,
     end: u32,
     start: u32,
     file: FileId,
@@ -99,10 +99,10 @@ struct Node {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Token {
-    offset: u32,
-    len: u16,
-    escaped: bool,
+pub(super) struct Token {
+    pub(super) offset: u32,
+    pub(super) len: u16,
+    pub(super) escaped: bool,
 }
 
 /// Lengths and offsets are below `MAX_CONFIG_BYTES`, far from saturating.
@@ -184,16 +184,17 @@ impl Tree {
 
     /// How many words, the keyword included; 0 for a `{` that belongs to nothing.
     pub fn words(&self, node: NodeId) -> usize {
-        self.node(node).map_or(0, |found| found.words as usize)
+        self.node(node).map_or(0, |found| self.last(node) - found.first as usize)
     }
 
     /// Word `index` of a statement; 0 is the keyword.
     pub fn word(&self, node: NodeId, index: usize) -> Option<Word<'_>> {
         let found = self.node(node)?;
-        if index >= found.words as usize {
+        let number = (found.first as usize).saturating_add(index);
+        if number >= self.last(node) {
             return None;
         }
-        let token = self.tokens.get(found.first as usize + index)?;
+        let token = self.tokens.get(number)?;
         let range = token.offset as usize..token.offset as usize + usize::from(token.len);
         if found.file == EXPANDED {
             let at = self.marks.get(found.start as usize + index).copied().unwrap_or_default();
@@ -207,8 +208,19 @@ impl Tree {
 
     /// The keyword of a statement, or nothing.
     pub fn keyword(&self, node: NodeId) -> Word<'_> {
-        let at = self.position(node);
-        self.word(node, 0).unwrap_or(Word { text: Cow::Borrowed(""), at })
+        self.word(node, 0).unwrap_or_else(|| Word { text: Cow::Borrowed(""), at: self.position(node) })
+    }
+
+    /// True for a block of this keyword, which has no sign of a comment in it.
+    pub fn is_block<const N: usize>(&self, node: NodeId, keyword: &[u8; N]) -> bool {
+        let Some(found) = self.node(node).filter(|found| found.block) else { return false };
+        let (first, last) = (found.first as usize, self.last(node));
+        let Some(token) = self.tokens.get(first..last).and_then(|words| words.first()) else { return false };
+        let text = if found.file == EXPANDED { &*self.expanded } else { self.text(found.file) };
+        let (start, len) = (token.offset as usize, usize::from(token.len));
+        // Of a known length they are compared at once.
+        let word = text.as_bytes().get(start..start + len).and_then(|word| <&[u8; N]>::try_from(word).ok());
+        word == Some(keyword)
     }
 
     /// Where a statement starts, its keyword marked.
@@ -217,7 +229,7 @@ impl Tree {
         if found.file == EXPANDED {
             return self.marks.get(found.start as usize).copied().unwrap_or_default();
         }
-        let token = self.tokens.get(found.first as usize).filter(|_| found.words > 0);
+        let token = self.tokens.get(found.first as usize..self.last(node)).and_then(|words| words.first());
         let (offset, len) = token.map_or((found.start, 1), |token| (token.offset, u32::from(token.len)));
         Position { file: found.file, line: found.line, offset, len, via: 0 }
     }
@@ -289,11 +301,16 @@ impl Tree {
         self.nodes.get(node.0 as usize)
     }
 
-    pub(super) fn push_node(&mut self, file: FileId, line: u32, offset: usize) -> NodeId {
+    /// The word behind the last one of a statement.
+    fn last(&self, node: NodeId) -> usize {
+        self.nodes.get(node.0 as usize + 1).map_or(self.tokens.len(), |next| next.first as usize)
+    }
+
+    /// Starts a statement with word `first`, the next one or one of the newest.
+    pub(super) fn push_node(&mut self, file: FileId, line: u32, offset: usize, first: usize) -> NodeId {
         let id = narrow(self.nodes.len());
-        let first = narrow(self.tokens.len());
-        let start = narrow(offset);
-        self.nodes.push(Node { line, first, words: 0, end: id + 1, start, file, block: false });
+        let (first, start) = (narrow(first), narrow(offset));
+        self.nodes.push(Node { line, first, end: id + 1, start, file, block: false });
         NodeId(id)
     }
 
@@ -301,14 +318,11 @@ impl Tree {
     pub(super) fn push_word(&mut self, start: usize, end: usize, escaped: bool) {
         let len = u16::try_from(end - start).unwrap_or(u16::MAX);
         self.tokens.push(Token { offset: narrow(start), len, escaped });
-        if let Some(node) = self.nodes.last_mut() {
-            node.words += 1;
-        }
     }
 
     /// Starts a statement whose first word, or brace, comes from `at`.
     pub(super) fn push_expanded_node(&mut self, at: Position) -> NodeId {
-        let node = self.push_node(EXPANDED, 0, self.marks.len());
+        let node = self.push_node(EXPANDED, 0, self.marks.len(), self.tokens.len());
         self.marks.push(at);
         node
     }
@@ -317,7 +331,7 @@ impl Tree {
     pub(super) fn push_expanded_word(&mut self, text: &str, at: Position) {
         let start = self.expanded.len();
         self.expanded.push_str(text);
-        if self.nodes.last().is_some_and(|node| node.words > 0) {
+        if self.nodes.last().is_some_and(|node| (node.first as usize) < self.tokens.len()) {
             self.marks.push(at);
         }
         self.push_word(start, start + text.len(), false);

@@ -22,16 +22,22 @@ pub struct Timer {
 
 /// A decimal number from `min` to `max`, with or without a plus.
 pub fn integer(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
-    unsigned(text.strip_prefix('+').unwrap_or(text), min, max)
+    let digits = if text.as_bytes().first() == Some(&b'+') { text.get(1..) } else { None };
+    unsigned(digits.unwrap_or(text), min, max)
 }
 
 fn unsigned(text: &str, min: u32, max: u32) -> Result<u32, Invalid> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    // Far too large is as wrong as too large: it stays at a number that is out of every range.
+    let value = text.bytes().try_fold(0, |value: u64, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| (value * 10 + u64::from(digit)).min(1 << 32))
+    });
+    let Some(value) = value.filter(|_| !text.is_empty()) else {
         let signed =
             text.strip_prefix('-').is_some_and(|rest| unsigned(rest, 0, u32::MAX) != Err(Invalid::Form));
         return Err(if signed { Invalid::Range } else { Invalid::Form });
-    }
-    text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
+    };
+    u32::try_from(value).ok().filter(|value| (min..=max).contains(value)).ok_or(Invalid::Range)
 }
 
 /// A whole number with an optional sign from `min` to `max`.
@@ -56,17 +62,27 @@ pub fn signed(text: &str, max: i16) -> Result<i16, Invalid> {
 
 /// Seconds with decimals, `min` to `max`; what is below a microsecond is rounded.
 pub fn timer(text: &str, min: Duration, max: Duration) -> Result<Timer, Invalid> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) || whole.len() + decimals.len() == 0 {
-        return Err(integer(text, 0, 0).err().unwrap_or(Invalid::Form));
+    // Tenths of microseconds behind the point, and what the next digit there is worth.
+    let (mut seconds, mut tenths, mut worth) = (0_u64, 0_u64, None);
+    let (mut digits, mut rounded) = (false, false);
+    for byte in text.bytes() {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        match &mut worth {
+            None if byte == b'.' => worth = Some(1_000_000),
+            _ if digit > 9 => return Err(integer(text, 0, 0).err().unwrap_or(Invalid::Form)),
+            None => seconds = (seconds * 10 + digit).min(1 << 40), // out of every range
+            Some(worth) => {
+                tenths += digit * *worth;
+                rounded |= *worth <= 1 && digit > 0;
+                *worth /= 10;
+            }
+        }
+        digits |= digit <= 9;
     }
-    let seconds: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| Invalid::Range)? };
-    let micros =
-        decimals.bytes().chain(*b"000000").take(6).fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
-    let up = decimals.as_bytes().get(6).is_some_and(|byte| *byte >= b'5');
-    let value = Duration::from_secs(seconds) + Duration::from_micros(micros + u64::from(up));
-    let rounded = decimals.bytes().skip(6).any(|byte| byte != b'0');
+    if !digits {
+        return Err(Invalid::Form);
+    }
+    let value = Duration::from_secs(seconds) + Duration::from_micros((tenths + 5) / 10);
     if value < min || value > max { Err(Invalid::Range) } else { Ok(Timer { value, rounded }) }
 }
 

@@ -7,7 +7,7 @@ use core::fmt;
 use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
     Context, EXTRA_BLOCK, Given, IGNORED, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD, TRAILING,
-    TWICE, Table, UNKNOWN, Value, missing,
+    TWICE, Table, UNKNOWN, Value,
 };
 use super::nearest::nearest;
 use super::shape::{Fill, Filled, Rows, Shape, Taken, words};
@@ -39,6 +39,16 @@ impl Walk {
     /// Leaves out the statement that comes next.
     pub fn skip(&mut self, tree: &Tree) {
         tree.next(&mut self.cursor);
+    }
+
+    /// Leaves it out if it is a block of this keyword, which the table must know as a block; false if it is not.
+    pub fn skip_block<const N: usize>(&mut self, tree: &Tree, keyword: &[u8; N]) -> bool {
+        let found = self.peek(tree).is_some_and(|node| tree.is_block(node, keyword));
+        if found {
+            self.skip(tree);
+            self.headless = false;
+        }
+        found
     }
 
     /// Reads one statement; false at the end of the block.
@@ -280,12 +290,12 @@ fn set(
 ) {
     let mut line = cx.phrase(node, from);
     match shape {
-        Shape::Flag => block.fill(row, Taken::Flag(line.keyword().at)),
+        Shape::Flag => block.fill(row, Taken::Flag(line.at())),
         Shape::Bool => {
             let word = line.word();
             let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
             match (given, word) {
-                (Some(value), _) => block.fill(row, Taken::Bool(Given { value, at: line.keyword().at })),
+                (Some(value), _) => block.fill(row, Taken::Bool(Given { value, at: line.at() })),
                 (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
                 (None, None) => {}
             }
@@ -307,9 +317,9 @@ fn set(
             None => return,
         },
         Shape::Words(expected) => {
-            if line.peek().is_none() {
-                let keyword = line.keyword();
-                return missing(cx, (node, &keyword), expected);
+            if !line.has_more() {
+                line.need(expected);
+                return;
             }
             block.fill(row, Taken::Line(&mut line));
         }
@@ -332,6 +342,9 @@ fn set(
 
 /// Words that nobody took: harmless junk, or a keyword that must stand on a line of its own.
 pub(super) fn trailing(line: &mut Line<'_, '_>, known: &dyn Fn(&str) -> bool) {
+    if !line.has_more() {
+        return;
+    }
     let Some(junk) = line.word() else { return };
     let keyword = line.keyword();
     let first = Quoted(&keyword.text);

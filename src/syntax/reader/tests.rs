@@ -192,3 +192,39 @@ fn statements_and_words_are_counted_against_their_limits() {
         assert!(complaints[0].contains(&limits), "{complaints:?}");
     }
 }
+
+/// Every word with its line and column, blocks in braces; and what was said, by line.
+fn places(text: &str) -> (Vec<(String, u32, usize)>, Vec<(u32, Code)>) {
+    fn visit(tree: &Tree, cursor: super::super::Cursor, out: &mut Vec<(String, u32, usize)>) {
+        for node in tree.iter(cursor) {
+            for word in (0..tree.words(node)).filter_map(|index| tree.word(node, index)) {
+                let column = tree.line_around(word.at).1;
+                out.push((word.text.into_owned(), word.at.line, column));
+            }
+            if tree.has_block(node) {
+                out.push(("{".into(), tree.position(node).line, 0));
+                visit(tree, tree.children(node), out);
+                out.push(("}".into(), 0, 0));
+            }
+            out.push((";".into(), 0, 0));
+        }
+    }
+    let (tree, mut diagnostics) = read_in(text, 3);
+    diagnostics.sort();
+    let mut words = Vec::new();
+    visit(&tree, tree.root(), &mut words);
+    (words, diagnostics.iter().map(|one| (one.position().line, one.code())).collect())
+}
+
+proptest! {
+    /// Most lines are taken in one pass, those with a comment are not: both must mean the same.
+    #[test]
+    fn a_line_is_read_alike_with_and_without_a_comment_behind_it(
+        lines in proptest::collection::vec("[ \t]{0,2}((a|b1|include|x\\(y\\)|é)[ \t\x0b\r]{0,2}){0,3}[{}]{0,2} ?[{}a]?\r?", 0..12),
+    ) {
+        let lines: Vec<_> = lines.iter().filter(|line| !line.trim_start().starts_with("include")).collect();
+        let plain: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let commented: String = lines.iter().map(|line| format!("{line} #\n")).collect();
+        prop_assert_eq!(places(&plain), places(&commented));
+    }
+}
