@@ -4,6 +4,7 @@
 //! slot waits in order; nothing is skipped and nothing is made twice.
 
 mod evidences;
+mod pace;
 
 use super::action::{Action, Epoch, SlotId};
 use super::bus::{Bus, Timer};
@@ -19,22 +20,12 @@ use crate::limits::{MAX_SLOTS, MAX_TLS_SLOTS};
 use crate::time::{Duration, Instant};
 use crate::wire::errno::NO_WAY;
 use evidences::Evidences;
+use pace::{in_company, spread};
 
 /// After a failure of our own the probe is made again after this time.
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
 /// Time for the kernel's table to be programmed at the start.
 const SETTLE: Duration = Duration::from_millis(200);
-
-/// Checks that are repeated begin at whole multiples of one of these since the start of the clock, so that those which are due
-/// within a few milliseconds share a wake-up: waking is half of what a check costs. Each is a multiple of the next, so that checks
-/// of different intervals meet as well. The nearest one counts: 10 ms late or early at most, and a check that is over
-/// sooner than that is made exactly once an interval.
-const GRAINS: [Duration; 4] = [
-    Duration::from_millis(20),
-    Duration::from_millis(10),
-    Duration::from_millis(5),
-    Duration::from_millis(1),
-];
 
 /// What is believed of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -484,20 +475,6 @@ fn is_secure(checker: &Checker) -> bool {
 #[cfg(not(feature = "tls"))]
 fn is_secure(_: &Checker) -> bool {
     false
-}
-
-/// The instant next to `at` at which others begin, too; it differs from `at` by half a hundredth of `interval` at most.
-fn in_company(at: Instant, interval: Duration) -> Instant {
-    let Some(grain) = GRAINS.into_iter().find(|grain| grain.times(100) <= interval) else { return at };
-    let (micros, grain) = (at.since(Instant::ZERO).as_micros(), grain.as_micros());
-    Instant::from_micros((micros + grain / 2) / grain * grain)
-}
-
-/// A share of `window` that differs from probe to probe: multiples of the golden ratio are spread evenly however
-/// many there are.
-fn spread(id: usize, window: Duration) -> Duration {
-    let fraction = (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
-    Duration::from_micros(window.as_micros().saturating_mul(fraction) >> 20)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use crate::check::{Evidence, Verdict};
 use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
 use crate::director::action::Action;
-use crate::director::health::{Belief, in_company};
+use crate::director::health::Belief;
 use crate::director::journal::Reason;
 use crate::director::services::{Quorum, wish};
 use crate::director::testing::{Builder, Node, Rs, Server, Vs, at};
@@ -452,16 +452,4 @@ fn checks_share_their_wake_ups_and_keep_their_interval() {
     let checks: u32 = moments.values().sum();
     let wakes = u32::try_from(moments.len()).unwrap();
     assert!(wakes * 3 <= checks * 2, "{checks} checks at {wakes} moments");
-}
-
-#[test]
-fn a_check_is_moved_by_half_a_hundredth_of_its_interval_at_most() {
-    for (millis, most) in [(50, 0), (100, 500), (500, 2_500), (1_000, 5_000), (60_000, 10_000)] {
-        for micros in (0..60_000).step_by(37).map(|micros| 7_000_000 + micros) {
-            let wanted = crate::time::Instant::from_micros(micros);
-            let got = in_company(wanted, Duration::from_millis(millis));
-            let moved = got.since(wanted).max(wanted.since(got)).as_micros();
-            assert!(moved <= most, "{millis} ms: {moved} us");
-        }
-    }
 }
