@@ -4,6 +4,7 @@
 //! slot waits in order; nothing is skipped and nothing is made twice.
 
 mod evidences;
+mod pace;
 
 use super::action::{Action, Epoch, SlotId};
 use super::bus::{Bus, Timer};
@@ -19,6 +20,7 @@ use crate::limits::{MAX_SLOTS, MAX_TLS_SLOTS};
 use crate::time::{Duration, Instant};
 use crate::wire::errno::NO_WAY;
 use evidences::Evidences;
+use pace::{in_company, spread};
 
 /// After a failure of our own the probe is made again after this time.
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
@@ -312,10 +314,13 @@ impl Health {
             }
         };
         let after = state.belief;
+        let doubtful = state.failures > 0 || matches!(verdict, Verdict::Local { .. });
         // First checks come soon after the start, so all at once; from then on they are spread over their interval.
         let is_first = matches!(before, Belief::Unproven | Belief::Awaited) && before != after;
         let wait = if is_first { spread(id.index() + 1, wait) } else { wait };
-        bus.set(Timer::Probe(id), now + wait);
+        // A server about which there is doubt is asked exactly when it was configured to be.
+        let at = if doubtful { now + wait } else { in_company(now + wait, probe.interval) };
+        bus.set(Timer::Probe(id), at);
         self.count_hindered(now, id, (hindered, verdict), bus);
         if let Verdict::Fail(failure) = verdict {
             self.failures_total += 1;
@@ -470,13 +475,6 @@ fn is_secure(checker: &Checker) -> bool {
 #[cfg(not(feature = "tls"))]
 fn is_secure(_: &Checker) -> bool {
     false
-}
-
-/// A share of `window` that differs from probe to probe: multiples of the golden ratio are spread evenly however
-/// many there are.
-fn spread(id: usize, window: Duration) -> Duration {
-    let fraction = (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
-    Duration::from_micros(window.as_micros().saturating_mul(fraction) >> 20)
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub struct Readiness {
     pub readable: bool,
     /// Writing may succeed or report an error.
     pub writable: bool,
+    /// There is an error, or both directions have ended.
+    pub broken: bool,
 }
 
 impl Poll {
@@ -96,6 +98,7 @@ fn readiness(event: epoll::Event) -> Readiness {
         token,
         readable: broken || flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::RDHUP),
         writable: broken || flags.contains(epoll::EventFlags::OUT),
+        broken,
     }
 }
 

@@ -4,7 +4,8 @@
 //! drips, floods or stays silent costs a slot for that time and nothing else. A passed TCP_CHECK is closed by a reset
 //! so that no port stays in TIME_WAIT; keepalived closes with FIN. The protocol is `check`'s, the deadline is ours.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
+#[cfg(any(test, feature = "tls"))]
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use rustix::io::Errno as Code;
 
 use super::meter::{Meter, Work};
-use super::reactor::{Reactor, Source, Timer};
+use super::reactor::{Decided, Reactor, Source, Timer};
 #[cfg(feature = "tls")]
 use super::tls;
 #[cfg(feature = "tls")]
@@ -50,17 +51,17 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// Runs dialogue `step` of `probe`, with what shows a failure left in `evidence`. `timer` is the caller's and is set
-/// while this runs.
+/// while this runs. A slot runs what needs no TLS without a future ([`Run::poll`]).
+#[cfg(any(test, feature = "tls"))]
 pub(super) async fn check(
     around: Surroundings<'_>,
     probe: &Probe,
     step: u16,
     timer: &Timer,
-    evidence: &Cell<Evidence>,
+    evidence: &core::cell::Cell<Evidence>,
 ) -> Verdict {
-    #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS connects a second time"))]
-    let (mut start, mut stream) = match begin(around, probe, timer).await {
-        Ok(begun) => begun,
+    let mut run = match connect(around, probe, step, timer).await {
+        Ok(run) => run,
         Err(verdict) => return verdict,
     };
     // Behind connecting: servers that do not even accept take no place of those that do.
@@ -72,68 +73,34 @@ pub(super) async fn check(
     // A server may tire of a connection on which nothing is said, and our waiting is not its fault.
     #[cfg(feature = "tls")]
     if clock::now().since(asked) > FRESH {
-        drop(stream);
-        (start, stream) = match begin(around, probe, timer).await {
-            Ok(begun) => begun,
+        drop(run);
+        run = match connect(around, probe, step, timer).await {
+            Ok(run) => run,
             Err(verdict) => return verdict,
         };
     }
-    let deadline = start + probe.checker.deadline(probe.timeout);
     #[cfg(feature = "tls")]
-    let session = match (&probe.checker, &mut place) {
-        (Checker::Ssl(checker), Some(place)) => {
-            let line = Line { stream: &stream, target: probe.target, timer, deadline };
-            match secure::shake(around, checker, usize::from(step), line).await {
-                Ok(session) => {
-                    place.shaken();
-                    Some(session)
-                }
-                Err(verdict) => return verdict,
+    if let (Checker::Ssl(checker), Some(place)) = (&probe.checker, &mut place) {
+        let line = Line { stream: &run.stream, target: probe.target, timer, deadline: run.deadline(probe) };
+        match secure::shake(around, checker, usize::from(step), line).await {
+            Ok(session) => {
+                place.shaken();
+                run.session = Some(Box::new(session));
             }
+            Err(verdict) => return verdict,
         }
-        _ => None,
-    };
-    let transport = probe.checker.form().transport;
-    let mut run = Run {
-        dialogue: probe.checker.begin(usize::from(step), nonce(start)),
-        target: probe.target,
-        stream,
-        #[cfg(feature = "tls")]
-        session,
-        sent: 0,
-        asking: false,
-        said: Evidence::default(),
-        framed: !matches!(transport, Transport::Stream { .. }),
-    };
-    let verdict = match run.dialogue.talk().start() {
-        Progress::Done(verdict) => verdict,
-        progress @ (Progress::Send | Progress::NeedMore) => {
-            run.asking = progress == Progress::Send;
-            poll_fn(|context| {
-                around.meter.measure(Work::Probes, || {
-                    match run.poll(&mut around.buffer.borrow_mut(), context) {
-                        Poll::Pending => {
-                            timer.poll_until(context, deadline).map(|()| run.dialogue.talk().expire())
-                        }
-                        answer @ Poll::Ready(_) => answer,
-                    }
-                })
-            })
-            .await
-        }
-    };
-    run.close(probe, verdict, evidence);
+    }
+    let verdict = poll_fn(|context| run.poll(around, probe, timer, context)).await;
+    evidence.set(run.close(probe, verdict));
     verdict
 }
 
-/// Connects within `connect_timeout`, and says when it began.
-async fn begin(
-    around: Surroundings<'_>,
-    probe: &Probe,
-    timer: &Timer,
-) -> Result<(Instant, Source<ProbeSocket>), Verdict> {
-    let start = clock::now();
-    connect(around, probe, start + probe.timeout, timer).await.map(|stream| (start, stream))
+/// Connects within `connect_timeout`.
+#[cfg(any(test, feature = "tls"))]
+async fn connect(around: Surroundings<'_>, probe: &Probe, step: u16, timer: &Timer) -> Result<Run, Verdict> {
+    let mut run = Run::begin(around, probe, step)?;
+    poll_fn(|context| run.poll_connect(probe, timer, context)).await?;
+    Ok(run)
 }
 
 /// A number that differs from that of the last check: identifiers of queries and echoes are made of it.
@@ -142,51 +109,23 @@ fn nonce(now: Instant) -> u32 {
     u32::try_from(micros.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).unwrap_or(0)
 }
 
-async fn connect(
-    around: Surroundings<'_>,
-    probe: &Probe,
-    deadline: Instant,
-    timer: &Timer,
-) -> Result<Source<ProbeSocket>, Verdict> {
-    let (stream, connecting) = around.meter.measure(Work::Probes, || {
-        let local = |code| Verdict::Local { errno: number(code) };
-        let kind = match probe.checker.form().transport {
-            Transport::Stream { .. } => Kind::Stream,
-            Transport::Datagram => Kind::Datagram,
-            Transport::Echo => Kind::Echo,
-        };
-        let origin = probe.bind.as_ref().map_or(Origin::default(), |bind| Origin {
-            source: around.source,
-            link: bind.link.as_ref().map(|link| link.as_str()),
-            mark: bind.mark,
-        });
-        let stream = ProbeSocket::open(kind, probe.target, origin).map_err(local)?;
-        let connecting = stream.connect(probe.target).map_err(refused)?;
-        let stream = around.reactor.register(stream);
-        stream.map(|stream| (stream, connecting)).map_err(|error| Verdict::Local { errno: error.number() })
-    })?;
-    // Without a connection there is nothing to wait for, and a socket without ports has no peer's name.
-    if connecting == Connecting::Done {
-        return Ok(stream);
-    }
-    let mut begun = true;
-    let verdict = poll_fn(|context| {
-        let answer = stream.poll_write(context, |stream| {
-            // It cannot be there yet: whatever comes wakes us.
-            if core::mem::take(&mut begun) {
-                return Err(Code::WOULDBLOCK);
-            }
-            match stream.connected(probe.target) {
-                Ok(Connecting::Pending) => Err(Code::WOULDBLOCK),
-                Ok(Connecting::Done) => Ok(Ok(())),
-                Err(code) => Ok(Err(refused(code))),
-            }
-        });
-        let answer = answer.map(|answer| answer.unwrap_or_else(|code| Err(refused(code))));
-        or_deadline(answer, timer, deadline, Err(Verdict::Fail(Failure::ConnectTimeout)), context)
-    })
-    .await;
-    verdict.map(|()| stream)
+/// Opens the socket that `probe` asks for, and starts to connect it.
+fn open(around: Surroundings<'_>, probe: &Probe) -> Result<(Source<ProbeSocket>, Connecting), Verdict> {
+    let local = |code| Verdict::Local { errno: number(code) };
+    let kind = match probe.checker.form().transport {
+        Transport::Stream { .. } => Kind::Stream,
+        Transport::Datagram => Kind::Datagram,
+        Transport::Echo => Kind::Echo,
+    };
+    let origin = probe.bind.as_ref().map_or(Origin::default(), |bind| Origin {
+        source: around.source,
+        link: bind.link.as_ref().map(|link| link.as_str()),
+        mark: bind.mark,
+    });
+    let stream = ProbeSocket::open(kind, probe.target, origin).map_err(local)?;
+    let connecting = stream.connect(probe.target).map_err(refused)?;
+    let stream = around.reactor.register(stream);
+    stream.map(|stream| (stream, connecting)).map_err(|error| Verdict::Local { errno: error.number() })
 }
 
 /// Which errors of connecting are ours: no port, no memory, a local packet filter. All others are the server's or
@@ -207,20 +146,6 @@ fn refused(code: Code) -> Verdict {
     }
 }
 
-/// `late` if `answer` is not there at the deadline.
-fn or_deadline<T>(
-    answer: Poll<T>,
-    timer: &Timer,
-    deadline: Instant,
-    late: T,
-    context: &Context<'_>,
-) -> Poll<T> {
-    match answer {
-        Poll::Ready(answer) => Poll::Ready(answer),
-        Poll::Pending => timer.poll_until(context, deadline).map(|()| late),
-    }
-}
-
 /// A connection in its handshake.
 #[cfg(feature = "tls")]
 #[derive(Clone, Copy)]
@@ -231,14 +156,15 @@ struct Line<'a> {
     deadline: Instant,
 }
 
-/// A connection and what is said on it.
-struct Run {
+/// A connection and what is said on it: no future, so that a slot which was never used needs no memory but its place.
+pub(super) struct Run {
+    start: Instant,
     stream: Source<ProbeSocket>,
+    stage: Stage,
     /// What is said on it is said within.
     #[cfg(feature = "tls")]
-    session: Option<tls::Session>,
+    session: Option<Box<tls::Session>>,
     dialogue: Dialogue,
-    target: SocketAddr,
     /// Bytes of the request that the kernel has taken.
     sent: usize,
     /// There is something to say.
@@ -249,12 +175,102 @@ struct Run {
     framed: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    Connected,
+    Talking,
+}
+
 impl Run {
-    fn poll(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Verdict> {
+    /// Opens the socket of dialogue `step` of `probe`, and starts to connect it.
+    pub(super) fn begin(around: Surroundings<'_>, probe: &Probe, step: u16) -> Result<Self, Verdict> {
+        let start = clock::now();
+        let (stream, connecting) = around.meter.measure(Work::Probes, || open(around, probe))?;
+        // Without a connection there is nothing to wait for, and a socket without ports has no peer's name.
+        let stage = match connecting {
+            Connecting::Done => Stage::Connected,
+            Connecting::Pending => Stage::Connecting,
+        };
+        Ok(Self {
+            start,
+            stream,
+            stage,
+            #[cfg(feature = "tls")]
+            session: None,
+            dialogue: probe.checker.begin(usize::from(step), nonce(start)),
+            sent: 0,
+            asking: false,
+            said: Evidence::default(),
+            framed: !matches!(probe.checker.form().transport, Transport::Stream { .. }),
+        })
+    }
+
+    /// Goes on with it until its end or its deadline.
+    pub(super) fn poll(
+        &mut self,
+        around: Surroundings<'_>,
+        probe: &Probe,
+        timer: &Timer,
+        context: &Context<'_>,
+    ) -> Poll<Verdict> {
+        around.meter.measure(Work::Probes, || {
+            if self.stage != Stage::Talking {
+                match self.poll_connect(probe, timer, context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(verdict)) => return Poll::Ready(verdict),
+                    Poll::Ready(Ok(())) => self.stage = Stage::Talking,
+                }
+                match self.dialogue.talk().start() {
+                    Progress::Done(verdict) => return Poll::Ready(verdict),
+                    Progress::Send => self.asking = true,
+                    Progress::NeedMore => {}
+                }
+            }
+            match self.poll_talk(probe, &mut around.buffer.borrow_mut(), context) {
+                Poll::Pending => {
+                    timer.poll_until(context, self.deadline(probe)).map(|()| self.dialogue.talk().expire())
+                }
+                answer @ Poll::Ready(_) => answer,
+            }
+        })
+    }
+
+    /// Of the whole dialogue.
+    fn deadline(&self, probe: &Probe) -> Instant {
+        self.start + probe.checker.deadline(probe.timeout)
+    }
+
+    /// Waits for the connection, for `connect_timeout` at most.
+    fn poll_connect(
+        &mut self,
+        probe: &Probe,
+        timer: &Timer,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Verdict>> {
+        while self.stage == Stage::Connecting {
+            match self.stream.poll_decided(context) {
+                Poll::Pending => {
+                    let late = Err(Verdict::Fail(Failure::ConnectTimeout));
+                    return timer.poll_until(context, self.start + probe.timeout).map(|()| late);
+                }
+                Poll::Ready(Decided::Well) => self.stage = Stage::Connected,
+                // Only the socket knows why.
+                Poll::Ready(Decided::InDoubt) => match self.stream.io().connected(probe.target) {
+                    Ok(Connecting::Pending) => {}
+                    Ok(Connecting::Done) => self.stage = Stage::Connected,
+                    Err(code) => return Poll::Ready(Err(refused(code))),
+                },
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_talk(&mut self, probe: &Probe, buffer: &mut [u8], context: &Context<'_>) -> Poll<Verdict> {
         let mut hunger = self.dialogue.talk().appetite();
         for _ in 0..BURST {
             if self.asking {
-                match self.poll_ask(buffer, context) {
+                match self.poll_ask(probe.target, buffer, context) {
                     Poll::Ready(Ok(())) => {
                         (self.asking, self.sent, self.said) = (false, 0, Evidence::default())
                     }
@@ -275,7 +291,7 @@ impl Run {
                     let bytes = buffer.get(..length).unwrap_or(&[]);
                     hunger = hunger.saturating_sub(length);
                     self.said.add(bytes);
-                    match self.dialogue.talk().feed(self.target, bytes) {
+                    match self.dialogue.talk().feed(probe.target, bytes) {
                         Progress::Done(verdict) => return Poll::Ready(verdict),
                         Progress::Send => self.asking = true,
                         Progress::NeedMore => {}
@@ -287,16 +303,18 @@ impl Run {
         Poll::Pending
     }
 
-    /// Leaves what shows a failure, and chooses how the connection ends.
-    fn close(&mut self, probe: &Probe, verdict: Verdict, evidence: &Cell<Evidence>) {
-        if let Verdict::Fail(failure) = verdict {
-            evidence.set(self.dialogue.talk().evidence(failure).unwrap_or(self.said));
-        }
+    /// Chooses how the connection ends, and returns what shows a failure.
+    pub(super) fn close(&mut self, probe: &Probe, verdict: Verdict) -> Evidence {
         // Through a virtual address, IPVS forgets a connection that was reset in 10 s, one that was closed in 2 minutes.
         let through = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
         let silent = matches!(probe.checker.form().transport, Transport::Stream { reply: false });
-        if through || matches!(verdict, Verdict::Pass { .. }) && silent {
+        let talked = self.stage == Stage::Talking;
+        if talked && (through || matches!(verdict, Verdict::Pass { .. }) && silent) {
             self.stream.io().reset_on_close();
+        }
+        match verdict {
+            Verdict::Fail(failure) if talked => self.dialogue.talk().evidence(failure).unwrap_or(self.said),
+            Verdict::Fail(_) | Verdict::Pass { .. } | Verdict::Local { .. } => Evidence::default(),
         }
     }
 
@@ -316,8 +334,13 @@ impl Run {
     }
 
     /// The request is written anew each time, because nobody keeps it; it is short, so once is the rule.
-    fn poll_ask(&mut self, buffer: &mut [u8], context: &Context<'_>) -> Poll<Result<(), Verdict>> {
-        let Some(length) = self.dialogue.talk().request(self.target, buffer) else {
+    fn poll_ask(
+        &mut self,
+        target: SocketAddr,
+        buffer: &mut [u8],
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Verdict>> {
+        let Some(length) = self.dialogue.talk().request(target, buffer) else {
             return Poll::Ready(Err(Verdict::Local { errno: number(Code::MSGSIZE) }));
         };
         #[cfg(feature = "tls")]

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use crate::director::timers::Timers;
 use crate::kernel::clock;
 use crate::kernel::error::Error;
-use crate::kernel::poll::{Events, Poll};
+use crate::kernel::poll::{Events, Poll, Readiness};
 use crate::time::{Duration, Instant};
 
 /// The kernel may end a wait late by a thousandth of its length, whatever the timer slack (`select_estimate_accuracy`
@@ -46,6 +46,17 @@ struct Slot {
     generation: u32,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// What the kernel said last of writing, until it is asked for.
+    decided: Option<Decided>,
+}
+
+/// How connecting ended, as far as the kernel's event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    /// Writable and nothing else: there is a connection.
+    Well,
+    /// There is an error, or the connection has ended already: the socket has to be asked.
+    InDoubt,
 }
 
 struct Sleepers {
@@ -154,8 +165,7 @@ impl Reactor {
         for event in events.iter() {
             any = true;
             let (index, generation) = parts(event.token);
-            let (reader, writer) =
-                self.sources.borrow_mut().take(index, generation, event.readable, event.writable);
+            let (reader, writer) = self.sources.borrow_mut().take(index, generation, event);
             self.wake(reader);
             self.wake(writer);
         }
@@ -194,16 +204,15 @@ impl Sources {
         self.slots.get_mut(usize::try_from(index).ok()?)
     }
 
-    fn take(
-        &mut self,
-        index: u32,
-        generation: u32,
-        read: bool,
-        write: bool,
-    ) -> (Option<Waker>, Option<Waker>) {
+    fn take(&mut self, index: u32, generation: u32, event: Readiness) -> (Option<Waker>, Option<Waker>) {
         match self.slot(index) {
             Some(slot) if slot.generation == generation => {
-                (if read { slot.reader.take() } else { None }, if write { slot.writer.take() } else { None })
+                let reader = if event.readable { slot.reader.take() } else { None };
+                if !event.writable {
+                    return (reader, None);
+                }
+                slot.decided = Some(if event.broken { Decided::InDoubt } else { Decided::Well });
+                (reader, slot.writer.take())
             }
             _ => (None, None),
         }
@@ -288,6 +297,18 @@ impl<T: AsFd> Source<T> {
         }
     }
 
+    /// How connecting went, once the kernel has said that it is decided; until then `context` is woken at it. A socket that is
+    /// watched from the moment it began to connect is not writable before (`tcp_poll` in net/ipv4/tcp.c), so that in
+    /// the usual case no system call asks for what the event has said.
+    pub fn poll_decided(&self, context: &Context<'_>) -> Answer<Decided> {
+        let decided = self.reactor.sources.borrow_mut().slot(self.index).and_then(|slot| slot.decided.take());
+        if let Some(decided) = decided {
+            return Answer::Ready(decided);
+        }
+        self.remember(context, |slot| &mut slot.writer);
+        Answer::Pending
+    }
+
     /// Wakes `context` at the next change of readability. The caller has met "would block".
     pub fn wake_when_readable(&self, context: &Context<'_>) {
         self.remember(context, |slot| &mut slot.reader);
@@ -313,6 +334,7 @@ impl<T: AsFd> Drop for Source<T> {
         let mut sources = self.reactor.sources.borrow_mut();
         let Some(slot) = sources.slot(self.index) else { return };
         slot.generation = slot.generation.wrapping_add(1);
+        slot.decided = None;
         let wakers = (slot.reader.take(), slot.writer.take());
         sources.free.push(self.index);
         drop(sources);

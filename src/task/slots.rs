@@ -1,27 +1,61 @@
-//! Probe slots: at most 1,024 long-lived tasks, each running one probe's dialogue (`probe`) at a time.
+//! Probe slots: at most 1,024 long-lived tasks, each running one probe's dialogue (`probe`) at a time. The task of a slot is
+//! a few words; the dialogue stands in a table, but for TLS.
 //!
 //! A slot's job is replaced or taken away by the director (`begin`, `abort`); the task notices at its next poll and
 //! drops connection and dialogue. There is no queue: a probe that finds no slot waits in the director.
 
-use core::cell::Cell;
-use core::future::{Future, poll_fn};
+#[cfg(feature = "tls")]
+use core::future::Future;
+use core::future::poll_fn;
+use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
 use super::neighbours::Neighbours;
-use super::probe::{self, Surroundings};
+#[cfg(feature = "tls")]
+use super::probe;
+use super::probe::{Run, Surroundings};
 use super::reactor::{Timer, store};
 use super::shell::{Priority, Shell};
 use super::via;
-use crate::check::Verdict;
+#[cfg(feature = "tls")]
+use crate::check::Checker;
+use crate::check::{Evidence, Verdict};
 use crate::config::ids::ProbeId;
+#[cfg(feature = "tls")]
+use crate::config::tls::Contents;
 use crate::director::action::{Epoch, SlotId};
 use crate::director::event::Event;
 use crate::kernel::clock;
 
 /// The slots.
 #[derive(Default)]
-pub(super) struct Slots(Vec<Slot>, Neighbours);
+pub(super) struct Slots {
+    rows: Vec<Slot>,
+    /// What runs in each; room for all is reserved at load, and as long as it holds only the slots used so far, the
+    /// kernel gives no pages for the rest. The director takes the slot that was given back last, so that a calm box uses a few.
+    runs: Vec<Option<Run>>,
+    neighbours: Neighbours,
+}
+
+impl Slots {
+    fn reserve(&mut self, count: usize) {
+        self.rows.reserve_exact(count - self.rows.len());
+        self.rows.resize_with(count, Slot::default);
+        self.runs.reserve_exact(count - self.runs.len());
+    }
+
+    /// Never beyond what was reserved.
+    fn put(&mut self, id: SlotId, run: Run) {
+        let row = usize::from(id.0);
+        if row >= self.runs.len() {
+            self.runs.resize_with(row + 1, || None);
+        }
+        if let Some(place) = self.runs.get_mut(row) {
+            *place = Some(run);
+        }
+    }
+}
 
 /// What a slot is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +78,11 @@ struct Slot {
 
 /// Starts slots until there are `count`. To be called while a configuration is loaded.
 pub(super) fn grow(shell: &Rc<Shell>, count: usize) {
-    let held = shell.slots.borrow().0.len();
+    let held = shell.slots.borrow().rows.len();
     if count > held {
         let mut slots = shell.slots.borrow_mut();
-        slots.0.reserve_exact(count - held);
-        slots.0.resize_with(count, Slot::default);
-        slots.1.begin();
+        slots.reserve(count);
+        slots.neighbours.begin();
     }
     for slot in (held..count).filter_map(|slot| u16::try_from(slot).ok()) {
         match shell.reactor.timer() {
@@ -71,65 +104,151 @@ pub(super) fn abort(shell: &Shell, slot: SlotId) {
 
 /// Drops what every slot is doing: after a reload nobody waits for it.
 pub(super) fn abort_all(shell: &Shell) {
-    let count = shell.slots.borrow().0.len();
+    let count = shell.slots.borrow().rows.len();
     (0..count).filter_map(|slot| u16::try_from(slot).ok()).for_each(|slot| abort(shell, SlotId(slot)));
 }
 
 fn change(shell: &Shell, id: SlotId, job: Option<Job>) {
     let mut slots = shell.slots.borrow_mut();
-    let Some(slot) = slots.0.get_mut(usize::from(id.0)) else { return };
+    let Some(slot) = slots.rows.get_mut(usize::from(id.0)) else { return };
     (slot.job, slot.changed) = (job, true);
     let task = slot.task.take();
     drop(slots);
     task.into_iter().for_each(Waker::wake);
 }
 
+/// How a dialogue ended.
+type End = (Verdict, Evidence);
+
+/// What became of a job.
+enum Begun {
+    /// There is no such probe any more.
+    Nothing,
+    /// It runs in its place of the table.
+    Here,
+    /// It speaks TLS: it runs in a future that is made for it.
+    #[cfg(feature = "tls")]
+    Secure,
+    /// It ended before it began.
+    Over(Verdict),
+}
+
 async fn run(shell: Rc<Shell>, id: SlotId, timer: Timer) {
     loop {
         let job = poll_fn(|context| poll_job(&shell, id, context)).await;
-        let probe = shell.director.borrow().probe(job.probe).cloned();
-        let Some(probe) = probe else { continue };
-        let source = via::source(&probe, shell.director.borrow().config());
-        let source = match source {
-            Ok(source) => source,
-            Err(verdict) => {
-                shell.handle(Event::Probed { slot: id, epoch: job.epoch, verdict });
-                continue;
-            }
-        };
-        #[cfg(feature = "tls")]
-        let contents = Rc::clone(&shell.director.borrow().config().tls.contents);
-        let around = Surroundings {
-            reactor: &shell.reactor,
-            meter: &shell.meter,
-            buffer: &shell.reply,
-            source,
+        let end = match begin_run(&shell, id, job) {
+            Begun::Nothing => None,
+            Begun::Over(verdict) => Some((verdict, Evidence::default())),
+            Begun::Here => poll_fn(|context| poll_run(&shell, (id, job), &timer, context)).await,
             #[cfg(feature = "tls")]
-            tls: (&shell.tls, &contents),
+            Begun::Secure => Box::pin(secure(&shell, (id, job), &timer)).await,
         };
-        // Pinned in place: a combinator would keep a second copy of the dialogue in every slot.
-        let evidence = Cell::default();
-        let mut check = core::pin::pin!(probe::check(around, &probe, job.step, &timer, &evidence));
-        let verdict = poll_fn(|context| match poll_changed(&shell, id, context) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => check.as_mut().poll(context).map(Some),
-        })
-        .await;
         timer.cancel();
-        if let Some(verdict) = verdict {
-            let verdict = via::judge(&probe, verdict);
-            let verdict = shell.slots.borrow_mut().1.judge(clock::now(), &probe, verdict);
-            if matches!(verdict, Verdict::Fail(_)) {
-                shell.handle(Event::Seen { slot: id, epoch: job.epoch, evidence: &evidence.get() });
-            }
-            shell.handle(Event::Probed { slot: id, epoch: job.epoch, verdict });
+        if let Some(end) = end {
+            tell(&shell, id, job, end);
         }
     }
 }
 
+fn surroundings<'a>(
+    shell: &'a Shell,
+    source: Option<SocketAddr>,
+    #[cfg(feature = "tls")] contents: &'a Rc<Contents>,
+) -> Surroundings<'a> {
+    Surroundings {
+        reactor: &shell.reactor,
+        meter: &shell.meter,
+        buffer: &shell.reply,
+        source,
+        #[cfg(feature = "tls")]
+        tls: (&shell.tls, contents),
+    }
+}
+
+fn begin_run(shell: &Shell, id: SlotId, job: Job) -> Begun {
+    let director = shell.director.borrow();
+    let Some(probe) = director.probe(job.probe) else { return Begun::Nothing };
+    #[cfg(feature = "tls")]
+    if matches!(probe.checker, Checker::Ssl(_)) {
+        return Begun::Secure;
+    }
+    let run = via::source(probe, director.config()).and_then(|source| {
+        #[cfg(feature = "tls")]
+        let around = surroundings(shell, source, &director.config().tls.contents);
+        #[cfg(not(feature = "tls"))]
+        let around = surroundings(shell, source);
+        Run::begin(around, probe, job.step)
+    });
+    match run {
+        Ok(run) => {
+            shell.slots.borrow_mut().put(id, run);
+            Begun::Here
+        }
+        Err(verdict) => Begun::Over(verdict),
+    }
+}
+
+/// Goes on with what runs in the slot's place. The probe is the one it began with: a reload takes all jobs away.
+fn poll_run(
+    shell: &Shell,
+    (id, job): (SlotId, Job),
+    timer: &Timer,
+    context: &Context<'_>,
+) -> Poll<Option<End>> {
+    let changed = poll_changed(shell, id, context).is_ready();
+    let mut slots = shell.slots.borrow_mut();
+    let Some(place) = slots.runs.get_mut(usize::from(id.0)) else { return Poll::Ready(None) };
+    let director = shell.director.borrow();
+    let (Some(run), Some(probe), false) = (place.as_mut(), director.probe(job.probe), changed) else {
+        *place = None;
+        return Poll::Ready(None);
+    };
+    #[cfg(feature = "tls")]
+    let around = surroundings(shell, None, &director.config().tls.contents);
+    #[cfg(not(feature = "tls"))]
+    let around = surroundings(shell, None);
+    let Poll::Ready(verdict) = run.poll(around, probe, timer, context) else { return Poll::Pending };
+    let evidence = run.close(probe, verdict);
+    *place = None;
+    Poll::Ready(Some((verdict, evidence)))
+}
+
+/// A check that speaks TLS, whose sessions are allocated anyway.
+#[cfg(feature = "tls")]
+async fn secure(shell: &Shell, (id, job): (SlotId, Job), timer: &Timer) -> Option<End> {
+    let probe = shell.director.borrow().probe(job.probe).cloned()?;
+    let contents = Rc::clone(&shell.director.borrow().config().tls.contents);
+    let source = via::source(&probe, shell.director.borrow().config());
+    let source = match source {
+        Ok(source) => source,
+        Err(verdict) => return Some((verdict, Evidence::default())),
+    };
+    let evidence = core::cell::Cell::default();
+    let around = surroundings(shell, source, &contents);
+    // Pinned in place: a combinator would keep a second copy of the dialogue.
+    let mut check = core::pin::pin!(probe::check(around, &probe, job.step, timer, &evidence));
+    poll_fn(|context| match poll_changed(shell, id, context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => check.as_mut().poll(context).map(|verdict| Some((verdict, evidence.get()))),
+    })
+    .await
+}
+
+fn tell(shell: &Shell, id: SlotId, job: Job, (verdict, evidence): End) {
+    let judged = shell.director.borrow().probe(job.probe).map(|probe| {
+        let verdict = via::judge(probe, verdict);
+        shell.slots.borrow_mut().neighbours.judge(clock::now(), probe, verdict)
+    });
+    let verdict = judged.unwrap_or(verdict);
+    if matches!(verdict, Verdict::Fail(_)) {
+        shell.handle(Event::Seen { slot: id, epoch: job.epoch, evidence: &evidence });
+    }
+    shell.handle(Event::Probed { slot: id, epoch: job.epoch, verdict });
+}
+
 fn poll_job(shell: &Shell, id: SlotId, context: &Context<'_>) -> Poll<Job> {
     let mut slots = shell.slots.borrow_mut();
-    let Some(slot) = slots.0.get_mut(usize::from(id.0)) else { return Poll::Pending };
+    let Some(slot) = slots.rows.get_mut(usize::from(id.0)) else { return Poll::Pending };
     slot.changed = false;
     match slot.job.take() {
         Some(job) => Poll::Ready(job),
@@ -142,10 +261,28 @@ fn poll_job(shell: &Shell, id: SlotId, context: &Context<'_>) -> Poll<Job> {
 
 fn poll_changed(shell: &Shell, id: SlotId, context: &Context<'_>) -> Poll<()> {
     let mut slots = shell.slots.borrow_mut();
-    let Some(slot) = slots.0.get_mut(usize::from(id.0)) else { return Poll::Pending };
+    let Some(slot) = slots.rows.get_mut(usize::from(id.0)) else { return Poll::Pending };
     if slot.changed {
         return Poll::Ready(());
     }
     store(&mut slot.task, context);
     Poll::Pending
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the limits promise of the memory of slots.
+    #[test]
+    fn a_slot_is_small_and_one_that_was_never_used_is_smaller() {
+        fn future<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        let (row, place, task) = (size_of::<Slot>(), size_of::<Option<Run>>(), future(run));
+        assert!(row <= 40 && place <= 384 && task <= 128, "{row} {place} {task}");
+        let mut slots = Slots::default();
+        slots.reserve(1_024);
+        assert!(slots.runs.is_empty() && slots.runs.capacity() >= 1_024, "reserved and not touched");
+    }
 }

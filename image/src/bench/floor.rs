@@ -115,7 +115,7 @@ impl Table {
 }
 
 /// Processor time of this thread.
-fn processor() -> Duration {
+pub(super) fn processor() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())

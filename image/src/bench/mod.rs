@@ -9,6 +9,7 @@ pub mod floor;
 pub mod lateness;
 pub mod load;
 pub mod pool;
+pub mod probe_floor;
 pub mod scale;
 pub mod takeover;
 pub mod usage;

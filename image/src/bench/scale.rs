@@ -14,7 +14,7 @@ use rustix::process::Signal;
 
 use super::pool::{Pool, Servers, Weights};
 use super::usage::{Usage, cpu, tree, usage};
-use super::{Program, floor};
+use super::{Program, floor, probe_floor};
 use crate::netns::{Host, Lan};
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -287,6 +287,15 @@ pub fn run(binary: &Path, sizes: &[(u16, u16)], tell: &mut dyn FnMut(&str)) -> V
             unit: "ms",
             servers: idle.len(),
             ours: millis(floor::change_all_weights(idle)),
+            theirs: None,
+        };
+        tell(&row.line());
+        rows.push(row);
+        let row = Row {
+            what: "kernel's floor of 1,000 checks, in pairs",
+            unit: "ms",
+            servers: idle.len(),
+            ours: millis(probe_floor::check(busy, 1_000, 2)),
             theirs: None,
         };
         tell(&row.line());

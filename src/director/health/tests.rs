@@ -47,25 +47,25 @@ fn belief(node: &Node) -> Belief {
     node.director.health().get(ProbeId(0)).unwrap().belief
 }
 
-/// A check takes one millisecond here.
+/// A check takes one millisecond here: seen when it is repeated because of a failure, while all others keep their rhythm.
 #[test]
 fn tcp_retries_on_the_way_down_only_and_one_success_is_enough() {
     let mut node = node_of(Rs { retry: 2, interval: 5, retry_delay: 1, ..Rs::new(RS) });
     assert_eq!(belief(&node), Belief::Unproven);
     node.run_until(at(5_100));
     assert_eq!(belief(&node), Belief::Up);
-    assert_eq!(gaps(&mut node, 2), [(5_001, 0), (5_001, 0)]);
+    assert_eq!(gaps(&mut node, 2), [(5_000, 0), (5_000, 0)]);
     set(&mut node, Server::Refuses);
-    assert_eq!(gaps(&mut node, 3), [(5_001, 0), (1_001, 0), (1_001, 0)]);
+    assert_eq!(gaps(&mut node, 3), [(5_000, 0), (1_001, 0), (1_001, 0)]);
     assert_eq!(belief(&node), Belief::Down);
     let records = node.take_records();
     let down = |one: &&Reason| matches!(one, Reason::ProbeDown(_, _, 2));
     assert_eq!(records.iter().filter(down).count(), 1);
     assert!(records.contains(&Reason::DestinationDown(DestinationId(0))));
     assert!(records.contains(&Reason::QuorumLost(ServiceId(0), 0)));
-    assert_eq!(gaps(&mut node, 2), [(5_001, 0), (5_001, 0)], "down: no retries");
+    assert_eq!(gaps(&mut node, 2), [(4_998, 0), (5_000, 0)], "down: no retries, and back in step");
     set(&mut node, Server::Good);
-    assert_eq!(gaps(&mut node, 1), [(5_001, 0)]);
+    assert_eq!(gaps(&mut node, 1), [(5_000, 0)]);
     node.run_millis(2);
     assert_eq!(belief(&node), Belief::Up);
 }
@@ -102,21 +102,21 @@ fn http_asks_one_url_a_round_and_needs_the_failed_one_and_a_full_pass_to_come_ba
     node.run_until(at(2_100));
     let steps = gaps(&mut node, 6);
     assert!(steps.windows(2).all(|pair| pair[1].1 == (pair[0].1 + 1) % 3), "{steps:?}");
-    assert!(steps.iter().all(|(gap, _)| *gap == 2_001));
+    assert!(steps.iter().all(|(gap, _)| *gap == 2_000));
     set(&mut node, Server::Urls(0b101));
     while belief(&node) != Belief::Down {
         node.run_millis(100);
     }
     assert_eq!(
         gaps(&mut node, 2),
-        [(4_001, 1), (4_001, 1)],
+        [(3_999, 1), (4_000, 1)],
         "the longer of delay_loop and delay_before_retry"
     );
     set(&mut node, Server::Good);
-    assert_eq!(gaps(&mut node, 3), [(4_001, 1), (2_001, 0), (2_001, 1)]);
+    assert_eq!(gaps(&mut node, 3), [(4_000, 1), (2_000, 0), (2_000, 1)]);
     node.run_millis(100);
     assert_eq!(belief(&node), Belief::Down, "one url is still to come");
-    assert_eq!(gaps(&mut node, 1), [(2_001, 2)]);
+    assert_eq!(gaps(&mut node, 1), [(2_000, 2)]);
     node.run_millis(2);
     assert_eq!(belief(&node), Belief::Up);
 }
@@ -426,4 +426,30 @@ fn several_hindrances_are_each_told_once() {
     assert_eq!(health.hindered().map(|(count, ..)| count), Some(1));
     health.rest(at(5), ProbeId(1), true, config, bus);
     assert_eq!(health.hindered(), None, "what rests is not hindered");
+}
+
+/// Two wake-ups for each check become fewer the more of them begin together.
+#[test]
+fn checks_share_their_wake_ups_and_keep_their_interval() {
+    let servers = (0..200).map(|host| Rs { interval: 2, ..Rs::new(format!("10.0.1.{host}:80")) }).collect();
+    let mut config = Builder::new().service(Vs::new("203.0.113.1:80", servers)).build();
+    config.probes.iter_mut().for_each(|probe| probe.warmup = Duration::from_secs(1));
+    let mut node = Node::new(config, "192.0.2.11");
+    node.run_until(at(30_000));
+    let mut begun = std::collections::BTreeMap::<ProbeId, Vec<crate::time::Instant>>::new();
+    let mut moments = std::collections::BTreeMap::<crate::time::Instant, u32>::new();
+    for (when, action) in node.actions.iter().filter(|(when, _)| *when >= at(10_000)) {
+        if let Action::Probe { probe, .. } = action {
+            begun.entry(*probe).or_default().push(*when);
+            *moments.entry(*when).or_default() += 1;
+        }
+    }
+    assert_eq!(begun.len(), 200);
+    for (probe, times) in &begun {
+        let even = times.windows(2).all(|pair| pair[1].since(pair[0]) == Duration::from_secs(2));
+        assert!(even && times.len() >= 9, "{probe:?}: {times:?}");
+    }
+    let checks: u32 = moments.values().sum();
+    let wakes = u32::try_from(moments.len()).unwrap();
+    assert!(wakes * 3 <= checks * 2, "{checks} checks at {wakes} moments");
 }

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream as Std};
