@@ -153,10 +153,9 @@ impl Site {
         fs::rename(&next, &file).expect("replace the configuration");
     }
 
-    /// Changes the configuration: time until the table is as wished, processor time until all is done.
+    /// Changes the configuration of an idle program: time until the table is as wished, processor time until all is done.
     pub fn reload(&self, weights: Weights) -> (Duration, Duration) {
         self.write(weights);
-        self.calm();
         let (before, begun) = (self.cpu(), Instant::now());
         self.process.signal(Signal::HUP);
         let wall = self.wait_table(begun, weights);
