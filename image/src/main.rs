@@ -77,6 +77,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some((&"bench-takeover", [binary])) => {
+            show(&bench::report::columns());
             bench::takeover::run(Path::new(binary), 11, &mut |row| show(&bench::report::line(&row)));
             ExitCode::SUCCESS
         }
