@@ -18,6 +18,7 @@ processor. Times of such a machine say nothing by themselves; the ratio lvsbox /
 Processor time is that of all threads and processes of a program, those that ended included. PSS
 divides pages among the processes that share them; RSS counts them in each. `table complete` is
 the kernel's IPVS table as configured. A reload's processor time ends when the program is idle.
+System calls are strace's count, divided by the connections that the real servers saw meanwhile.
 takeover: milliseconds; `first advert` beyond the instant that the protocol sets (the master down
 interval; after priority 0 the skew), all else from the first advert on. Each address is counted
 once, however often it is announced. `above the kernel's floor` is without what the same requests

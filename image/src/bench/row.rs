@@ -15,6 +15,8 @@ pub mod what {
     pub const CHECK: &str = "1,000 checks: processor time";
     /// From the start of the program to the last real server in the kernel.
     pub const TABLE: &str = "start: table complete after";
+    /// The same with checks of all of them.
+    pub const TABLE_CHECKS: &str = "start with checks: table complete after";
     /// Processor time of a reload of every weight.
     pub const ALL: &str = "reload, every weight: processor time";
     /// The same without what the kernel itself needs.
@@ -117,7 +119,7 @@ impl Goal {
             (Section::Servers(4_096), what::PSS | what::PSS_CHECKING) => Some(Self::Ratio(0.25)),
             (Section::Servers(4_096), what::ABOVE) => Some(Self::Ratio(0.1)),
             (Section::Servers(_), what::CHECK) => Some(Self::Ratio(0.5)),
-            (Section::Servers(_), what::TABLE) => Some(Self::Ratio(1.0)),
+            (Section::Servers(_), what::TABLE | what::TABLE_CHECKS) => Some(Self::Ratio(1.0)),
             (Section::Takeover, name) if what::TAKEOVER.iter().any(|end| name.ends_with(end)) => {
                 Some(Self::NotLater)
             }
@@ -222,6 +224,7 @@ mod tests {
         assert_eq!(row(Section::Servers(1_000), what::PSS, 500.0), None);
         assert_eq!(row(Section::Takeover, "killed, 1 VIP: last ARP, median", 401.0), Some(true));
         assert_eq!(row(Section::Takeover, "killed, 1 VIP: last ARP, median", 401.1), Some(false));
+        assert_eq!(row(Section::Servers(40), what::TABLE_CHECKS, 401.0), Some(false));
         let alone = Row::new(Section::Servers(65_536), what::CHECK, "ms", Some(1.0), None);
         assert_eq!(alone.is_met(), None);
     }

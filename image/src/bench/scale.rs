@@ -97,7 +97,8 @@ fn push(values: &mut Values, [wall, cpu]: [&'static str; 2], seen: &[(Duration, 
 fn checks(program: &Program, pool: Pool, values: &mut Values) {
     let (delay, window) = pace(pool.len());
     let site = Site::new(program, Pool { checks: Checks::All(delay), ..pool });
-    values.push(("start with checks: table complete after", "ms", millis(site.complete)));
+    values.push((what::TABLE_CHECKS, "ms", millis(site.complete)));
+    values.push(("start with checks: processor time until then", "ms", millis(site.used)));
     let all = u64::try_from(pool.len()).unwrap_or(u64::MAX);
     // In the first round both may hurry; in the second each has its place in the interval. The largest has one round.
     let rounds = if pool.len() > MAX_ROUNDS { 1 } else { 2 };

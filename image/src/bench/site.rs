@@ -51,6 +51,8 @@ pub struct Site {
     table: Table,
     /// From its start to a complete table.
     pub complete: Duration,
+    /// Processor time until then.
+    pub used: Duration,
     /// Processor time that it had used when it was started: what came before is not its own.
     zero: Duration,
 }
@@ -77,9 +79,11 @@ impl Site {
             process,
             table,
             complete: Duration::ZERO,
+            used: Duration::ZERO,
             zero,
         };
         site.complete = site.wait_table(begun, Weights::All(1));
+        site.used = site.cpu();
         site
     }
 
