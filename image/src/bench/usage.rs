@@ -43,8 +43,10 @@ pub fn usage(pid: u32) -> Usage {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         sum.pss_kib += value(&rollup, "Pss:");
-        sum.rss_kib += value(&status, "VmRSS:");
-        sum.peak_kib += value(&status, "VmHWM:");
+        // What `status` says lags behind by up to 64 pages for each kind of page and thread (mm/memory.c of 6.1).
+        let rss = value(&rollup, "Rss:");
+        sum.rss_kib += rss;
+        sum.peak_kib += value(&status, "VmHWM:").max(rss);
         sum.threads += value(&status, "Threads:");
         sum.processes += 1;
     }
