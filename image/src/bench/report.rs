@@ -95,6 +95,25 @@ fn clipped(line: &str) -> String {
     line.trim_end().chars().take(WIDTH).collect()
 }
 
+/// Lines of at most [`WIDTH`] columns, all but the first indented.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut width) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > WIDTH {
+            lines.push_str("\n   ");
+            width = 3;
+        }
+        if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+    }
+    lines + "\n"
+}
+
 /// The head of the table.
 pub fn columns() -> String {
     format!("{:46} {:4} {:>11} {:>11} {:>8} {:>7} {}\n", "", "", "lvsbox", "keepalived", "ratio", "goal", "")
@@ -110,12 +129,12 @@ pub fn heading(section: Section) -> String {
 pub fn line(row: &Row) -> String {
     let what = &row.what;
     if let Some(why) = &row.failed {
-        return clipped(&format!("{what:46} failed: {why}")) + "\n";
+        return wrapped(&format!("{what}: failed: {why}"));
     }
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
     let ratio = row.ratio().map_or_else(String::new, |ratio| format!("{ratio:.3}"));
-    let (goal, mark) = match row.goal().filter(|_| row.theirs.is_some()) {
-        Some(goal) => (goal.to_string(), if row.is_met() == Some(true) { "met" } else { "NOT MET" }),
+    let (goal, mark) = match row.goal().zip(row.is_met()) {
+        Some((goal, is_met)) => (goal.to_string(), if is_met { "met" } else { "NOT MET" }),
         None => (String::new(), ""),
     };
     let (ours, theirs) = (cell(row.ours), cell(row.theirs));
@@ -253,7 +272,11 @@ mod tests {
         let alone = Row { theirs: None, ..row(65_536, what::CHECK, 1.0, 0.0) };
         assert!(line(&alone).ends_with("1.00           -\n"), "{}", line(&alone));
         let failed = Row::failed(Section::Servers(40), "keepalived: with checks", &"no table ".repeat(30));
-        assert!(line(&failed).contains("failed: no table") && line(&failed).len() <= WIDTH + 1);
+        let failed = line(&failed);
+        assert!(failed.starts_with("keepalived: with checks: failed: no table"), "{failed}");
+        assert!(failed.matches("table").count() == 30 && failed.lines().all(|line| line.len() <= WIDTH));
+        let ours = Row { ours: None, ..row(4_096, what::PSS, 0.0, 4_000.0) };
+        assert!(line(&ours).ends_with(" -     4000.00\n"), "{}", line(&ours));
         let others = [LEGEND.to_owned(), columns(), heading(Section::Servers(16_384))].concat();
         assert!(others.lines().all(|line| line.len() <= WIDTH), "{others}");
     }
