@@ -25,6 +25,7 @@ pub struct Guest {
     memory: u32,
     wire: Option<(PathBuf, String)>,
     control: bool,
+    counted: bool,
 }
 
 /// How a command ended in a guest.
@@ -52,6 +53,7 @@ impl Default for Guest {
             memory: 1024,
             wire: None,
             control: false,
+            counted: false,
         }
     }
 }
@@ -88,6 +90,14 @@ impl Guest {
     #[must_use]
     pub fn control(mut self) -> Self {
         self.control = true;
+        self
+    }
+
+    /// With a clock that counts instructions, 8 ns each, while the processor is not idle: what else this machine does then
+    /// changes no time inside (QEMU's `-icount`).
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        self.counted = true;
         self
     }
 
@@ -181,6 +191,9 @@ impl Guest {
             let socket = path(&scratch.join("control"));
             command.args(["-chardev", &format!("socket,id=s1,path={socket},server=on,wait=off")]);
             command.args(["-serial", "chardev:s1"]);
+        }
+        if self.counted {
+            command.args(["-icount", "shift=3"]);
         }
         if let Some((socket, mac)) = &self.wire {
             let socket = path(socket);

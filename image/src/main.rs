@@ -4,18 +4,18 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use lab::bench;
+use lab::bench::command::Plan;
 use lab::cleanup;
 use lab::demo::lan::{self, Lan};
 use lab::demo::{console, crash, menu, tour};
 use lab::guest::Guest;
-use lab::wait;
 use lab::web::{Behaviour, WebServer};
 use lab::world;
 
@@ -29,11 +29,16 @@ lab crash --binary FILE             what a machine says in which lvsbox of FILE 
                                     starts again
 lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
                                     without a person, and it succeeds only if everything happened
-lab bench BINARY                    what tables, memory, checks and reloads cost BINARY and keepalived at four sizes, in a
-                                    guest with IPVS: a table, then the same in JSON
-lab bench-inside BINARY             the same on this machine, which needs IPVS
+lab bench BINARY [--json FILE] [--small BINARY] [--counted | --here] [quick|takeover|boot|SIZE...]
+                                    what tables, memory, checks, reloads, takeovers and boots cost BINARY and keepalived
+                                    in a guest with IPVS: a table, then the same in JSON, to FILE or behind the table;
+                                    --small: BINARY without TLS; --here: on this machine, which needs IPVS; --counted: the
+                                    guest's clock counts instructions, so that this machine may do other things as well;
+                                    quick: 4096 and fewer takeovers and boots; SIZE: 40, 1000, 4096, 16384 or 65536
+                                    real servers (65536: BINARY alone); without a word: everything
+lab bench-inside BINARY [WORD...]   what `lab bench` runs in its guest: records with tabs between their words
 lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`
-lab bench-takeover BINARY           how late and how fast BINARY and keepalived take over from a MASTER that ends
+lab bench-takeover BINARY           `takeover` on this machine: needs no IPVS
 lab bench-lateness BINARY           how regular the adverts of 255 instances are under load, of BINARY and keepalived;
                                     with IPVS as well: lab guest LAB bench-lateness BINARY";
 
@@ -62,19 +67,24 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => complain(&message),
         },
-        Some((&"bench", [binary])) => bench_in_guest(Path::new(binary)),
-        Some((&"bench-inside", [binary])) => {
-            let sizes = [&bench::scale::SIZES[..], &[bench::scale::LARGEST]].concat();
-            let rows = bench::scale::run(Path::new(binary), &sizes, &mut |text| print!("{text}"));
-            print!("{}", bench::scale::json(&rows));
-            ExitCode::SUCCESS
-        }
+        Some((&"bench", [binary, words @ ..])) => match Plan::parse(words) {
+            Ok(plan) => bench::command::run(Path::new(binary), &plan, &mut show),
+            Err(message) => complain(&message),
+        },
+        Some((&"bench-inside", [binary, words @ ..])) => match Plan::parse(words) {
+            Ok(plan) => {
+                bench::command::inside(Path::new(binary), &plan, &mut |row| println!("{}", row.record()));
+                ExitCode::SUCCESS
+            }
+            Err(message) => complain(&message),
+        },
         Some((&"bench-config", [binary])) => {
             print!("{}", bench::config::run(Path::new(binary)));
             ExitCode::SUCCESS
         }
         Some((&"bench-takeover", [binary])) => {
-            bench::takeover::run(Path::new(binary), &mut |text| print!("{text}"));
+            show(&bench::report::columns());
+            bench::takeover::run(Path::new(binary), 11, &mut |row| show(&bench::report::line(&row)));
             ExitCode::SUCCESS
         }
         Some((&"bench-lateness", [binary])) => {
@@ -90,20 +100,10 @@ fn complain(message: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Shows what the guest says as it says it.
-fn bench_in_guest(binary: &Path) -> ExitCode {
-    let binary = std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned());
-    let (program, binary) = (lan::this_program(), binary.to_string_lossy().into_owned());
-    let running = Guest::new().memory(4_096).spawn(&[&program.to_string_lossy(), "bench-inside", &binary]);
-    let mut shown = 0;
-    let _ = wait::maybe(Duration::from_secs(3_600), || {
-        let ended = running.has_ended();
-        let output = running.output();
-        print!("{}", output.get(shown..).unwrap_or_default());
-        shown = output.len();
-        ended.then_some(())
-    });
-    ExitCode::from(running.status().and_then(|status| u8::try_from(status).ok()).unwrap_or(1))
+/// Whoever reads it sees each line as it comes, through a pipe as well.
+fn show(text: &str) {
+    print!("{text}");
+    std::io::stdout().flush().ok();
 }
 
 fn guest(argv: &[&str]) -> ExitCode {

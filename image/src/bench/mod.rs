@@ -1,22 +1,32 @@
 //! What lvsbox is compared with keepalived in, both in the same run on the same machine: absolute times say little on a
 //! machine that does other things as well, so every figure stands beside the other program's.
 //!
-//! [`config`] is the largest configuration; [`takeover`] how late and how fast a BACKUP takes over; [`lateness`] how
-//! regular adverts are under load; [`scale`] what the kernel's table, memory, checks and reloads cost, at four sizes.
+//! [`command`] is `tests/bench`, which is all of [`scale`] (what the kernel's table, memory, checks and reloads cost, at
+//! five sizes), [`takeover`] (how late and how fast a BACKUP takes over) and [`boot`]; its rows are [`row`]'s, its page
+//! [`report`]'s. [`config`] is the largest configuration; [`lateness`] how regular adverts are under load.
 
+pub mod boot;
+pub mod command;
 pub mod config;
 pub mod floor;
 pub mod lateness;
 pub mod load;
 pub mod pool;
 pub mod probe_floor;
+pub mod report;
+pub mod row;
 pub mod scale;
+pub mod site;
 pub mod takeover;
 pub mod usage;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::keepalived;
 use crate::netns::Namespace;
@@ -51,10 +61,56 @@ impl Program {
         Process::spawn(command, "lvsbox", &scratch.join(&format!("{}.log", namespace.name())))
     }
 
+    /// Starts it as [`Self::start`] does, but it begins only when [`Gate::open`] is called: what it costs to get a process
+    /// into a namespace is not the program's.
+    pub fn prepare(&self, namespace: &Namespace, text: &str, scratch: &Scratch) -> (Process, Gate) {
+        let (stem, fifo) = (namespace.name(), scratch.join("gate"));
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("make a named pipe");
+        let mut command = namespace.command("sh");
+        command.args(["-c", "read go <\"$0\" && exec \"$@\""]).arg(&fifo);
+        match self {
+            Self::Lvsbox(binary) => {
+                let file = self.file(namespace, scratch);
+                fs::write(&file, text).expect("write the configuration");
+                command.arg(binary).arg("run").arg(file);
+            }
+            Self::Keepalived => {
+                command.arg("keepalived").args(keepalived::arguments(namespace, text, scratch));
+            }
+        }
+        let process = Process::spawn(command, self.name(), &scratch.join(&format!("{stem}.log")));
+        // Opening waits until the shell is there.
+        let pipe = File::options().write(true).open(&fifo).expect("open the gate");
+        (process, Gate(pipe))
+    }
+
     /// Where its configuration is.
     pub fn file(&self, namespace: &Namespace, scratch: &Scratch) -> PathBuf {
         scratch.join(&format!("{}.conf", namespace.name()))
     }
+}
+
+/// What holds a process back that was started: see [`Program::prepare`].
+#[derive(Debug)]
+pub struct Gate(File);
+
+impl Gate {
+    /// The program begins.
+    pub fn open(mut self) {
+        self.0.write_all(b"go\n").expect("open the gate");
+    }
+}
+
+/// Calls `work`, and returns what it said if it panicked: a row that fails must not take the others along.
+///
+/// # Errors
+/// The panic's message.
+pub fn attempt<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        text.unwrap_or_else(|| "a panic without a message".to_owned())
+    })
 }
 
 /// Some measured values, sorted.
@@ -117,6 +173,12 @@ fn millis(micros: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_failed_row_said_is_kept() {
+        assert_eq!(attempt(|| 7), Ok(7));
+        assert_eq!(attempt(|| -> u8 { panic!("no {}", 7) }), Err("no 7".to_owned()));
+    }
 
     #[test]
     fn a_quantile_is_a_value_that_was_measured() {

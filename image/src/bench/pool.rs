@@ -13,6 +13,9 @@ use crate::netns::Namespace;
 /// Where a real server accepts.
 pub const PORT: u16 = 8_080;
 
+/// Where the last real server of [`Checks::Last`] is checked.
+pub const LAST_PORT: u16 = 8_081;
+
 /// How many services and real servers, and how they are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pool {
@@ -20,8 +23,19 @@ pub struct Pool {
     pub services: u16,
     /// Real servers of each, at most 256.
     pub servers: u16,
-    /// Seconds between two checks of a real server; `None`: no checks.
-    pub delay: Option<u32>,
+    /// Which are checked.
+    pub checks: Checks,
+}
+
+/// Which real servers are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checks {
+    /// None.
+    None,
+    /// All, every so many seconds.
+    All(u32),
+    /// The last, every second, at [`LAST_PORT`]; it is out when a second attempt a second later has failed as well.
+    Last,
 }
 
 /// Which weights a configuration has.
@@ -32,6 +46,20 @@ pub enum Weights {
     /// All the first, but that of the last real server.
     But(u8, u8),
 }
+
+impl Weights {
+    /// That of all others, and that of the last real server.
+    fn numbers(self) -> (u32, u32) {
+        match self {
+            Self::All(weight) => (weight.into(), weight.into()),
+            Self::But(weight, last) => (weight.into(), last.into()),
+        }
+    }
+}
+
+/// The check of [`Checks::Last`]; the port is [`LAST_PORT`].
+const LAST_CHECK: &str = "  TCP_CHECK {\n   connect_port 8081\n   connect_timeout 5\n   retry 1\n   \
+                          delay_before_retry 1\n  }\n";
 
 impl Pool {
     /// Real servers of all services.
@@ -51,7 +79,10 @@ impl Pool {
             (0..self.services).flat_map(|service| (0..self.servers).map(move |server| (service, server)));
         for (number, (service, server)) in all.enumerate() {
             if server == 0 {
-                let delay = self.delay.unwrap_or(60);
+                let delay = match self.checks {
+                    Checks::All(delay) => delay,
+                    Checks::None | Checks::Last => 1,
+                };
                 // Writing to a string cannot fail.
                 let _ = writeln!(
                     text,
@@ -66,14 +97,19 @@ impl Pool {
             };
             let _ =
                 write!(text, " real_server {} {PORT} {{\n  weight {weight}\n", real_server(service, server));
-            text.push_str(if self.delay.is_some() {
-                "  TCP_CHECK {\n   connect_timeout 5\n  }\n"
-            } else {
-                ""
+            text.push_str(match self.checks {
+                Checks::All(_) => "  TCP_CHECK {\n   connect_timeout 5\n  }\n",
+                Checks::Last if number + 1 == self.len() => LAST_CHECK,
+                Checks::None | Checks::Last => "",
             });
             text.push_str(if server + 1 == self.servers { " }\n}\n" } else { " }\n" });
         }
         text
+    }
+
+    /// The address of the last real server.
+    pub fn last(self) -> Ipv4Addr {
+        real_server(self.services - 1, self.servers - 1)
     }
 
     /// The weights in the kernel's table, in its order.
@@ -85,13 +121,19 @@ impl Pool {
         rows.filter_map(|line| line.split_whitespace().nth(3)?.parse().ok()).collect()
     }
 
+    /// True if `found`, the weights of the real servers of `service`, are as wished.
+    pub fn is_service_installed(self, service: u16, found: &[u32], weights: Weights) -> bool {
+        let (all, last) = weights.numbers();
+        let last = if service + 1 == self.services { last } else { all };
+        let others = found.iter().filter(|weight| **weight == all).count();
+        let servers = usize::from(self.servers);
+        found.len() == servers && others >= servers - usize::from(all != last) && found.contains(&last)
+    }
+
     /// True if all real servers are in the table with the weights.
     pub fn is_installed(self, namespace: &Namespace, weights: Weights) -> bool {
         let found = Self::installed(namespace);
-        let (all, last) = match weights {
-            Weights::All(weight) => (u32::from(weight), u32::from(weight)),
-            Weights::But(weight, last) => (u32::from(weight), u32::from(last)),
-        };
+        let (all, last) = weights.numbers();
         let others = found.iter().filter(|weight| **weight == all).count();
         found.len() == self.len() && others >= self.len() - usize::from(all != last) && found.contains(&last)
     }
@@ -158,8 +200,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_the_last_real_server_has_the_other_weight() {
+        let pool = Pool { services: 2, servers: 2, checks: Checks::None };
+        let is_installed =
+            |service, found: &[u32]| pool.is_service_installed(service, found, Weights::But(5, 7));
+        assert!(is_installed(1, &[5, 7]) && is_installed(1, &[7, 5]) && is_installed(0, &[5, 5]));
+        assert!(!is_installed(1, &[5, 5]) && !is_installed(0, &[5, 7]) && !is_installed(0, &[5]));
+        assert!(!is_installed(1, &[7, 7]));
+    }
+
+    #[test]
     fn the_text_has_every_real_server_once_and_the_weights_asked_for() {
-        let pool = Pool { services: 300, servers: 3, delay: Some(2) };
+        let pool = Pool { services: 300, servers: 3, checks: Checks::All(2) };
         let text = pool.text(Weights::But(5, 7));
         assert_eq!(
             (text.matches("virtual_server 10.").count(), text.matches("TCP_CHECK").count()),
@@ -170,6 +222,19 @@ mod tests {
             text.contains("virtual_server 10.33.43.1 80") && text.contains("real_server 10.129.43.2 8080")
         );
         assert_eq!(text.matches('{').count(), text.matches('}').count());
-        assert!(!Pool { delay: None, ..pool }.text(Weights::All(1)).contains("TCP_CHECK"));
+        assert!(!Pool { checks: Checks::None, ..pool }.text(Weights::All(1)).contains("TCP_CHECK"));
+        let last = Pool { checks: Checks::Last, ..pool }.text(Weights::All(1));
+        assert_eq!(last.matches("TCP_CHECK").count(), 1);
+        assert!(
+            last.split("TCP_CHECK")
+                .next()
+                .unwrap()
+                .lines()
+                .rev()
+                .nth(2)
+                .unwrap()
+                .contains(&pool.last().to_string())
+        );
+        assert!(last.contains(&format!("connect_port {LAST_PORT}\n")));
     }
 }

@@ -17,8 +17,8 @@ use super::pool::{PORT, Pool, Servers, real_server};
 use crate::netns::Namespace;
 use crate::wait::{self, secs};
 
-/// Between two checks: a hundred a second, as [`super::scale`] has them.
-const PACE: Duration = Duration::from_millis(10);
+/// Between two checks: two hundred a second, as [`super::scale`] has them.
+const PACE: Duration = Duration::from_millis(5);
 
 /// Checks `count` real servers of `pool` in turn, `together` of them at each wake-up, and returns the processor time of it:
 /// socket, connect, one wait for all, close, and a sleep until the next. They are closed by FIN, as keepalived does.

@@ -1,239 +1,208 @@
 //! How what lvsbox and keepalived need grows with the number of real servers: the same configuration through each in
-//! turn, in one guest that has IPVS. `lab bench BINARY` boots the guest; `lab bench-inside BINARY` is what runs in it.
+//! turn, in one guest that has IPVS.
 //!
 //! Times and processor time of an emulated machine say little by themselves; the ratio of two programs in one run does.
 //! System calls are strace's count of the whole process tree, divided by the connections that the real servers saw.
 
-use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
-use super::pool::{Pool, Servers, Weights};
-use super::usage::{Usage, cpu, tree, usage};
-use super::{Program, floor, probe_floor};
-use crate::netns::{Host, Lan};
-use crate::process::Process;
-use crate::scratch::Scratch;
+use super::pool::{Checks, Pool, Weights};
+use super::row::{Row, Section, what};
+use super::site::Site;
+use super::{Program, attempt, floor, probe_floor};
 use crate::wait::{self, secs};
 
 /// Real servers of each run: services and servers of each.
 pub const SIZES: [(u16, u16); 4] = [(5, 8), (125, 8), (256, 16), (1_024, 16)];
 /// What lvsbox does alone: as much as it can.
 pub const LARGEST: (u16, u16) = (4_096, 16);
-/// For how long checks are counted.
-const WINDOW: Duration = Duration::from_secs(15);
-/// Nothing is done any more if less than this is used in [`CALM`].
-const IDLE: Duration = Duration::from_millis(2);
-const CALM: Duration = Duration::from_millis(700);
-
-/// A measured value: its name, its unit, and what it was for lvsbox and for keepalived.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// What was measured.
-    pub what: &'static str,
-    /// Its unit.
-    pub unit: &'static str,
-    /// Real servers of the configuration.
-    pub servers: usize,
-    /// lvsbox's.
-    pub ours: f64,
-    /// keepalived's; `None` if it was not measured.
-    pub theirs: Option<f64>,
-}
-
-impl Row {
-    /// A line of the table: value, value, ratio.
-    pub fn line(&self) -> String {
-        let Self { what, unit, servers, ours, theirs } = self;
-        let other = theirs.map_or_else(String::new, |theirs| format!("{theirs:12.2} {:8.3}", ours / theirs));
-        format!("{servers:7}  {what:42} {unit:5} {ours:12.2} {other}\n")
-    }
-
-    /// The same for programs: one object in JSON.
-    pub fn json(&self) -> String {
-        let Self { what, unit, servers, ours, theirs } = self;
-        let theirs = theirs.map_or_else(|| "null".to_owned(), |value| value.to_string());
-        format!(
-            "{{\"real_servers\":{servers},\"what\":\"{what}\",\"unit\":\"{unit}\",\"lvsbox\":{ours},\"keepalived\":{theirs}}}"
-        )
-    }
-}
+/// For how long checks are counted at least.
+const WINDOW: u32 = 20;
+/// How often a server fails.
+const FAILURES: usize = 3;
 
 /// The values of one program, in the order of the rows.
 type Values = Vec<(&'static str, &'static str, f64)>;
 
-/// A program with its configuration in a namespace of its own.
-struct Site {
-    _lan: Lan,
-    director: Host,
-    scratch: Scratch,
-    servers: Servers,
-    pool: Pool,
-    program: Program,
-    process: Process,
-    /// From its start to a complete table, and processor time until it had nothing more to do.
-    started: (Duration, Duration),
-}
+/// What is measured of a program with so many real servers; what was measured before it fails is kept.
+type Measure = fn(&Program, Pool, &mut Values);
 
-impl Site {
-    fn new(program: &Program, pool: Pool) -> Self {
-        let lan = Lan::new();
-        let director = lan.host("scale", &["10.9.0.1/24"]);
-        let scratch = Scratch::new("scale");
-        let servers = Servers::serve(&director);
-        let begun = Instant::now();
-        let process = program.start(&director, &pool.text(Weights::All(1)), &scratch);
-        let mut site = Self {
-            _lan: lan,
-            director,
-            scratch,
-            servers,
-            pool,
-            program: program.clone(),
-            process,
-            started: Default::default(),
-        };
-        let wall = site.complete(begun, Weights::All(1));
-        site.started = (wall, site.cpu());
-        if pool.delay.is_none() {
-            site.started.1 = site.calm();
-        }
-        site
-    }
-
-    fn cpu(&self) -> Duration {
-        cpu(self.process.pid())
-    }
-
-    fn usage(&self) -> Usage {
-        usage(self.process.pid())
-    }
-
-    /// Waits for the table, and says how long it took from `begun`.
-    fn complete(&self, begun: Instant, weights: Weights) -> Duration {
-        let whole = wait::maybe(secs(300), || {
-            // Looking costs the machine as well.
-            std::thread::sleep(Duration::from_millis(40));
-            self.pool.is_installed(&self.director, weights).then(|| begun.elapsed())
-        });
-        whole.unwrap_or_else(|| {
-            let count = Pool::installed(&self.director).len();
-            panic!("{}: {count} of {} real servers in the table", self.program.name(), self.pool.len())
-        })
-    }
-
-    /// Waits until it does nothing, and returns the processor time used so far.
-    fn calm(&self) -> Duration {
-        let end = Instant::now() + secs(120);
-        let mut used = self.cpu();
-        while Instant::now() < end {
-            std::thread::sleep(CALM);
-            let now = self.cpu();
-            if now.saturating_sub(used) < IDLE {
-                return now;
-            }
-            used = now;
-        }
-        used
-    }
-
-    /// Changes the configuration: time until the table is as wished, processor time until all is done.
-    fn reload(&self, weights: Weights) -> (Duration, Duration) {
-        let file = self.program.file(&self.director, &self.scratch);
-        let next = file.with_extension("next");
-        fs::write(&next, self.pool.text(weights)).expect("write the configuration");
-        fs::rename(&next, &file).expect("replace the configuration");
-        let before = self.calm();
-        let begun = Instant::now();
-        self.process.signal(Signal::HUP);
-        let wall = self.complete(begun, weights);
-        // One that changes nothing has been read when the processor is idle again.
-        (wall, self.calm().saturating_sub(before))
-    }
-
-    /// System calls of the process tree while strace watches, and checks made meanwhile.
-    fn system_calls(&self) -> Option<(u64, u64)> {
-        let file = self.scratch.join("strace");
-        let mut command = Command::new("timeout");
-        command.args(["-s", "INT", "10", "strace", "-c", "-f", "-U", "calls,name", "-o"]).arg(&file);
-        for pid in tree(self.process.pid()) {
-            command.args(["-p", &pid.to_string()]);
-        }
-        let before = self.servers.accepted();
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status().ok()?;
-        let checks = self.servers.accepted() - before;
-        let text = fs::read_to_string(&file).ok()?;
-        let mut rows =
-            text.lines().rev().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        // The last row is the total.
-        Some((rows.next()?, checks))
-    }
-
-    fn end(self) {
-        let Self { mut process, servers, director, .. } = self;
-        process.stop(secs(120));
-        servers.stop(&director);
-    }
-}
-
-/// Without checks: the table, memory, reloads.
-fn tables(program: &Program, pool: Pool) -> Values {
+/// The executable with what it maps.
+fn files(program: &Program, pool: Pool, values: &mut Values) {
     let site = Site::new(program, pool);
+    values.push(("executable and the libraries it maps", "KiB", kib(site.mapped_files())));
+    site.end();
+}
+
+/// Without checks: the table, memory, reloads, and the end of a server.
+fn tables(program: &Program, pool: Pool, values: &mut Values) {
+    let (mut site, seen) = start(program, pool);
+    push(values, [what::TABLE, "start: processor time until idle"], &seen);
     let used = site.usage();
-    let mut values = vec![
-        ("table complete after", "ms", millis(site.started.0)),
-        ("processor time until then and idle", "ms", millis(site.started.1)),
-        ("memory (PSS)", "KiB", whole(used.pss_kib)),
+    let log = u64::try_from(site.log_bytes()).unwrap_or(u64::MAX);
+    values.extend([
+        (what::PSS, "KiB", whole(used.pss_kib)),
         ("memory (RSS)", "KiB", whole(used.rss_kib)),
+        ("memory (peak RSS)", "KiB", whole(used.peak_kib)),
         ("processes", "", whole(used.processes)),
         ("threads", "", whole(used.threads)),
-    ];
-    let steps = [
-        ("reload, every weight: table after", "reload, every weight: processor time", Weights::All(2)),
-        ("reload, one weight: table after", "reload, one weight: processor time", Weights::But(2, 3)),
-        ("reload, nothing: file read after", "reload, nothing: processor time", Weights::But(2, 3)),
-    ];
-    for (index, (wall_name, cpu_name, weights)) in steps.into_iter().enumerate() {
-        let (wall, used) = site.reload(weights);
-        if index < 2 {
-            values.push((wall_name, "ms", millis(wall)));
-        }
-        values.push((cpu_name, "ms", millis(used)));
-    }
-    values.push(("memory after reloads, largest (peak RSS)", "KiB", whole(site.usage().peak_kib)));
+        ("log written so far", "KiB", kib(log)),
+    ]);
+    let repeats = repeats(pool);
+    let reloads = |weights: &dyn Fn(u8) -> Weights| -> Vec<_> {
+        (1..=repeats).map(|turn| site.reload(weights(turn))).collect()
+    };
+    let all = reloads(&|turn| Weights::All(1 + turn));
+    push(values, ["reload, every weight: table after", what::ALL], &all);
+    let one = reloads(&|turn| Weights::But(1 + repeats, 10 + turn));
+    push(values, ["reload, one weight: table after", what::ONE], &one);
+    let last = Weights::But(1 + repeats, 10 + repeats);
+    let nothing = reloads(&|_| last);
+    values.push((what::NOTHING, "ms", middle(nothing.iter().map(|(_, used)| millis(*used)))));
+    let used = site.usage();
+    values.push(("memory after reloads (PSS)", "KiB", whole(used.pss_kib)));
+    values.push(("memory after reloads (peak RSS)", "KiB", whole(used.peak_kib)));
+    let seen = site.failures(last, FAILURES);
+    push(values, ["a server fails: out after the refused check", what::FAILED], &seen);
     site.end();
-    values
+}
+
+/// How often what is short is done: the middle one counts.
+fn repeats(pool: Pool) -> u8 {
+    if pool.len() > 4_096 { 1 } else { 3 }
+}
+
+/// Starts it, and a small one several times: what it took, and what the last one is.
+fn start(program: &Program, pool: Pool) -> (Site, Vec<(Duration, Duration)>) {
+    let pool = Pool { checks: Checks::None, ..pool };
+    let mut seen = Vec::new();
+    loop {
+        let site = Site::new(program, pool);
+        seen.push((site.complete, site.calm()));
+        if pool.len() > 1_000 || seen.len() == 3 {
+            return (site, seen);
+        }
+        site.end();
+    }
+}
+
+/// Time and processor time, the middle of each.
+fn push(values: &mut Values, [wall, cpu]: [&'static str; 2], seen: &[(Duration, Duration)]) {
+    values.push((wall, "ms", middle(seen.iter().map(|(wall, _)| millis(*wall)))));
+    values.push((cpu, "ms", middle(seen.iter().map(|(_, used)| millis(*used)))));
 }
 
 /// With checks: what each costs.
-fn checks(program: &Program, pool: Pool) -> Values {
-    let site = Site::new(program, pool);
-    let delay = u64::from(pool.delay.unwrap_or(1));
+fn checks(program: &Program, pool: Pool, values: &mut Values) {
+    let (delay, window) = pace(pool.len());
+    let site = Site::new(program, Pool { checks: Checks::All(delay), ..pool });
+    values.push((what::TABLE_CHECKS, "ms", millis(site.complete)));
+    values.push(("start with checks: processor time until then", "ms", millis(site.used)));
     let all = u64::try_from(pool.len()).unwrap_or(u64::MAX);
-    // Every real server was checked twice: what is allocated at first use is there.
-    wait::until("the first checks", secs(delay * 6 + 120), || {
-        (site.servers.accepted() >= all * 2).then_some(())
+    // In the first round both may hurry; in the second each has its place in the interval. The largest has one round.
+    let rounds = if pool.len() > MAX_ROUNDS { 1 } else { 2 };
+    wait::until("the first checks", secs(u64::from(delay) * rounds * 2 + 600), || {
+        (site.servers.accepted() >= all * rounds).then_some(())
     });
-    let (before, used) = (site.servers.accepted(), site.cpu());
-    std::thread::sleep(WINDOW);
+    let (before, used, begun) = (site.servers.accepted(), site.cpu(), Instant::now());
+    std::thread::sleep(Duration::from_secs(window.into()));
     let (made, spent) = (site.servers.accepted() - before, site.cpu().saturating_sub(used));
+    let due = whole(all) * begun.elapsed().as_secs_f64() / f64::from(delay);
     let memory = site.usage();
-    let per = millis(spent) * 1_000.0 / whole(made.max(1));
-    let mut values = vec![
-        ("1,000 checks: processor time", "ms", per),
-        ("checks made in the window", "", whole(made)),
-        ("memory (PSS) while checking", "KiB", whole(memory.pss_kib)),
-        ("memory (peak RSS) while checking", "KiB", whole(memory.peak_kib)),
-    ];
-    if let Some((calls, checks)) = site.system_calls() {
-        values.push(("system calls for a check", "", whole(calls) / whole(checks.max(1))));
-    }
+    values.extend([
+        (what::CHECK, "ms", millis(spent) * 1_000.0 / whole(made.max(1))),
+        ("checks made, of those due", "%", 100.0 * whole(made) / due),
+        (what::PSS_CHECKING, "KiB", whole(memory.pss_kib)),
+        ("memory while checking (RSS)", "KiB", whole(memory.rss_kib)),
+        ("memory while checking (peak RSS)", "KiB", whole(memory.peak_kib)),
+        ("threads while checking", "", whole(memory.threads)),
+    ]);
+    let (calls, checks) = site.system_calls().expect("strace counts");
+    values.push(("system calls for a check", "", whole(calls) / whole(checks.max(1))));
     site.end();
-    values
+}
+
+/// More real servers than this are checked once before checks are counted.
+const MAX_ROUNDS: usize = 16_384;
+
+/// Seconds between two checks of a real server, and for how long they are counted: two hundred checks a second, which
+/// both programs manage, and whole intervals, in which each real server has its turn as often as any other.
+fn pace(servers: usize) -> (u32, u32) {
+    let second = if servers > MAX_ROUNDS { 100 } else { 200 };
+    let delay = u32::try_from(servers / second).unwrap_or(u32::MAX).max(2);
+    (delay, if servers > MAX_ROUNDS { WINDOW * 2 } else { delay * WINDOW.div_ceil(delay) })
+}
+
+/// Both programs, or lvsbox alone; the rows are given to `tell`.
+fn compare(
+    measure: (&str, Measure),
+    pool: Pool,
+    section: Section,
+    programs: &[Program],
+    tell: &mut dyn FnMut(Row),
+) -> Vec<Row> {
+    let mut both: [Values; 2] = Default::default();
+    let mut rows = Vec::new();
+    for (program, values) in programs.iter().zip(&mut both) {
+        if let Err(why) = attempt(|| measure.1(program, pool, values)) {
+            rows.push(Row::failed(section, &format!("{}: {}", program.name(), measure.0), &why));
+        }
+    }
+    let [ours, theirs] = &both;
+    let value =
+        |values: &Values, name: &str| values.iter().find(|(other, ..)| *other == name).map(|row| row.2);
+    let names = ours.iter().chain(theirs.iter().skip(ours.len()));
+    let merged =
+        names.map(|(name, unit, _)| Row::new(section, name, unit, value(ours, name), value(theirs, name)));
+    rows.extend(merged);
+    rows.iter().cloned().for_each(tell);
+    rows
+}
+
+/// A row of what the kernel itself needs, in milliseconds of processor time.
+fn kernel_row(
+    section: Section,
+    name: &str,
+    measure: impl FnOnce() -> Duration,
+    tell: &mut dyn FnMut(Row),
+) -> Option<f64> {
+    match attempt(measure) {
+        Ok(floor) => {
+            tell(Row::new(section, name, "ms", Some(millis(floor)), None));
+            Some(millis(floor))
+        }
+        Err(why) => {
+            tell(Row::failed(section, name, &why));
+            None
+        }
+    }
+}
+
+/// What remains of the reload of every weight above the kernel's floor.
+fn above(floor: f64, section: Section, measured: &[Row]) -> Option<Row> {
+    let row = measured.iter().find(|row| row.what == what::ALL)?;
+    let above = |value: Option<f64>| value.map(|value| (value - floor).max(0.0));
+    Some(Row::new(section, what::ABOVE, "ms", above(row.ours), above(row.theirs)))
+}
+
+/// Runs everything of `sizes`; the rows are given to `tell` as they come.
+pub fn run(binary: &Path, sizes: &[(u16, u16)], tell: &mut dyn FnMut(Row)) {
+    let programs = [Program::Lvsbox(PathBuf::from(binary)), Program::Keepalived];
+    let small = Pool { services: 1, servers: 2, checks: Checks::None };
+    compare(("files", files), small, Section::Files, &programs, tell);
+    for (services, servers) in sizes.iter().copied() {
+        let pool = Pool { services, servers, checks: Checks::None };
+        let programs = if (services, servers) == LARGEST { &programs[..1] } else { &programs[..] };
+        let section = Section::Servers(pool.len());
+        let rows = compare(("without checks", tables), pool, section, programs, tell);
+        let floor = kernel_row(section, what::FLOOR, || floor::change_all_weights(pool), tell);
+        floor.and_then(|floor| above(floor, section, &rows)).into_iter().for_each(&mut *tell);
+        compare(("with checks", checks), pool, section, programs, tell);
+        for (name, together) in [(what::CHECK_FLOOR, 1), (what::CHECK_FLOOR_PAIRS, 2)] {
+            kernel_row(section, name, || probe_floor::check(pool, 1_000, together), tell);
+        }
+    }
 }
 
 fn millis(span: Duration) -> f64 {
@@ -245,72 +214,15 @@ fn whole(number: u64) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn both(ours: Values, theirs: Option<Values>, servers: usize) -> Vec<Row> {
-    let other =
-        |what: &str| theirs.as_ref()?.iter().find(|(name, ..)| *name == what).map(|(.., value)| *value);
-    ours.into_iter()
-        .map(|(what, unit, ours)| Row { what, unit, servers, ours, theirs: other(what) })
-        .collect()
+fn kib(bytes: u64) -> f64 {
+    whole(bytes) / 1_024.0
 }
 
-/// Seconds between two checks of a real server: about a hundred checks a second, which both programs manage here.
-fn delay(servers: usize) -> u32 {
-    u32::try_from(servers / 100).unwrap_or(u32::MAX).max(2)
-}
-
-/// Runs everything of `sizes`; the lines are given to `tell` as they come. Returns the rows.
-pub fn run(binary: &Path, sizes: &[(u16, u16)], tell: &mut dyn FnMut(&str)) -> Vec<Row> {
-    tell(&format!(
-        "{:>7}  {:42} {:5} {:>12} {:>12} {:>8}\n",
-        "servers", "", "", "lvsbox", "keepalived", "ratio"
-    ));
-    let programs = [Program::Lvsbox(PathBuf::from(binary)), Program::Keepalived];
-    let mut rows = Vec::new();
-    for (services, servers) in sizes.iter().copied() {
-        let idle = Pool { services, servers, delay: None };
-        let busy = Pool { delay: Some(delay(idle.len())), ..idle };
-        let is_alone = (services, servers) == LARGEST;
-        for measure in
-            [(&|program: &Program| tables(program, idle)) as &dyn Fn(&Program) -> Values, &|program| {
-                checks(program, busy)
-            }]
-        {
-            let ours = measure(&programs[0]);
-            let theirs = (!is_alone).then(|| measure(&programs[1]));
-            for row in both(ours, theirs, idle.len()) {
-                tell(&row.line());
-                rows.push(row);
-            }
-        }
-        let row = Row {
-            what: "kernel's floor of changing every weight",
-            unit: "ms",
-            servers: idle.len(),
-            ours: millis(floor::change_all_weights(idle)),
-            theirs: None,
-        };
-        tell(&row.line());
-        rows.push(row);
-        let row = Row {
-            what: "kernel's floor of 1,000 checks, in pairs",
-            unit: "ms",
-            servers: idle.len(),
-            ours: millis(probe_floor::check(busy, 1_000, 2)),
-            theirs: None,
-        };
-        tell(&row.line());
-        rows.push(row);
-    }
-    rows
-}
-
-/// All rows as one array in JSON.
-pub fn json(rows: &[Row]) -> String {
-    let mut text = String::from("[\n");
-    for (index, row) in rows.iter().enumerate() {
-        let _ = writeln!(text, "  {}{}", row.json(), if index + 1 == rows.len() { "" } else { "," });
-    }
-    text + "]\n"
+/// The middle one; 0 if there is none.
+fn middle(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -318,14 +230,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_a_line_with_a_ratio_and_an_object() {
-        let row = Row { what: "memory (PSS)", unit: "KiB", servers: 40, ours: 500.0, theirs: Some(4_000.0) };
-        assert!(row.line().ends_with("500.00      4000.00    0.125\n"), "{}", row.line());
-        assert_eq!(
-            row.json(),
-            r#"{"real_servers":40,"what":"memory (PSS)","unit":"KiB","lvsbox":500,"keepalived":4000}"#
-        );
-        let alone = Row { theirs: None, ..row };
-        assert!(alone.json().ends_with("\"keepalived\":null}") && json(&[alone]).starts_with("[\n  {"));
+    fn a_reload_that_the_clock_puts_below_the_floor_is_on_it() {
+        let section = Section::Servers(4_096);
+        let rows = [Row::new(section, what::ALL, "ms", Some(90.0), Some(500.0))];
+        let row = above(100.0, section, &rows).unwrap();
+        assert_eq!((row.ours, row.theirs, row.is_met()), (Some(0.0), Some(400.0), Some(true)));
+        assert_eq!(above(100.0, section, &[]), None);
+    }
+
+    #[test]
+    fn checks_are_counted_over_whole_intervals() {
+        for (services, servers) in SIZES {
+            let (delay, window) = pace(usize::from(services) * usize::from(servers));
+            assert!(window >= WINDOW && window.is_multiple_of(delay), "{delay} {window}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_had_before_it_failed_is_kept() {
+        fn measure(program: &Program, _: Pool, values: &mut Values) {
+            values.push(("first", "ms", 1.0));
+            assert!(*program != Program::Keepalived, "it fell over");
+            values.push(("second", "ms", 2.0));
+        }
+        let pool = Pool { services: 1, servers: 1, checks: Checks::None };
+        let programs = [Program::Lvsbox(PathBuf::new()), Program::Keepalived];
+        let rows = compare(("tables", measure), pool, Section::Servers(1), &programs, &mut |_| {});
+        assert_eq!(rows[0].failed.as_deref(), Some("it fell over"));
+        let values: Vec<_> = rows[1..].iter().map(|row| (&*row.what, row.ours, row.theirs)).collect();
+        assert_eq!(values, [("first", Some(1.0), Some(1.0)), ("second", Some(2.0), None)]);
     }
 }

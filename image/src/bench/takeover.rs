@@ -6,6 +6,9 @@
 //! in turn with the other; between its runs it is MASTER. All times are the kernel's, taken at the director's end of
 //! the wire, but those of addresses, which are a reader's.
 //!
+//! The laboratory looks at the wire only when the addresses are there: on one processor, looking would delay what it looks
+//! at. The kernel keeps the frames and their times meanwhile.
+//!
 //! RFC 3768 sections 6.1 (`Skew_Time`, `Master_Down_Interval`) and 6.4.2.
 
 use std::collections::BTreeSet;
@@ -14,7 +17,8 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Figures, Program, micros_between, millis};
+use super::row::{Row, Section};
+use super::{Figures, Program, attempt, micros_between, millis};
 use crate::capture::Capture;
 use crate::frames::Forged;
 use crate::monitor::AddressMonitor;
@@ -32,6 +36,8 @@ const PRIORITY: u8 = 200;
 /// RFC 3768 section 6.1: (256 - priority) / 256 s, and three intervals of a second more.
 const SKEW: Duration = Duration::from_micros((256 - PRIORITY as u64) * 1_000_000 / 256);
 const MASTER_DOWN: Duration = Duration::from_secs(3).saturating_add(SKEW);
+/// The longest that a thousand addresses may take to come or go on an emulated machine.
+const LONG: Duration = secs(60);
 /// For how long nothing is said before a run begins.
 const CALM: Duration = Duration::from_millis(300);
 
@@ -65,10 +71,12 @@ pub struct Takeovers {
     pub installed: Figures,
     /// Last gratuitous ARP of the first round, from the first advert.
     pub announced: Figures,
+    /// The same from the first gratuitous ARP.
+    pub spread: Figures,
 }
 
 /// One takeover, in microseconds: what is in [`Takeovers`], in this order.
-type Takeover = [i64; 3];
+type Takeover = [i64; 4];
 
 /// A program as the BACKUP of the laboratory.
 struct Site {
@@ -86,12 +94,13 @@ struct Site {
 }
 
 impl Site {
-    fn new(program: &Program, count: u8) -> Self {
+    fn new(program: &Program, count: u16) -> Self {
         let lan = Lan::new();
         let master = lan.host("master", &["10.9.0.1/24"]);
         let director = lan.host("backup", &["10.9.0.2/24"]);
         let scratch = Scratch::new("takeover");
-        let vips: Vec<Ipv4Addr> = (1..=count).map(|last| Ipv4Addr::new(10, 64, 0, last)).collect();
+        let address = |number: u16| Ipv4Addr::from((10 << 24 | 64 << 16) + u32::from(number));
+        let vips: Vec<Ipv4Addr> = (1..=count).map(address).collect();
         let (port, wire) = (Capture::open(&master, "eth0"), Capture::open(&director, "eth0"));
         let kernel = AddressMonitor::open(&director);
         let process = program.start(&director, &configuration(&vips), &scratch);
@@ -118,15 +127,16 @@ impl Site {
 
     /// Waits until the director is MASTER and has said all it has to say.
     fn settle(&self) {
-        wait::until("all addresses", secs(20), || (self.kernel.count() == self.vips.len()).then_some(()));
-        self.be_calm();
+        wait::until("all addresses", LONG, || (self.kernel.count() == self.vips.len()).then_some(()));
+        self.be_calm(|| {});
     }
 
-    /// Waits until nothing but adverts was on the wire for [`CALM`].
-    fn be_calm(&self) {
-        wait::until("the end of the announcements", secs(20), || {
+    /// Waits until nothing but adverts was on the wire for [`CALM`], and calls `meanwhile` again and again.
+    fn be_calm(&self, meanwhile: impl Fn()) {
+        wait::until("the end of the announcements", LONG, || {
+            meanwhile();
             self.wire.clear();
-            wait::maybe(CALM, || self.wire.frames().iter().find_map(|frame| frame.gratuitous_arp()))
+            wait::maybe(CALM, || self.wire.take().iter().find_map(|frame| frame.gratuitous_arp()))
                 .is_none()
                 .then_some(())
         });
@@ -135,21 +145,26 @@ impl Site {
     /// Makes the director BACKUP, ends, and measures how it takes over.
     fn run(&self, ending: Ending) -> Takeover {
         self.settle();
-        wait::until("the director to give way", secs(20), || {
+        wait::until("the director to give way", LONG, || {
             self.advertise(255);
             wait::maybe(Duration::from_millis(700), || (self.kernel.count() == 0).then_some(()))
         });
-        self.be_calm();
+        self.be_calm(|| self.advertise(255));
+        assert_eq!(self.kernel.count(), 0, "{} gave way and came back", self.program.name());
         self.wire.clear();
         self.advertise(255);
         if ending == Ending::Farewell {
             self.advertise(0);
         }
-        let done = || {
-            let round: BTreeSet<Ipv4Addr> = self.round().iter().map(|(_, address)| *address).collect();
-            (round.len() == self.vips.len() && self.kernel.count() == self.vips.len()).then_some(())
-        };
-        if wait::maybe(secs(12), done).is_none() {
+        let all = self.vips.len();
+        let there = wait::maybe(LONG, || (self.kernel.count() == all).then_some(()));
+        let announced = there.and_then(|()| {
+            wait::maybe(LONG, || {
+                std::thread::sleep(CALM);
+                (self.round().len() == all).then_some(())
+            })
+        });
+        if announced.is_none() {
             panic!("{} did not take over:\n{}", self.program.name(), self.process.log());
         }
         self.figures(ending)
@@ -169,10 +184,13 @@ impl Site {
         let last = adverts.iter().rfind(|advert| advert.source == MASTER).expect("an advert of the MASTER");
         let first = adverts.iter().find(|advert| advert.source == BACKUP && advert.at > last.at);
         let first = first.expect("an advert of the director").at;
-        let announced = self.round().iter().map(|(at, _)| *at).max().unwrap_or_default();
+        let round = self.round();
+        let begun = round.iter().map(|(at, _)| *at).min().unwrap_or_default();
+        let announced = round.iter().map(|(at, _)| *at).max().unwrap_or_default();
         let installed = self.kernel.present().into_values().max().unwrap_or_default();
         let detected = micros_between(last.at + ending.bound(), first);
-        [detected, micros_between(first, installed), micros_between(first, announced)]
+        let since = |at| micros_between(first, at);
+        [detected, since(installed), since(announced), micros_between(begun, announced)]
     }
 }
 
@@ -193,11 +211,12 @@ fn configuration(vips: &[Ipv4Addr]) -> String {
     text + "}\n"
 }
 
-/// Has `programs` take over `runs` times each, in turn. `vips` is how many virtual addresses there are, up to 254.
+/// Has `programs` take over `runs` times each, in turn. `vips` is how many virtual addresses there are, up to 4,000.
 ///
 /// # Panics
 /// If one does not take over.
-pub fn compare(programs: &[Program], vips: u8, ending: Ending, runs: usize) -> Vec<Takeovers> {
+pub fn compare(programs: &[Program], vips: impl Into<u16>, ending: Ending, runs: usize) -> Vec<Takeovers> {
+    let vips = vips.into();
     let sites: Vec<Site> = programs.iter().map(|program| Site::new(program, vips)).collect();
     let mut seen: Vec<Vec<Takeover>> = vec![Vec::new(); sites.len()];
     for _ in 0..runs {
@@ -212,45 +231,78 @@ pub fn compare(programs: &[Program], vips: u8, ending: Ending, runs: usize) -> V
         detected: column(seen, 0),
         installed: column(seen, 1),
         announced: column(seen, 2),
+        spread: column(seen, 3),
     });
     all.collect()
 }
 
-/// One line for each figure of two programs: medians and worst values in milliseconds, and the ratio of the medians.
-pub fn rows(title: &str, both: &[Takeovers]) -> String {
-    let [first, second] = both else { return String::new() };
-    let figures = [
-        ("first advert beyond the bound", &first.detected, &second.detected),
-        ("last address in the kernel", &first.installed, &second.installed),
-        ("last announcement of the round", &first.announced, &second.announced),
-    ];
-    let mut text = String::new();
-    for (what, one, other) in figures {
-        let ratio = millis(one.median()) / millis(other.median().max(1));
-        let _ = writeln!(
-            text,
-            "{title:18} {what:31} {:8.2} {:8.2} {:10.2} {:8.2} {ratio:7.2}",
-            millis(one.median()),
-            millis(one.worst()),
-            millis(other.median()),
-            millis(other.worst()),
-        );
-    }
-    text
+/// What is measured, and how it is called.
+fn figures(one: &Takeovers) -> [(&'static str, &Figures); 4] {
+    [
+        ("first advert", &one.detected),
+        ("last address", &one.installed),
+        ("last ARP", &one.announced),
+        ("all ARPs within", &one.spread),
+    ]
 }
 
-/// Measures everything: 1 and 200 addresses, silence and farewell, 11 runs of each program. `binary` is lvsbox, built
-/// for release. The rows are given to `tell` as they come.
-pub fn run(binary: &Path, tell: &mut dyn FnMut(&str)) {
+/// One line for each figure of two programs: medians and worst values in milliseconds.
+pub fn rows(title: &str, both: &[Takeovers]) -> String {
+    let rows = table(title, both);
+    let line = |row: &Row| {
+        let (ours, theirs) = (row.ours.unwrap_or_default(), row.theirs.unwrap_or_default());
+        format!("{:46} {ours:10.2} {theirs:10.2}\n", row.what)
+    };
+    rows.iter().map(line).collect()
+}
+
+fn table(title: &str, both: &[Takeovers]) -> Vec<Row> {
+    let [first, second] = both else { return Vec::new() };
+    let pairs = figures(first).into_iter().zip(figures(second));
+    pairs
+        .flat_map(|((what, ours), (_, theirs))| {
+            [("median", ours.median(), theirs.median()), ("worst", ours.worst(), theirs.worst())].map(
+                |(word, ours, theirs)| {
+                    let name = format!("{title}: {what}, {word}");
+                    Row::new(Section::Takeover, &name, "ms", Some(millis(ours)), Some(millis(theirs)))
+                },
+            )
+        })
+        .collect()
+}
+
+/// Measures everything: 1, 200 and 1,000 addresses, both ways to lose the MASTER, `runs` takeovers of each program.
+/// `binary` is lvsbox, built for release. The rows are given to `tell` as they come.
+pub fn run(binary: &Path, runs: usize, tell: &mut dyn FnMut(Row)) {
     let programs = [Program::Lvsbox(binary.to_owned()), Program::Keepalived];
-    tell(&format!(
-        "{:50} {:>17} {:>19} {:>7}\n{:50} {:>8} {:>8} {:>10} {:>8} {:>7}\n",
-        "milliseconds", "lvsbox", "keepalived", "", "", "median", "worst", "median", "worst", "ratio"
-    ));
-    for (ending, word) in [(Ending::Silence, "silence"), (Ending::Farewell, "farewell")] {
-        for vips in [1, 200] {
+    for (ending, word) in [(Ending::Silence, "killed"), (Ending::Farewell, "priority 0")] {
+        for vips in [1_u16, 200, 1_000] {
             let title = format!("{word}, {vips} VIP{}", if vips == 1 { "" } else { "s" });
-            tell(&rows(&title, &compare(&programs, vips, ending, 11)));
+            match attempt(|| compare(&programs, vips, ending, runs)) {
+                Ok(both) => table(&title, &both).into_iter().for_each(&mut *tell),
+                Err(why) => tell(Row::failed(Section::Takeover, &title, &why)),
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::row::Goal;
+
+    #[test]
+    fn medians_but_those_of_the_span_have_a_goal_and_names_fit() {
+        let one = Takeovers {
+            program: "p",
+            detected: Figures::default(),
+            installed: Figures::default(),
+            announced: Figures::default(),
+            spread: Figures::default(),
+        };
+        let rows = table("priority 0, 1000 VIPs", &[one.clone(), one]);
+        assert!(rows.iter().all(|row| row.what.len() <= 46), "{rows:?}");
+        let goals: Vec<_> = rows.iter().map(|row| row.goal() == Some(Goal::NotLater)).collect();
+        assert_eq!(goals, [true, false, true, false, true, false, false, false]);
     }
 }
