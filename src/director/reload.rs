@@ -212,7 +212,12 @@ impl Director {
         parts.services.adopt(&old.services, &maps.services);
         let Parts { services, health, bus, .. } = &mut parts;
         services.overrides.adopt(now, &old.services.overrides, (&maps.destinations, &config), health, bus);
-        parts.ipvs_plan.adopt(&old.ipvs_plan, &maps, (&self.config, &config));
+        parts.ipvs_plan.adopt(
+            &old.ipvs_plan,
+            &maps,
+            (&self.config, &config),
+            (&old.bus, &mut parts.bus),
+        );
         parts.bus.stale_total = old.bus.stale_total;
         core::mem::swap(&mut parts.bus.journal, &mut old.bus.journal);
         parts.bus.record(now, Reason::Reloaded);

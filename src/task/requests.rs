@@ -113,40 +113,32 @@ impl Requests {
         actions: &[Action],
         mut render: impl FnMut(Action, &mut Writer<'_>, u32) -> Rendered,
     ) -> Refused {
-        let mut refused = Refused::new();
-        let mut sends = 1;
-        let mut writer = Writer::new(&mut self.buffer);
-        let mut seqs: Vec<u32, MAX_BATCH> = Vec::new();
+        let (mut refused, mut sends, now) = (Refused::new(), 1, clock::now());
+        let Self { socket, buffer, batch, outstanding, .. } = self;
+        let mut writer = Writer::new(buffer);
         for action in actions {
-            let Some(seq) = self.outstanding.begin(clock::now(), *action) else {
-                let _ = refused.push((*action, Errno::ENOBUFS));
-                continue;
+            let mut ask = |writer: &mut Writer<'_>, outstanding: &mut Outstanding| {
+                let Some(seq) = outstanding.begin(now, *action) else { return Rendered::Full };
+                let rendered = render(*action, writer, seq);
+                if rendered != Rendered::Whole {
+                    outstanding.take_back();
+                }
+                rendered
             };
-            let mut rendered = render(*action, &mut writer, seq);
+            let mut rendered = ask(&mut writer, outstanding);
             if rendered == Rendered::Full && writer.messages() > 0 {
                 sends += 1;
-                flush(
-                    &self.socket,
-                    &mut self.batch,
-                    &mut self.outstanding,
-                    &mut writer,
-                    &mut seqs,
-                    &mut refused,
-                );
-                rendered = render(*action, &mut writer, seq);
+                flush(socket, (batch, outstanding), &mut writer, &mut refused);
+                rendered = ask(&mut writer, outstanding);
             }
             let problem = match rendered {
-                Rendered::Whole => {
-                    let _ = seqs.push(seq);
-                    continue;
-                }
+                Rendered::Whole => continue,
                 Rendered::Full => Errno::ENOBUFS,
                 Rendered::Nothing => Errno::EINVAL,
             };
-            self.outstanding.answer(seq);
             let _ = refused.push((*action, problem));
         }
-        flush(&self.socket, &mut self.batch, &mut self.outstanding, &mut writer, &mut seqs, &mut refused);
+        flush(socket, (batch, outstanding), &mut writer, &mut refused);
         self.count(Traffic { requests: actions.len() as u64, sends, reads: 0 });
         refused
     }
@@ -210,30 +202,29 @@ impl Requests {
     }
 }
 
-/// Sends what is in the buffer; if it was not taken, its actions are refused.
+/// Sends what is in the buffer, which are the newest outstanding requests; if it was not taken, they are refused.
 fn flush(
     socket: &Result<Source<NetlinkSocket>, Errno>,
-    batch: &mut Batch,
-    outstanding: &mut Outstanding,
+    (batch, outstanding): (&mut Batch, &mut Outstanding),
     writer: &mut Writer<'_>,
-    seqs: &mut Vec<u32, MAX_BATCH>,
     refused: &mut Refused,
 ) {
-    if !seqs.is_empty() {
+    let count = writer.messages();
+    if count > 0 {
+        writer.acknowledge_last();
         let start = clock::now();
         let sent = match socket {
             Ok(socket) => socket.io().send(writer.as_bytes()).map_err(|errno| Errno(error::number(errno))),
             Err(errno) => Err(*errno),
         };
-        batch.sent(seqs.len(), clock::now().since(start));
+        batch.sent(count, clock::now().since(start));
         if let Err(errno) = sent {
-            let actions = seqs.iter().filter_map(|seq| outstanding.answer(*seq));
+            let actions = (0..count).filter_map(|_| outstanding.take_back());
             for action in actions {
                 let _ = refused.push((action, errno));
             }
         }
     }
-    seqs.clear();
     writer.clear();
 }
 
@@ -281,7 +272,7 @@ mod tests {
             for message in messages(&buffer[..length]) {
                 let message = message.unwrap();
                 assert_eq!(message.content, Content::Acknowledgement { errno: Errno::EADDRNOTAVAIL.0 });
-                assert!(requests.outstanding.answer(message.seq).is_some());
+                assert_eq!(requests.outstanding.pop().map(|(seq, _)| seq), Some(message.seq));
                 answered += 1;
             }
         }

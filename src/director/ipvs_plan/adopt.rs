@@ -4,6 +4,7 @@ use super::answer::unlike;
 use super::{Availability, Drain, Draining, IpvsPlan, Setup, Stranger};
 use crate::config::Config;
 use crate::config::ids::Id;
+use crate::director::bus::{Bus, Timer};
 use crate::director::dirty::DirtySet;
 use crate::director::ledger::Ledger;
 use crate::director::reload::Maps;
@@ -13,7 +14,13 @@ use crate::wire::genl_ipvs::ServiceKey;
 impl IpvsPlan {
     /// Takes over what is known of the table; services and destinations that are no longer configured are to be
     /// removed. `maps` lead from rows of this configuration to rows of the old one.
-    pub(crate) fn adopt(&mut self, old: &Self, maps: &Maps, (before, config): (&Config, &Config)) {
+    pub(crate) fn adopt(
+        &mut self,
+        old: &Self,
+        maps: &Maps,
+        (before, config): (&Config, &Config),
+        (from, bus): (&Bus, &mut Bus),
+    ) {
         self.originals = old.originals;
         self.daemons.mirror = old.daemons.mirror;
         let left = old.originals.is_some() || self.daemons.concern_us();
@@ -73,10 +80,32 @@ impl IpvsPlan {
         }
         // Only a flush that was due at the start and has not been possible since is still to be made.
         self.flush &= old.flush;
-        self.audit.resume(&old.audit);
+        self.resume_audit(old, from, bus);
         self.services.mark_all();
         self.destinations.mark_all();
         self.daemons.ledger.mark_all();
+    }
+
+    /// What was listed stays known, and the next pass comes when it was due: a reload by itself is no reason to list the
+    /// whole table. It is one if the kernel was being asked, since no answer to the old epoch is heard, and if
+    /// something was left behind that a listing follows.
+    fn resume_audit(&mut self, old: &Self, from: &Bus, bus: &mut Bus) {
+        let nothing_left = self.retired.is_empty() && self.strangers.is_empty() && self.drain.is_empty();
+        let due = from.deadline(Timer::IpvsAudit).filter(|_| nothing_left && old.is_settled());
+        self.audit.resume(&old.audit, due.is_some());
+        if let Some(due) = due {
+            bus.set(Timer::IpvsAudit, due);
+        }
+    }
+
+    /// True if the table is known and no answer is awaited.
+    fn is_settled(&self) -> bool {
+        self.availability == Availability::Present(Setup::Done)
+            && self.services.is_answered()
+            && self.destinations.is_answered()
+            && self.daemons.ledger.is_answered()
+            && self.strangers.is_empty()
+            && self.drain.is_empty()
     }
 
     /// Destinations that were dropped from services that stay: those that have time join the `drains`.
