@@ -141,7 +141,8 @@ impl Overrides {
         for (row, destination) in config.destinations.iter().enumerate() {
             let id = DestinationId::from_index(row);
             if let Some(down) = self.down.get_mut(row) {
-                *down = is_down(destination, config, health);
+                // Only a return that is followed by a rise asks for it.
+                *down = !destination.slow_start.is_zero() && is_down(destination, config, health);
             }
             let before = destinations.get(row).copied().flatten();
             match before.map(|before| old.get(DestinationId(before))).unwrap_or_default() {

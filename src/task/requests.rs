@@ -234,7 +234,7 @@ mod tests {
     use crate::config::ids::AddressId;
     use crate::director::action::{AddressRef, Dump, Epoch};
     use crate::wire::link::LinkIndex;
-    use crate::wire::netlink::{Content, messages};
+    use crate::wire::netlink::{Content, NLM_F_ACK, NLM_F_REQUEST, messages};
     use crate::wire::rtnetlink::{AddressSpec, Message, Request, parse};
 
     fn removal(id: u32) -> Action {
@@ -277,6 +277,36 @@ mod tests {
             }
         }
         assert_eq!((answered, requests.outstanding.len()), (63, 0));
+    }
+
+    #[test]
+    fn of_a_batch_only_the_last_request_and_those_that_fail_are_acknowledged() {
+        let reactor = Reactor::new(1, 0).unwrap();
+        let (mut requests, _) = Requests::open(&reactor, Protocol::Route);
+        // `RTM_GETLINK` of the loopback interface, and of one that is not there.
+        let render = |action, writer: &mut Writer<'_>, seq| {
+            let index: i32 = if action == removal(3) { 999_999 } else { 1 };
+            writer.begin(18, NLM_F_REQUEST | NLM_F_ACK, seq);
+            let mut head = [0; 16];
+            head[4..8].copy_from_slice(&index.to_ne_bytes());
+            writer.raw(&head);
+            writer.finish().into()
+        };
+        let actions: std::vec::Vec<Action> = (0..6).map(removal).collect();
+        assert!(requests.send(&actions, render).is_empty());
+        let (mut buffer, mut shown, mut answers) = (vec![0; 32 << 10], 0, std::vec::Vec::new());
+        while let Incoming::Datagram(length) = requests.receive(&context(), &mut buffer) {
+            for message in messages(&buffer[..length]).map(Result::unwrap) {
+                match message.content {
+                    Content::Acknowledgement { errno } => answers.push((message.seq, errno)),
+                    _ => shown += 1,
+                }
+            }
+        }
+        let seqs: std::vec::Vec<u32> =
+            core::iter::from_fn(|| requests.outstanding.pop()).map(|one| one.0).collect();
+        assert_eq!((shown, seqs.len()), (5, 6));
+        assert_eq!(answers, [(seqs[3], Errno::ENODEV.0), (seqs[5], 0)]);
     }
 
     #[test]

@@ -88,6 +88,10 @@ struct Stranger {
 /// Asked for again after this time while the kernel has no IPVS.
 const FIND_INTERVAL: Duration = Duration::from_secs(5);
 
+/// After a reload every destination is looked at, most of them without a request. So many take a fraction of a
+/// millisecond; then others get their turn.
+const MAX_LOOKS: usize = 2_048;
+
 /// Services and destinations of the configuration.
 ///
 /// The mirror holds what was last asked for or shown: a request that is under way is counted as done, so that a
@@ -123,6 +127,8 @@ pub struct IpvsPlan {
     absence_told: bool,
     stopping: bool,
     keep: bool,
+    /// Destinations that this poll may still look at.
+    looks: usize,
 }
 
 impl IpvsPlan {
@@ -159,6 +165,7 @@ impl IpvsPlan {
             absence_told: false,
             stopping: false,
             keep: false,
+            looks: MAX_LOOKS,
         }
     }
 
@@ -195,6 +202,21 @@ impl IpvsPlan {
     /// Whether there is an IPVS to speak to.
     pub fn availability(&self) -> Availability {
         self.availability
+    }
+
+    /// Services of the configuration, and those that a reload left behind.
+    pub(crate) fn rows(&self) -> usize {
+        self.service_mirror.len()
+    }
+
+    /// A poll begins: it looks at so many destinations and no more.
+    pub(crate) fn begin_poll(&mut self) {
+        self.looks = MAX_LOOKS;
+    }
+
+    /// True if the last poll ended before it had looked at everything.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.looks == 0 && self.has_work()
     }
 
     /// What the kernel holds for a service, as far as we know.
@@ -303,7 +325,7 @@ impl IpvsPlan {
         bus: &mut Bus,
     ) -> Option<Action> {
         // What needs no request, the end of a pass for one, makes room for what comes after it.
-        while self.has_work() {
+        while self.has_work() && self.looks > 0 {
             if let Some(action) = self.poll_once(now, config, (services, views), bus) {
                 return Some(action);
             }
@@ -334,11 +356,22 @@ impl IpvsPlan {
                 .poll_daemon(views, bus)
                 .or_else(|| self.poll_service(config, bus))
                 .or_else(|| self.poll_destination(config, services, bus))
-                .or_else(|| self.poll_removal(config, services, bus))
-                .or_else(|| if self.stopping { None } else { self.poll_drain(now, bus) })
-                .or_else(|| self.poll_audit(now, config, bus)),
+                .or_else(|| if self.looks > 0 { self.poll_rest(now, config, services, bus) } else { None }),
             Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
         }
+    }
+
+    /// What comes when everything was looked at.
+    fn poll_rest(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        services: &Services,
+        bus: &mut Bus,
+    ) -> Option<Action> {
+        self.poll_removal(config, services, bus)
+            .or_else(|| if self.stopping { None } else { self.poll_drain(now, bus) })
+            .or_else(|| self.poll_audit(now, config, bus))
     }
 
     fn poll_service(&mut self, config: &Config, bus: &Bus) -> Option<Action> {
@@ -365,7 +398,10 @@ impl IpvsPlan {
     }
 
     fn poll_destination(&mut self, config: &Config, services: &Services, bus: &Bus) -> Option<Action> {
-        while let Some(row) = self.destinations.dirty.pop() {
+        while self.looks > 0
+            && let Some(row) = self.destinations.dirty.pop()
+        {
+            self.looks -= 1;
             if self.destinations.stage(row) != Stage::Ready || !self.service_is_there(row, config) {
                 continue;
             }

@@ -36,12 +36,19 @@ fn config(services: usize, weight: u16, last: u16) -> Config {
     );
     for service in 0..services {
         let (high, low) = (service / 256, service % 256);
-        write!(text, "virtual_server 10.{high}.{low}.1 80 {{\ndelay_loop 60\nlb_algo wlc\nlb_kind NAT\nprotocol TCP\n")
-            .unwrap();
+        write!(
+            text,
+            "virtual_server 10.{high}.{low}.1 80 {{\ndelay_loop 60\nlb_algo wlc\nlb_kind NAT\nprotocol TCP\n"
+        )
+        .unwrap();
         for server in 0..SERVERS {
             let weight = if (service + 1, server + 1) == (services, SERVERS) { last } else { weight };
-            write!(text, "real_server 10.{}.{low}.{server} 80 {{\nweight {weight}\nTCP_CHECK {{\n}}\n}}\n", 128 + high)
-                .unwrap();
+            write!(
+                text,
+                "real_server 10.{}.{low}.{server} 80 {{\nweight {weight}\nTCP_CHECK {{\n}}\n}}\n",
+                128 + high
+            )
+            .unwrap();
         }
         text.push_str("}\n");
     }
@@ -117,12 +124,24 @@ impl Rig {
             Action::Dump { what, .. } => {
                 if what == Dump::Links {
                     let (name, mac) = (LinkName::new("eth0").unwrap(), MacAddress([2; 6]));
-                    let entry =
-                        LinkEntry { index, name, admin_up: true, running: true, loopback: false, mac, mtu: 1_500 };
+                    let entry = LinkEntry {
+                        index,
+                        name,
+                        admin_up: true,
+                        running: true,
+                        loopback: false,
+                        mac,
+                        mtu: 1_500,
+                    };
                     self.handle(Event::Link(&entry));
                 } else if what == Dump::Addresses {
-                    let entry =
-                        AddressEntry { link: index, address: self.primary, prefix: 24, scope: 0, secondary: false };
+                    let entry = AddressEntry {
+                        link: index,
+                        address: self.primary,
+                        prefix: 24,
+                        scope: 0,
+                        secondary: false,
+                    };
                     self.handle(Event::Address { entry: &entry, source: Source::Dump });
                 }
                 self.handle(Event::Dumped { action, result: Ok(()) });
@@ -180,10 +199,16 @@ fn processor() -> u64 {
 
 /// An event at both sizes: the same work, and not more time than chance makes of it.
 fn independent(what: &str, run: &dyn Fn(&mut Rig) -> (Work, u64)) -> Work {
-    let [small, large] = [SMALL, LARGE].map(|services| run(&mut Rig::new(config(services, 1, 1), "192.0.2.11")));
+    let [small, large] =
+        [SMALL, LARGE].map(|services| run(&mut Rig::new(config(services, 1, 1), "192.0.2.11")));
     println!("{what}: {} ns with 40 real servers, {} ns with 16,384", small.1, large.1);
     assert_eq!(small.0, large.0, "{what}");
-    assert!(large.1 <= FACTOR * small.1, "{what}: {} ns with 40 real servers, {} ns with 16,384", small.1, large.1);
+    assert!(
+        large.1 <= FACTOR * small.1,
+        "{what}: {} ns with 40 real servers, {} ns with 16,384",
+        small.1,
+        large.1
+    );
     large.0
 }
 
