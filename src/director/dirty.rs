@@ -22,6 +22,19 @@ impl DirtySet {
         }
     }
 
+    /// Adds all ids below `count`, which is within the capacity.
+    pub(crate) fn fill(&mut self, count: usize) {
+        fn ones(words: &mut [u64], count: usize) {
+            for (word, from) in words.iter_mut().zip((0..count).step_by(64)) {
+                *word |= u64::MAX >> 64_usize.saturating_sub(count - from);
+            }
+        }
+        let leaves = count.div_ceil(64);
+        ones(&mut self.leaves, count);
+        ones(&mut self.branches, leaves);
+        ones(core::slice::from_mut(&mut self.root), leaves.div_ceil(64));
+    }
+
     /// Adds `id`; an id beyond the capacity is a bug of ours and ignored.
     pub(crate) fn insert(&mut self, id: usize) {
         let (leaf, branch) = (id / 64, id / 4096);
@@ -155,6 +168,17 @@ mod tests {
         assert_eq!(set.peek(|_| Err(0)), None);
         set.take(2);
         assert_eq!((set.pop(), set.pop()), (Some(3), None));
+    }
+
+    #[test]
+    fn a_full_set_holds_every_id_below_its_count_and_no_other() {
+        for count in [0, 1, 63, 64, 65, 4_095, 4_096, 4_097, 65_536] {
+            let mut set = DirtySet::new(count);
+            set.fill(count);
+            assert_eq!(set.is_empty(), count == 0);
+            assert!(core::iter::from_fn(|| set.pop()).eq(0..count), "{count}");
+            assert!(set.is_empty());
+        }
     }
 
     proptest! {

@@ -5,7 +5,8 @@ use core::hash::Hash;
 
 use crate::config::known::hash_of;
 
-const EMPTY: u32 = u32::MAX;
+/// Of a slot; others hold the id and 1 more. Zeroes come from the system as they are, a page when it is touched.
+const EMPTY: u32 = 0;
 
 /// Ids by the hash of their key.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl Index {
     pub(crate) fn insert(&mut self, key: &impl Hash, id: u32) {
         for place in self.places(key) {
             if let Some(slot) = self.slots.get_mut(place).filter(|slot| **slot == EMPTY) {
-                *slot = id;
+                *slot = id.wrapping_add(1);
                 return;
             }
         }
@@ -34,7 +35,7 @@ impl Index {
     pub(crate) fn find(&self, key: &impl Hash, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         self.places(key)
             .filter_map(|place| self.slots.get(place).copied())
-            .take_while(|id| *id != EMPTY)
+            .map_while(|slot| slot.checked_sub(1))
             .find(|id| is_it(*id))
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Large {
 }
 
 impl Large {
-    /// Makes the next one; false if there is none.
+    /// Makes the next one, or a slice of it; false if nothing is left to do.
     pub(super) fn step(&mut self, config: &Config, now: Instant) -> bool {
         if self.bus.is_none() {
             self.bus = Some(Bus::new(config, Epoch::default()));
@@ -30,7 +30,7 @@ impl Large {
         } else if self.ipvs_plan.is_none() {
             self.ipvs_plan = Some(IpvsPlan::new(config));
         } else {
-            return false;
+            return self.services.as_mut().is_some_and(|services| services.enter(config));
         }
         true
     }

@@ -75,6 +75,13 @@ impl Ledger {
         }
     }
 
+    /// One in which everything is to be compared.
+    pub(crate) fn unproven(objects: usize) -> Self {
+        let mut ledger = Self::new(objects);
+        ledger.dirty.fill(objects);
+        ledger
+    }
+
     /// How many objects.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -43,6 +43,7 @@ mod survey;
 mod testing;
 pub mod timers;
 pub mod track;
+mod users;
 mod view;
 pub mod vrrp;
 

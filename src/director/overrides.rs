@@ -141,7 +141,8 @@ impl Overrides {
         for (row, destination) in config.destinations.iter().enumerate() {
             let id = DestinationId::from_index(row);
             if let Some(down) = self.down.get_mut(row) {
-                *down = is_down(destination, config, health);
+                // Only a return that is followed by a rise asks for it.
+                *down = !destination.slow_start.is_zero() && is_down(destination, config, health);
             }
             let before = destinations.get(row).copied().flatten();
             match before.map(|before| old.get(DestinationId(before))).unwrap_or_default() {
@@ -208,8 +209,13 @@ pub fn meant<'a>(
     plan: &'a IpvsPlan,
 ) -> impl Iterator<Item = DestinationId> + use<'a> {
     // A hidden service keeps its one server at its weight: its port is 0, and a written one may be called so, too.
-    let services = (0..config.written_services().len()).map(ServiceId::from_index);
-    services.filter(move |id| order.service.is_none_or(|one| one == *id)).filter_map(move |service| {
+    let written = config.written_services().len();
+    // One that is named is not looked for among all others.
+    let rows = match order.service {
+        Some(id) => id.index()..written.min(id.index() + 1),
+        None => 0..written,
+    };
+    rows.map(ServiceId::from_index).filter_map(move |service| {
         let id = plan.find_destination((service, order.server), config)?;
         (!config.is_sorry(id)).then_some(id)
     })

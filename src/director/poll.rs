@@ -39,6 +39,7 @@ impl Director {
         let left = budget.route.saturating_sub(out.len() - before);
         fill(out, left, || net_plan.poll(config, vrrp, links, bus));
         fill(out, budget.announcements, || garp.poll(now, config, net_plan, bus));
+        ipvs_plan.begin_poll();
         fill(out, budget.ipvs, || ipvs_plan.poll(now, config, (services, (vrrp, links)), bus));
         fill(out, budget.probes, || health.poll(now, (config, ipvs_plan), bus));
         fill(out, budget.route, || {

@@ -116,6 +116,10 @@ impl Presence {
 impl Parts {
     /// Sets what rests and what does not, before the first check is planned.
     pub(crate) fn rest(&mut self, config: &Config) {
+        // Nothing does in a table that was just made.
+        if self.presence.awaited.is_empty() {
+            return;
+        }
         for id in (0..config.probes.len()).map(ProbeId::from_index) {
             let rests = self.probe_rests(id, config);
             self.health.set_resting(id, rests);

@@ -7,6 +7,7 @@ use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
 
 use super::action::Epoch;
+use super::dirty::DirtySet;
 use super::index::Index;
 use super::journal::Reason;
 use super::large::Large;
@@ -23,11 +24,14 @@ use crate::wire::link::LinkName;
 const SLICE: usize = 1_024;
 
 /// From rows of the new configuration to rows of the old one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Maps {
     pub(crate) services: Box<[Option<u32>]>,
     pub(crate) destinations: Box<[Option<u32>]>,
     pub(crate) probes: Box<[Option<u32>]>,
+    /// Rows of the old configuration, and of what an earlier one left behind, that no row of the new one stands for.
+    pub(crate) old_services: DirtySet,
+    pub(crate) old_destinations: DirtySet,
 }
 
 /// A configuration that is being prepared.
@@ -61,6 +65,8 @@ impl Reload {
             services: vec![None; config.services.len()].into_boxed_slice(),
             destinations: vec![None; config.destinations.len()].into_boxed_slice(),
             probes: vec![None; config.probes.len()].into_boxed_slice(),
+            old_services: full(running.ipvs_plan().rows()),
+            old_destinations: full(running.config().destinations.len()),
         };
         let probes = Index::new(running.config().probes.len());
         Self { config, large: Large::default(), parts: None, maps, probes, stage: Stage::Tables, now }
@@ -129,12 +135,14 @@ impl Reload {
             let Some(before) = plan.find_service(&service.key, old) else { continue };
             if let Some(map) = self.maps.services.get_mut(row) {
                 *map = Some(before.0);
+                self.maps.old_services.remove(before.index());
             }
             for row in service.destinations.rows() {
                 let key = self.config.destinations.get(row).map(|one| (before, one.key));
                 let found = key.and_then(|key| plan.find_destination(key, old));
                 if let (Some(map), Some(found)) = (self.maps.destinations.get_mut(row), found) {
                     *map = Some(found.0);
+                    self.maps.old_destinations.remove(found.index());
                 }
             }
         }
@@ -191,7 +199,7 @@ impl Director {
     /// meet events with tables of both configurations. It is bound by the rows of probes and destinations that are copied.
     /// What is replaced comes back, to be freed in another turn.
     pub fn adopt(&mut self, now: Instant, reload: Reload) -> Former {
-        let (config, mut parts, maps) = reload.finish(self);
+        let (config, mut parts, mut maps) = reload.finish(self);
         let old = &mut self.parts;
         let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
         parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
@@ -212,7 +220,7 @@ impl Director {
         parts.services.adopt(&old.services, &maps.services);
         let Parts { services, health, bus, .. } = &mut parts;
         services.overrides.adopt(now, &old.services.overrides, (&maps.destinations, &config), health, bus);
-        parts.ipvs_plan.adopt(&old.ipvs_plan, &maps, (&self.config, &config));
+        parts.ipvs_plan.adopt(&old.ipvs_plan, &mut maps, (&self.config, &config), (&old.bus, &mut parts.bus));
         parts.bus.stale_total = old.bus.stale_total;
         core::mem::swap(&mut parts.bus.journal, &mut old.bus.journal);
         parts.bus.record(now, Reason::Reloaded);
@@ -220,6 +228,8 @@ impl Director {
         parts.tracks.adopt(&old.tracks, &self.config, &config);
         let Parts { links, health, services, tracks, bus, .. } = &mut parts;
         tracks.take_stock(now, Watched { config: &config, links, health, services }, bus);
+        // All of the table is to be compared anyway, and what is tracked was just looked at.
+        bus.services.clear();
         let former = core::mem::replace(self, Self { config, parts });
         self.settle(now);
         Former(former)
@@ -235,6 +245,12 @@ impl Former {
     pub fn free(self) -> Config {
         self.0.config
     }
+}
+
+fn full(rows: usize) -> DirtySet {
+    let mut set = DirtySet::new(rows);
+    set.fill(rows);
+    set
 }
 
 /// What a probe asks of whom; how often does not matter.

@@ -6,6 +6,7 @@ use super::bus::Bus;
 use super::health::Health;
 use super::journal::Reason;
 use super::overrides::Overrides;
+use super::users::Users;
 use crate::config::Config;
 use crate::config::ids::{DestinationId, Id, ProbeId, ServiceId};
 use crate::config::model::{OnFailure, Service};
@@ -44,24 +45,21 @@ pub struct Services {
     resting: Box<[bool]>,
     /// When stock was taken: a quorum gained then is the first one.
     began: Instant,
-    /// For each probe the destinations that need it: rows of `users`.
-    first_user: Box<[u32]>,
-    users: Box<[DestinationId]>,
+    users: Users,
     pub(super) overrides: Overrides,
 }
 
 impl Services {
     /// Services of `config`; every real server counts as alive until a check says otherwise, as with keepalived.
+    /// `users` are still to be entered ([`Users::step`]).
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
-        let (first_user, users) = invert(config);
         let pool = Pool { quorum: Quorum::Lost, weight: 0, alive: 0, relief: false, since: now };
         Self {
             pools: vec![pool; config.services.len()].into_boxed_slice(),
             alive: vec![true; config.destinations.len()].into_boxed_slice(),
             resting: vec![false; config.services.len()].into_boxed_slice(),
             began: now,
-            first_user,
-            users,
+            users: Users::new(config),
             overrides: Overrides::new(config),
         }
     }
@@ -83,8 +81,12 @@ impl Services {
 
     /// The destinations that need a probe.
     pub fn users(&self, id: ProbeId) -> &[DestinationId] {
-        let bound = |row: usize| self.first_user.get(row).map_or(0, |row| *row as usize);
-        self.users.get(bound(id.index())..bound(id.index() + 1)).unwrap_or(&[])
+        self.users.of(id)
+    }
+
+    /// Enters the next users; false if all are.
+    pub(crate) fn enter(&mut self, config: &Config) -> bool {
+        self.users.step(config)
     }
 
     /// Takes stock of everything, at start and after a reload.
@@ -285,41 +287,6 @@ pub fn wish(config: &Config, services: &Services, id: DestinationId) -> Option<u
     let weight = services.overrides.weight(id, destination);
     let drained = services.is_alive(id) && services.overrides.is_drained(id);
     if serves || drained { Some(weight) } else { inhibited }
-}
-
-/// For each probe the destinations that need it, as rows of one list.
-fn invert(config: &Config) -> (Box<[u32]>, Box<[DestinationId]>) {
-    let mut first = vec![0_u32; config.probes.len() + 2];
-    let uses = || {
-        config.destinations.iter().enumerate().flat_map(|(id, destination)| {
-            config
-                .probes_of(destination)
-                .iter()
-                .map(move |probe| (probe.index(), DestinationId::from_index(id)))
-        })
-    };
-    for (probe, _) in uses() {
-        if let Some(count) = first.get_mut(probe + 2) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for count in &mut first {
-        sum += *count;
-        *count = sum;
-    }
-    // Row `probe + 1` now counts up from the probe's first row to the next probe's.
-    let mut users = vec![DestinationId::default(); sum as usize].into_boxed_slice();
-    for (probe, destination) in uses() {
-        if let Some(next) = first.get_mut(probe + 1) {
-            if let Some(user) = users.get_mut(*next as usize) {
-                *user = destination;
-            }
-            *next += 1;
-        }
-    }
-    first.pop();
-    (first.into_boxed_slice(), users)
 }
 
 #[cfg(test)]

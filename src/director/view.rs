@@ -139,7 +139,8 @@ impl Director {
 
     /// When to call [`Self::handle`] although nothing happens; [`Instant::NEVER`] if no timer is set.
     pub fn next_deadline(&self) -> Instant {
-        if self.parts.bus.has_facts() { Instant::ZERO } else { self.parts.bus.next_deadline() }
+        let Parts { bus, ipvs_plan, .. } = &self.parts;
+        if bus.has_facts() || ipvs_plan.is_behind() { Instant::ZERO } else { bus.next_deadline() }
     }
 
     /// What happened.
@@ -155,7 +156,7 @@ impl Director {
             || parts.net_plan.has_work()
             || parts.route_plan.has_work((&self.config, &parts.vrrp, &parts.links), &parts.net_plan)
             || parts.garp.has_work(&self.config, &parts.net_plan)
-            || parts.ipvs_plan.has_work()
+            || (parts.ipvs_plan.has_work() && !parts.ipvs_plan.is_behind())
             || parts.nftables_plan.has_work()
             || parts.firewall_plan.has_work()
             || parts.health.has_work()

@@ -127,9 +127,8 @@ fn answer(shell: &Shell, channel: &Channel, message: &Message<'_>) {
             if is_dump {
                 end_dump(shell, channel, Errno(errno));
             } else {
-                let action = requests.borrow_mut().outstanding.answer(message.seq);
                 let result = if errno == 0 { Ok(()) } else { Err(Errno(errno)) };
-                action.into_iter().for_each(|action| shell.handle(Event::Applied { action, result }));
+                settle(shell, channel, message.seq, result);
             }
         }
         // Rows of a dump that an earlier configuration asked for: its ids mean other objects now.
@@ -143,6 +142,18 @@ fn answer(shell: &Shell, channel: &Channel, message: &Message<'_>) {
                 }
             }
         },
+    }
+}
+
+/// A request was answered. Those that were sent before it and have no answer were carried out.
+fn settle(shell: &Shell, channel: &Channel, seq: u32, result: Result<(), Errno>) {
+    let (requests, now) = ((channel.requests)(shell), clock::now());
+    let mut more = requests.borrow().outstanding.has(seq);
+    while more {
+        let Some((own, action)) = requests.borrow_mut().outstanding.pop() else { break };
+        more = own != seq;
+        let result = if more { Ok(()) } else { result };
+        shell.handle_at(now, Event::Applied { action, result });
     }
 }
 
@@ -192,8 +203,7 @@ fn expire(shell: &Shell, channel: &Channel) {
 fn give_up(shell: &Shell, channel: &Channel) {
     let requests = (channel.requests)(shell);
     loop {
-        let action = requests.borrow_mut().outstanding.pop_any();
-        let Some(action) = action else { break };
+        let Some((_, action)) = requests.borrow_mut().outstanding.pop() else { break };
         shell.handle(Event::Applied { action, result: Err(Errno::LOST) });
     }
     requests.borrow_mut().shrink();

@@ -1,7 +1,11 @@
 //! Requests that the kernel has not answered: which sequence number belongs to which action, and since when.
 //!
-//! At most [`MAX_BATCH`] requests and one dump. A sequence number holds its slot in the low six bits and a count
-//! above, so that an answer that comes after its slot was given up finds nothing.
+//! At most [`MAX_BATCH`] requests and one dump. The kernel works on requests in the order in which they were sent and
+//! answers every failure (`netlink_rcv_skb` in net/netlink/af_netlink.c), so an answer to one says of all before it
+//! that they were carried out. A number is never given twice in a row of 2^32: an answer that comes after its request
+//! was given up finds nothing.
+
+use heapless::Deque;
 
 use crate::director::action::Action;
 use crate::limits::MAX_BATCH;
@@ -10,15 +14,12 @@ use crate::time::{Duration, Instant};
 /// A request without an answer for this long is taken for lost.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-const SLOT_BITS: u32 = 6;
-const _: () = assert!(1 << SLOT_BITS == MAX_BATCH, "a slot is found by the low bits of the sequence number");
-
 /// The table of one socket.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outstanding {
-    slots: [Option<Request>; MAX_BATCH],
+    /// The oldest first.
+    requests: Deque<Request, MAX_BATCH>,
     dump: Option<Dump>,
-    used: usize,
     count: u32,
 }
 
@@ -42,64 +43,49 @@ pub struct Dump {
     pub flawed: bool,
 }
 
-impl Default for Outstanding {
-    fn default() -> Self {
-        Self { slots: [None; MAX_BATCH], dump: None, used: 0, count: 0 }
-    }
-}
-
 impl Outstanding {
     /// Requests without an answer.
-    pub const fn len(&self) -> usize {
-        self.used
+    pub fn len(&self) -> usize {
+        self.requests.len()
     }
 
     /// True if every request was answered. The dump does not count.
-    pub const fn is_empty(&self) -> bool {
-        self.used == 0
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
     }
 
     /// A sequence number for `action`; `None` if the table is full.
     pub fn begin(&mut self, now: Instant, action: Action) -> Option<u32> {
-        let index = self.slots.iter().position(Option::is_none)?;
-        let seq = self.next_seq(u32::try_from(index).ok()?);
-        let slot = self.slots.get_mut(index)?;
-        *slot = Some(Request { seq, action, sent_at: now });
-        self.used += 1;
-        Some(seq)
+        let seq = self.next_seq();
+        self.requests.push_back(Request { seq, action, sent_at: now }).ok().map(|()| seq)
     }
 
-    /// The action that `seq` was given to. Its slot is free again.
-    pub fn answer(&mut self, seq: u32) -> Option<Action> {
-        let index = usize::try_from(seq).ok()? % MAX_BATCH;
-        let request = self.slots.get_mut(index)?.take_if(|request| request.seq == seq)?;
-        self.used -= 1;
-        Some(request.action)
+    /// Takes the request back that was begun last: it was not sent.
+    pub fn take_back(&mut self) -> Option<Action> {
+        self.requests.pop_back().map(|request| request.action)
     }
 
-    /// The next action that will not be answered: one sent more than [`PATIENCE`] ago. Its slot is free again.
+    /// True while the request of this number has no answer.
+    pub fn has(&self, seq: u32) -> bool {
+        self.requests.iter().any(|request| request.seq == seq)
+    }
+
+    /// The oldest request: its number and its action.
+    pub fn pop(&mut self) -> Option<(u32, Action)> {
+        self.requests.pop_front().map(|request| (request.seq, request.action))
+    }
+
+    /// The next action that will not be answered: one sent more than [`PATIENCE`] ago.
     pub fn pop_overdue(&mut self, now: Instant) -> Option<Action> {
-        let slot = self
-            .slots
-            .iter_mut()
-            .find(|slot| slot.is_some_and(|request| now >= request.sent_at + PATIENCE))?;
-        let action = slot.take()?.action;
-        self.used -= 1;
-        Some(action)
-    }
-
-    /// The next action, whatever its age. Its slot is free again.
-    pub fn pop_any(&mut self) -> Option<Action> {
-        let action = self.slots.iter_mut().find_map(Option::take)?.action;
-        self.used -= 1;
-        Some(action)
+        self.requests.front().filter(|request| now >= request.sent_at + PATIENCE)?;
+        self.pop().map(|(_, action)| action)
     }
 
     /// When the first request or the dump is overdue.
     pub fn next_deadline(&self) -> Instant {
-        let requests = self.slots.iter().flatten().map(|request| request.sent_at);
-        let dump = self.dump.iter().map(|dump| dump.heard_at);
-        requests.chain(dump).min().map_or(Instant::NEVER, |sent_at| sent_at + PATIENCE)
+        let request = self.requests.front().map(|request| request.sent_at);
+        let dump = self.dump.map(|dump| dump.heard_at);
+        request.into_iter().chain(dump).min().map_or(Instant::NEVER, |sent_at| sent_at + PATIENCE)
     }
 
     /// A sequence number for a dump; `None` while one is running.
@@ -107,7 +93,7 @@ impl Outstanding {
         if self.dump.is_some() {
             return None;
         }
-        let seq = self.next_seq(0);
+        let seq = self.next_seq();
         self.dump = Some(Dump { seq, action, heard_at: now, flawed: false });
         Some(seq)
     }
@@ -132,11 +118,10 @@ impl Outstanding {
         self.dump.take_if(|dump| now >= dump.heard_at + PATIENCE)
     }
 
-    fn next_seq(&mut self, slot: u32) -> u32 {
-        // Zero is the number of notifications, so the count never stands at zero.
-        self.count = self.count.wrapping_add(1) % (1 << (u32::BITS - SLOT_BITS));
-        self.count = self.count.max(1);
-        self.count << SLOT_BITS | slot
+    /// Zero is the number of notifications.
+    fn next_seq(&mut self) -> u32 {
+        self.count = self.count.wrapping_add(1).max(1);
+        self.count
     }
 }
 
@@ -155,29 +140,39 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_finds_its_action_once_in_any_order() {
+    fn requests_come_back_once_the_oldest_first() {
         let mut table = Outstanding::default();
-        let mut seqs: Vec<(u32, Action)> =
+        let seqs: Vec<(u32, Action)> =
             (0..64).map(|id| (table.begin(at(0), action(id)).unwrap(), action(id))).collect();
         assert_eq!(table.begin(at(0), action(64)), None, "the 65th is refused");
-        seqs.reverse();
         for (seq, action) in &seqs {
-            assert_eq!(table.answer(*seq), Some(*action));
-            assert_eq!(table.answer(*seq), None);
+            assert!(table.has(*seq));
+            assert_eq!(table.pop(), Some((*seq, *action)));
+            assert!(!table.has(*seq));
         }
         assert!(table.is_empty());
     }
 
     #[test]
-    fn a_late_answer_does_not_settle_the_next_request_in_its_slot() {
+    fn what_was_not_sent_is_taken_back_and_the_others_stay() {
+        let mut table = Outstanding::default();
+        let first = table.begin(at(0), action(1)).unwrap();
+        table.begin(at(0), action(2)).unwrap();
+        assert_eq!(table.take_back(), Some(action(2)));
+        let third = table.begin(at(0), action(3)).unwrap();
+        assert_eq!((table.pop(), table.pop()), (Some((first, action(1))), Some((third, action(3)))));
+    }
+
+    #[test]
+    fn a_late_answer_does_not_settle_the_next_request() {
         let mut table = Outstanding::default();
         let old = table.begin(at(0), action(1)).unwrap();
         assert_eq!(table.pop_overdue(at(1_999)), None);
         assert_eq!(table.next_deadline(), at(2_000));
         assert_eq!(table.pop_overdue(at(2_000)), Some(action(1)));
         let new = table.begin(at(2_000), action(2)).unwrap();
-        assert_eq!(table.answer(old), None);
-        assert_eq!(table.answer(new), Some(action(2)));
+        assert!(!table.has(old) && table.has(new));
+        assert_eq!(table.pop(), Some((new, action(2))));
         assert_eq!(table.next_deadline(), Instant::NEVER);
     }
 
@@ -188,7 +183,7 @@ mod tests {
         assert_eq!(table.begin_dump(at(0), action(2)), None);
         let request = table.begin(at(0), action(3)).unwrap();
         assert_ne!(seq, request);
-        assert!(table.dump(request).is_none());
+        assert!(table.dump(request).is_none() && !table.has(seq));
         table.dump(seq).unwrap().heard_at = at(1_500);
         assert_eq!(table.end_overdue_dump(at(2_000)), None);
         assert_eq!(table.end_overdue_dump(at(3_500)).map(|dump| dump.action), Some(action(1)));
@@ -197,11 +192,11 @@ mod tests {
 
     #[test]
     fn numbers_wrap_without_ever_being_zero() {
-        let mut table = Outstanding { count: (1 << 26) - 2, ..Outstanding::default() };
+        let mut table = Outstanding { count: u32::MAX - 1, ..Outstanding::default() };
         for id in 0..4 {
             let seq = table.begin(at(0), action(id)).unwrap();
             assert_ne!(seq, 0);
-            assert_eq!(table.answer(seq), Some(action(id)));
+            assert_eq!(table.pop(), Some((seq, action(id))));
         }
     }
 }

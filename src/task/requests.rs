@@ -113,40 +113,32 @@ impl Requests {
         actions: &[Action],
         mut render: impl FnMut(Action, &mut Writer<'_>, u32) -> Rendered,
     ) -> Refused {
-        let mut refused = Refused::new();
-        let mut sends = 1;
-        let mut writer = Writer::new(&mut self.buffer);
-        let mut seqs: Vec<u32, MAX_BATCH> = Vec::new();
+        let (mut refused, mut sends, now) = (Refused::new(), 1, clock::now());
+        let Self { socket, buffer, batch, outstanding, .. } = self;
+        let mut writer = Writer::new(buffer);
         for action in actions {
-            let Some(seq) = self.outstanding.begin(clock::now(), *action) else {
-                let _ = refused.push((*action, Errno::ENOBUFS));
-                continue;
+            let mut ask = |writer: &mut Writer<'_>, outstanding: &mut Outstanding| {
+                let Some(seq) = outstanding.begin(now, *action) else { return Rendered::Full };
+                let rendered = render(*action, writer, seq);
+                if rendered != Rendered::Whole {
+                    outstanding.take_back();
+                }
+                rendered
             };
-            let mut rendered = render(*action, &mut writer, seq);
+            let mut rendered = ask(&mut writer, outstanding);
             if rendered == Rendered::Full && writer.messages() > 0 {
                 sends += 1;
-                flush(
-                    &self.socket,
-                    &mut self.batch,
-                    &mut self.outstanding,
-                    &mut writer,
-                    &mut seqs,
-                    &mut refused,
-                );
-                rendered = render(*action, &mut writer, seq);
+                flush(socket, (batch, outstanding), &mut writer, &mut refused);
+                rendered = ask(&mut writer, outstanding);
             }
             let problem = match rendered {
-                Rendered::Whole => {
-                    let _ = seqs.push(seq);
-                    continue;
-                }
+                Rendered::Whole => continue,
                 Rendered::Full => Errno::ENOBUFS,
                 Rendered::Nothing => Errno::EINVAL,
             };
-            self.outstanding.answer(seq);
             let _ = refused.push((*action, problem));
         }
-        flush(&self.socket, &mut self.batch, &mut self.outstanding, &mut writer, &mut seqs, &mut refused);
+        flush(socket, (batch, outstanding), &mut writer, &mut refused);
         self.count(Traffic { requests: actions.len() as u64, sends, reads: 0 });
         refused
     }
@@ -210,30 +202,29 @@ impl Requests {
     }
 }
 
-/// Sends what is in the buffer; if it was not taken, its actions are refused.
+/// Sends what is in the buffer, which are the newest outstanding requests; if it was not taken, they are refused.
 fn flush(
     socket: &Result<Source<NetlinkSocket>, Errno>,
-    batch: &mut Batch,
-    outstanding: &mut Outstanding,
+    (batch, outstanding): (&mut Batch, &mut Outstanding),
     writer: &mut Writer<'_>,
-    seqs: &mut Vec<u32, MAX_BATCH>,
     refused: &mut Refused,
 ) {
-    if !seqs.is_empty() {
+    let count = writer.messages();
+    if count > 0 {
+        writer.acknowledge_last();
         let start = clock::now();
         let sent = match socket {
             Ok(socket) => socket.io().send(writer.as_bytes()).map_err(|errno| Errno(error::number(errno))),
             Err(errno) => Err(*errno),
         };
-        batch.sent(seqs.len(), clock::now().since(start));
+        batch.sent(count, clock::now().since(start));
         if let Err(errno) = sent {
-            let actions = seqs.iter().filter_map(|seq| outstanding.answer(*seq));
+            let actions = (0..count).filter_map(|_| outstanding.take_back());
             for action in actions {
                 let _ = refused.push((action, errno));
             }
         }
     }
-    seqs.clear();
     writer.clear();
 }
 
@@ -243,7 +234,7 @@ mod tests {
     use crate::config::ids::AddressId;
     use crate::director::action::{AddressRef, Dump, Epoch};
     use crate::wire::link::LinkIndex;
-    use crate::wire::netlink::{Content, messages};
+    use crate::wire::netlink::{Content, NLM_F_ACK, NLM_F_REQUEST, messages};
     use crate::wire::rtnetlink::{AddressSpec, Message, Request, parse};
 
     fn removal(id: u32) -> Action {
@@ -281,11 +272,41 @@ mod tests {
             for message in messages(&buffer[..length]) {
                 let message = message.unwrap();
                 assert_eq!(message.content, Content::Acknowledgement { errno: Errno::EADDRNOTAVAIL.0 });
-                assert!(requests.outstanding.answer(message.seq).is_some());
+                assert_eq!(requests.outstanding.pop().map(|(seq, _)| seq), Some(message.seq));
                 answered += 1;
             }
         }
         assert_eq!((answered, requests.outstanding.len()), (63, 0));
+    }
+
+    #[test]
+    fn of_a_batch_only_the_last_request_and_those_that_fail_are_acknowledged() {
+        let reactor = Reactor::new(1, 0).unwrap();
+        let (mut requests, _) = Requests::open(&reactor, Protocol::Route);
+        // `RTM_GETLINK` of the loopback interface, and of one that is not there.
+        let render = |action, writer: &mut Writer<'_>, seq| {
+            let index: i32 = if action == removal(3) { 999_999 } else { 1 };
+            writer.begin(18, NLM_F_REQUEST | NLM_F_ACK, seq);
+            let mut head = [0; 16];
+            head[4..8].copy_from_slice(&index.to_ne_bytes());
+            writer.raw(&head);
+            writer.finish().into()
+        };
+        let actions: std::vec::Vec<Action> = (0..6).map(removal).collect();
+        assert!(requests.send(&actions, render).is_empty());
+        let (mut buffer, mut shown, mut answers) = (vec![0; 32 << 10], 0, std::vec::Vec::new());
+        while let Incoming::Datagram(length) = requests.receive(&context(), &mut buffer) {
+            for message in messages(&buffer[..length]).map(Result::unwrap) {
+                match message.content {
+                    Content::Acknowledgement { errno } => answers.push((message.seq, errno)),
+                    _ => shown += 1,
+                }
+            }
+        }
+        let seqs: std::vec::Vec<u32> =
+            core::iter::from_fn(|| requests.outstanding.pop()).map(|one| one.0).collect();
+        assert_eq!((shown, seqs.len()), (5, 6));
+        assert_eq!(answers, [(seqs[3], Errno::ENODEV.0), (seqs[5], 0)]);
     }
 
     #[test]

@@ -219,8 +219,13 @@ impl Shell {
 
     /// Tells the director.
     pub(super) fn handle(&self, event: Event<'_>) {
+        self.handle_at(clock::now(), event);
+    }
+
+    /// The same for many events that are known at the same time.
+    pub(super) fn handle_at(&self, now: Instant, event: Event<'_>) {
         self.touched.set(true);
-        self.director.borrow_mut().handle(clock::now(), event);
+        self.director.borrow_mut().handle(now, event);
     }
 
     /// Starts a task that lives as long as the process. To be called while a configuration is loaded.

@@ -4,6 +4,7 @@ use super::answer::unlike;
 use super::{Availability, Drain, Draining, IpvsPlan, Setup, Stranger};
 use crate::config::Config;
 use crate::config::ids::Id;
+use crate::director::bus::{Bus, Timer};
 use crate::director::dirty::DirtySet;
 use crate::director::ledger::Ledger;
 use crate::director::reload::Maps;
@@ -13,34 +14,29 @@ use crate::wire::genl_ipvs::ServiceKey;
 impl IpvsPlan {
     /// Takes over what is known of the table; services and destinations that are no longer configured are to be
     /// removed. `maps` lead from rows of this configuration to rows of the old one.
-    pub(crate) fn adopt(&mut self, old: &Self, maps: &Maps, (before, config): (&Config, &Config)) {
+    pub(crate) fn adopt(
+        &mut self,
+        old: &Self,
+        maps: &mut Maps,
+        (before, config): (&Config, &Config),
+        (from, bus): (&Bus, &mut Bus),
+    ) {
         self.originals = old.originals;
         self.daemons.mirror = old.daemons.mirror;
         let left = old.originals.is_some() || self.daemons.concern_us();
         let needed = left || self.availability != Availability::Unneeded;
         self.absence_told = old.absence_told;
         self.repairs_total = old.repairs_total;
-        let mut left = present_rows(&old.service_mirror);
-        let mut left_destinations = present_rows(&old.destination_mirror);
-        for (row, mirror) in self.service_mirror.iter_mut().enumerate() {
-            if let Some(was) = maps.services.get(row).copied().flatten().map(|was| was as usize) {
-                *mirror = old.service_mirror.get(was).copied().flatten();
-                left.remove(was);
-            }
-        }
-        for (row, mirror) in self.destination_mirror.iter_mut().enumerate() {
-            if let Some(was) = maps.destinations.get(row).copied().flatten().map(|was| was as usize) {
-                *mirror = old.destination_mirror.get(was).copied().flatten();
-                left_destinations.remove(was);
-            }
-        }
+        carry(&mut self.service_mirror, &maps.services, &old.service_mirror);
+        carry(&mut self.destination_mirror, &maps.destinations, &old.destination_mirror);
         let key = |row: usize| match row.checked_sub(before.services.len()) {
             None => before.services.get(row).map(|service| service.key),
             Some(retired) => old.retired.get(retired).copied(),
         };
         let mut retired: Vec<(usize, ServiceKey)> = Vec::new();
-        while let Some(row) = left.pop() {
-            let Some(key) = key(row) else { continue };
+        while let Some(row) = maps.old_services.pop() {
+            let there = old.service_mirror.get(row).is_some_and(Option::is_some);
+            let Some(key) = key(row).filter(|_| there) else { continue };
             match self.find_service(&key, config).and_then(|id| self.service_mirror.get_mut(id.index())) {
                 // Left behind by an earlier reload and configured again, while its removal is perhaps under way.
                 Some(mirror) => *mirror = old.service_mirror.get(row).copied().flatten().map(unlike),
@@ -54,9 +50,10 @@ impl IpvsPlan {
             .chain(retired.iter().map(|(row, _)| old.service_mirror.get(*row).copied().flatten()))
             .collect();
         self.retired = retired.iter().map(|(_, key)| *key).collect();
-        self.services = Ledger::new(self.service_mirror.len());
+        self.services = Ledger::unproven(self.service_mirror.len());
+        self.destinations.dirty.fill(self.destination_mirror.len());
         let mut drains = self.carry_drains(old, (before, config));
-        self.strangers = self.left_behind(old, &mut left_destinations, (before, config), &mut drains);
+        self.strangers = self.left_behind(old, &mut maps.old_destinations, (before, config), &mut drains);
         self.drain = Drain::new(drains);
         if needed || !self.retired.is_empty() {
             self.availability = match old.availability {
@@ -73,10 +70,30 @@ impl IpvsPlan {
         }
         // Only a flush that was due at the start and has not been possible since is still to be made.
         self.flush &= old.flush;
-        self.audit.resume(&old.audit);
-        self.services.mark_all();
-        self.destinations.mark_all();
+        self.resume_audit(old, from, bus);
         self.daemons.ledger.mark_all();
+    }
+
+    /// What was listed stays known, and the next pass comes when it was due: a reload by itself is no reason to list the
+    /// whole table. It is one if the kernel was being asked, since no answer to the old epoch is heard, and if
+    /// something was left behind that a listing follows.
+    fn resume_audit(&mut self, old: &Self, from: &Bus, bus: &mut Bus) {
+        let nothing_left = self.retired.is_empty() && self.strangers.is_empty() && self.drain.is_empty();
+        let due = from.deadline(Timer::IpvsAudit).filter(|_| nothing_left && old.is_settled());
+        self.audit.resume(&old.audit, due.is_some());
+        if let Some(due) = due {
+            bus.set(Timer::IpvsAudit, due);
+        }
+    }
+
+    /// True if the table is known and no answer is awaited.
+    fn is_settled(&self) -> bool {
+        self.availability == Availability::Present(Setup::Done)
+            && self.services.is_answered()
+            && self.destinations.is_answered()
+            && self.daemons.ledger.is_answered()
+            && self.strangers.is_empty()
+            && self.drain.is_empty()
     }
 
     /// Destinations that were dropped from services that stay: those that have time join the `drains`.
@@ -105,10 +122,9 @@ impl IpvsPlan {
     }
 }
 
-fn present_rows<T>(mirror: &[Option<T>]) -> DirtySet {
-    let mut present = DirtySet::new(mirror.len());
-    for (row, _) in mirror.iter().enumerate().filter(|(_, known)| known.is_some()) {
-        present.insert(row);
+/// What is known of rows that both configurations have.
+fn carry<T: Copy>(mirror: &mut [Option<T>], map: &[Option<u32>], old: &[Option<T>]) {
+    for (known, was) in mirror.iter_mut().zip(map) {
+        *known = was.and_then(|was| old.get(was as usize).copied().flatten());
     }
-    present
 }

@@ -79,10 +79,12 @@ impl Audit {
         self.disturbed |= self.asked.is_some_and(|(_, asked)| asked == what);
     }
 
-    /// After a reload: what was listed stays known, and a new pass begins.
-    pub(super) fn resume(&mut self, old: &Self) {
+    /// After a reload: what was listed stays known, and a new pass begins unless one is `planned`.
+    pub(super) fn resume(&mut self, old: &Self, planned: bool) {
         self.passed = old.passed;
-        self.begin();
+        if !(planned && old.passed && old.progress == Progress::Idle) {
+            self.begin();
+        }
     }
 
     /// The box stops: the mirror is what counts.

@@ -105,6 +105,10 @@ impl Drain {
         rows.filter(|one| one.stage != Stage::Gone)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(super) fn has_work(&self) -> bool {
         !self.pending.is_empty()
     }

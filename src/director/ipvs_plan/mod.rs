@@ -10,6 +10,7 @@ mod audit;
 mod daemon;
 mod drain;
 mod hidden;
+mod poll;
 mod request;
 mod setup;
 #[cfg(test)]
@@ -18,8 +19,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 
-use super::action::{Action, Change, DestinationRef, Epoch, ServiceRef};
-use super::bus::Bus;
+use super::action::Epoch;
 use super::event::Errno;
 use super::index::Index;
 use super::ledger::{Ledger, RepairLimit, Stage};
@@ -123,6 +123,8 @@ pub struct IpvsPlan {
     absence_told: bool,
     stopping: bool,
     keep: bool,
+    /// Destinations that this poll may still look at.
+    looks: usize,
 }
 
 impl IpvsPlan {
@@ -159,6 +161,7 @@ impl IpvsPlan {
             absence_told: false,
             stopping: false,
             keep: false,
+            looks: poll::MAX_LOOKS,
         }
     }
 
@@ -195,6 +198,11 @@ impl IpvsPlan {
     /// Whether there is an IPVS to speak to.
     pub fn availability(&self) -> Availability {
         self.availability
+    }
+
+    /// Services of the configuration, and those that a reload left behind.
+    pub(crate) fn rows(&self) -> usize {
+        self.service_mirror.len()
     }
 
     /// What the kernel holds for a service, as far as we know.
@@ -293,145 +301,6 @@ impl IpvsPlan {
         })
     }
 
-    /// The next request to the kernel: first whether it has IPVS, then services, then destinations, what is added
-    /// before what is removed, so that a pool is never empty in between; at last the next dump.
-    pub(crate) fn poll(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        (services, views): (&Services, Views<'_>),
-        bus: &mut Bus,
-    ) -> Option<Action> {
-        // What needs no request, the end of a pass for one, makes room for what comes after it.
-        while self.has_work() {
-            if let Some(action) = self.poll_once(now, config, (services, views), bus) {
-                return Some(action);
-            }
-        }
-        None
-    }
-
-    fn poll_once(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        (services, views): (&Services, Views<'_>),
-        bus: &mut Bus,
-    ) -> Option<Action> {
-        match self.availability {
-            Availability::Unknown => {
-                self.availability = Availability::Asking(bus.epoch);
-                Some(Action::FindIpvs { epoch: bus.epoch })
-            }
-            Availability::Present(setup) if setup != Setup::Done => self.poll_setup(setup, bus),
-            Availability::Present(_) if self.parting.is_some() => {
-                self.availability = Availability::Present(self.parting.take().unwrap_or(Setup::Done));
-                None
-            }
-            Availability::Present(_) if self.keep => self.poll_removal(config, services, bus),
-            Availability::Present(_) if self.audit.first_pass_pending() => self.poll_audit(now, config, bus),
-            Availability::Present(_) => self
-                .poll_daemon(views, bus)
-                .or_else(|| self.poll_service(config, bus))
-                .or_else(|| self.poll_destination(config, services, bus))
-                .or_else(|| self.poll_removal(config, services, bus))
-                .or_else(|| if self.stopping { None } else { self.poll_drain(now, bus) })
-                .or_else(|| self.poll_audit(now, config, bus)),
-            Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
-        }
-    }
-
-    fn poll_service(&mut self, config: &Config, bus: &Bus) -> Option<Action> {
-        while let Some(row) = self.services.dirty.pop() {
-            if self.services.stage(row) != Stage::Ready {
-                continue;
-            }
-            let mirror = self.service_mirror.get(row).copied().flatten();
-            let wished = self.service_wish(row, config);
-            let change = match compare(wished, mirror) {
-                Some(Change::Remove) => {
-                    self.services.removals.insert(row);
-                    continue;
-                }
-                Some(change) => change,
-                None => continue,
-            };
-            if let Some(mirror) = self.service_mirror.get_mut(row) {
-                *mirror = wished;
-            }
-            return Some(self.ask_service(row, change, config, bus));
-        }
-        None
-    }
-
-    fn poll_destination(&mut self, config: &Config, services: &Services, bus: &Bus) -> Option<Action> {
-        while let Some(row) = self.destinations.dirty.pop() {
-            if self.destinations.stage(row) != Stage::Ready || !self.service_is_there(row, config) {
-                continue;
-            }
-            let mirror = self.destination_mirror.get(row).copied().flatten();
-            let wished = self.destination_wish(row, config, services);
-            let change = match compare(wished, mirror) {
-                Some(Change::Remove) => {
-                    self.destinations.removals.insert(row);
-                    continue;
-                }
-                Some(change) => change,
-                None => continue,
-            };
-            if let Some(mirror) = self.destination_mirror.get_mut(row) {
-                *mirror = wished;
-            }
-            return Some(self.ask_destination(row, change, bus));
-        }
-        None
-    }
-
-    fn poll_removal(&mut self, config: &Config, services: &Services, bus: &Bus) -> Option<Action> {
-        while let Some(row) = self.destinations.removals.pop() {
-            let unwanted = self.destination_wish(row, config, services).is_none();
-            let there = self.destination_mirror.get(row).is_some_and(Option::is_some);
-            let whole = self.stopping && !self.keep;
-            // Removing a service takes its destinations along.
-            if unwanted && there && !whole && self.destinations.stage(row) == Stage::Ready {
-                return Some(self.ask_destination(row, Change::Remove, bus));
-            }
-        }
-        while let Some(row) = self.services.removals.pop() {
-            let there = self.service_mirror.get(row).is_some_and(Option::is_some);
-            if self.service_wish(row, config).is_none() && there && self.services.stage(row) == Stage::Ready {
-                return Some(self.ask_service(row, Change::Remove, config, bus));
-            }
-        }
-        if self.strangers_asked < self.strangers.len() {
-            let row = u16::try_from(self.strangers_asked).unwrap_or(u16::MAX);
-            self.strangers_asked += 1;
-            let destination = DestinationRef::Stranger(row);
-            return Some(Action::Destination { epoch: bus.epoch, destination, change: Change::Remove });
-        }
-        None
-    }
-
-    fn service_is_there(&self, destination: usize, config: &Config) -> bool {
-        let service = config.destinations.get(destination).map(|one| one.service.index());
-        service.and_then(|row| self.service_mirror.get(row)).is_some_and(Option::is_some)
-    }
-
-    fn ask_service(&mut self, row: usize, change: Change, config: &Config, bus: &Bus) -> Action {
-        self.services.sent(row, bus.epoch);
-        let service = match row.checked_sub(config.services.len()) {
-            None => ServiceRef::Configured(ServiceId::from_index(row)),
-            Some(retired) => ServiceRef::Retired(u32::try_from(retired).unwrap_or(u32::MAX)),
-        };
-        Action::Service { epoch: bus.epoch, service, change }
-    }
-
-    fn ask_destination(&mut self, row: usize, change: Change, bus: &Bus) -> Action {
-        self.destinations.sent(row, bus.epoch);
-        let destination = DestinationRef::Configured(DestinationId::from_index(row));
-        Action::Destination { epoch: bus.epoch, destination, change }
-    }
-
     /// True if a request waits to be made.
     pub(crate) fn has_work(&self) -> bool {
         match self.availability {
@@ -472,15 +341,5 @@ impl IpvsPlan {
             | Availability::Asking(_)
             | Availability::Absent(_) => true,
         }
-    }
-}
-
-/// What leads from what is there to what is wished.
-fn compare<T: PartialEq>(wished: Option<T>, known: Option<T>) -> Option<Change> {
-    match (wished, known) {
-        (Some(_), None) => Some(Change::Add),
-        (Some(wished), Some(known)) => (wished != known).then_some(Change::Set),
-        (None, Some(_)) => Some(Change::Remove),
-        (None, None) => None,
     }
 }

@@ -3,7 +3,7 @@
 //! Fields and attributes are appended without a check after each; [`Writer::finish`] says whether all of them fitted,
 //! and takes the message back if not, so that what is in the buffer can be sent at any time.
 
-use super::{HEADER_LEN, NLA_F_NESTED, aligned};
+use super::{HEADER_LEN, NLA_F_NESTED, NLM_F_ACK, aligned, array};
 
 /// A message did not fit and was taken back. With messages before it in the buffer: send those, and try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +72,23 @@ impl<'a> Writer<'a> {
         self.complete = self.len;
         self.messages += 1;
         Ok(())
+    }
+
+    /// Asks for an acknowledgement of the last message only. The kernel works on the messages in order and answers every
+    /// failure unasked, so it says of all of them what became of them.
+    pub fn acknowledge_last(&mut self) {
+        let (mut at, complete) = (0, self.complete);
+        while let Some(head) = self.buffer.get_mut(at..complete) {
+            let length = array(head, 0).map_or(0, u32::from_ne_bytes);
+            at += usize::try_from(length).map_or(complete, aligned).max(HEADER_LEN);
+            if at >= complete {
+                break;
+            }
+            let flags = array(head, 6).map_or(0, u16::from_ne_bytes) & !NLM_F_ACK;
+            if let Some(place) = head.get_mut(6..8) {
+                place.copy_from_slice(&flags.to_ne_bytes());
+            }
+        }
     }
 
     /// A family's fixed header, or any bytes between header and attributes; padded to four.

@@ -1,6 +1,7 @@
 //! Level 1: boxes in virtual time, on a segment that loses, doubles and delays, with kernels that refuse, forget and are
 //! changed by hand. Every story is told by a seed.
 
+mod growth;
 mod schedules;
 
 use core::net::IpAddr;

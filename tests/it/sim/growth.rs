@@ -1,0 +1,282 @@
+//! What one event costs does not grow with the number of real servers, and what a load or a reload asks of the kernel
+//! grows as they do. Turns, polls and requests are counted; time is the least of many repetitions on the processor's own
+//! clock for this thread, compared between a small and a large table in one run.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a few kinds among many are meant")]
+
+use core::net::IpAddr;
+use std::fmt::Write as _;
+
+use lvsbox::check::{Failure, Verdict};
+use lvsbox::config::Config;
+use lvsbox::config::ids::{DestinationId, Id, InstanceId, LinkId, ServiceId};
+use lvsbox::director::Director;
+use lvsbox::director::action::{Action, Actions, AdvertKind, Budget, Dump, Epoch, SlotId};
+use lvsbox::director::event::{Event, Source};
+use lvsbox::director::overrides::Order;
+use lvsbox::director::reload::Reload;
+use lvsbox::time::Instant;
+use lvsbox::wire::link::{LinkIndex, LinkName, MacAddress};
+use lvsbox::wire::rtnetlink::{AddressEntry, LinkEntry};
+use lvsbox::wire::vrrp::{self, Channel};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::support::ip;
+
+/// Services of eight real servers each: 40 and 16,384 in all.
+const SMALL: usize = 5;
+const LARGE: usize = 2_048;
+const SERVERS: usize = 8;
+/// More than chance, and a hundredth of what a walk over all real servers would make of it.
+const FACTOR: u64 = 4;
+const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64 };
+
+/// All weights are `weight`, but that of the last real server.
+fn config(services: usize, weight: u16, last: u16) -> Config {
+    let mut text = String::from(
+        "vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 51\npriority 100\nvirtual_ipaddress {\n192.0.2.100/24\n}\n}\n",
+    );
+    for service in 0..services {
+        let (high, low) = (service / 256, service % 256);
+        write!(
+            text,
+            "virtual_server 10.{high}.{low}.1 80 {{\ndelay_loop 60\nlb_algo wlc\nlb_kind NAT\nprotocol TCP\n"
+        )
+        .unwrap();
+        for server in 0..SERVERS {
+            let weight = if (service + 1, server + 1) == (services, SERVERS) { last } else { weight };
+            write!(
+                text,
+                "real_server 10.{}.{low}.{server} 80 {{\nweight {weight}\nTCP_CHECK {{\n}}\n}}\n",
+                128 + high
+            )
+            .unwrap();
+        }
+        text.push_str("}\n");
+    }
+    lvsbox::config::load(&text, "growth").config.unwrap()
+}
+
+/// What an event, a load or a reload took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Work {
+    /// Events that the director was told.
+    turns: u64,
+    /// Times that it was asked what is to be done.
+    polls: u64,
+    /// What it wanted of the kernel's table: services, destinations, lists.
+    services: usize,
+    destinations: usize,
+    dumps: usize,
+    /// Everything else.
+    others: usize,
+}
+
+/// A director, and a kernel that does at once and without a word what it is asked.
+struct Rig {
+    director: Director,
+    primary: IpAddr,
+    now: Instant,
+    work: Work,
+    probe: Option<(SlotId, Epoch)>,
+}
+
+impl Rig {
+    fn new(config: Config, primary: &str) -> Self {
+        let (director, primary) = (Director::new(config, Instant::ZERO), ip(primary));
+        let mut rig = Self { director, primary, now: Instant::ZERO, work: Work::default(), probe: None };
+        rig.settle();
+        rig
+    }
+
+    fn handle(&mut self, event: Event<'_>) {
+        self.work.turns += 1;
+        self.director.handle(self.now, event);
+    }
+
+    /// Does what the director wants until it wants nothing and is not behind.
+    fn settle(&mut self) {
+        loop {
+            let mut out = Actions::new();
+            self.work.polls += 1;
+            self.director.poll_actions(self.now, BUDGET, &mut out);
+            let idle = out.is_empty();
+            out.into_iter().for_each(|action| self.execute(action));
+            if idle && self.director.next_deadline() > self.now {
+                return;
+            }
+            if idle {
+                self.handle(Event::Tick);
+            }
+        }
+    }
+
+    fn execute(&mut self, action: Action) {
+        let kind = match action {
+            Action::Service { .. } => &mut self.work.services,
+            Action::Destination { .. } => &mut self.work.destinations,
+            Action::Dump { what: Dump::Services | Dump::Destinations(_) | Dump::Daemons, .. } => {
+                &mut self.work.dumps
+            }
+            _ => &mut self.work.others,
+        };
+        *kind += 1;
+        let index = LinkIndex(2);
+        match action {
+            Action::Dump { what, .. } => {
+                if what == Dump::Links {
+                    let (name, mac) = (LinkName::new("eth0").unwrap(), MacAddress([2; 6]));
+                    let entry = LinkEntry {
+                        index,
+                        name,
+                        admin_up: true,
+                        running: true,
+                        loopback: false,
+                        mac,
+                        mtu: 1_500,
+                    };
+                    self.handle(Event::Link(&entry));
+                } else if what == Dump::Addresses {
+                    let entry = AddressEntry {
+                        link: index,
+                        address: self.primary,
+                        prefix: 24,
+                        scope: 0,
+                        secondary: false,
+                    };
+                    self.handle(Event::Address { entry: &entry, source: Source::Dump });
+                }
+                self.handle(Event::Dumped { action, result: Ok(()) });
+            }
+            Action::Probe { epoch, slot, .. } => self.probe = Some((slot, epoch)),
+            Action::AddAddress { .. }
+            | Action::RemoveAddress { .. }
+            | Action::OpenSocket { .. }
+            | Action::FindIpvs { .. }
+            | Action::Service { .. }
+            | Action::Destination { .. } => self.handle(Event::Applied { action, result: Ok(()) }),
+            _ => {}
+        }
+    }
+
+    fn reload(&mut self, config: Config) -> Work {
+        self.work = Work::default();
+        let mut reload = Reload::new(config, &self.director, self.now);
+        while !reload.step(&self.director) {}
+        drop(self.director.adopt(self.now, reload));
+        self.settle();
+        self.work
+    }
+
+    /// One event and all that follows from it: what was done, and the least time of several repetitions.
+    fn measure(&mut self, act: &mut dyn FnMut(&mut Self, u16)) -> (Work, u64) {
+        let mut least = (Work::default(), u64::MAX);
+        for turn in 0..40 {
+            self.work = Work::default();
+            let before = processor();
+            act(self, turn);
+            self.settle();
+            let spent = processor() - before;
+            least = if spent < least.1 { (self.work, spent) } else { least };
+        }
+        least
+    }
+
+    /// Goes on until the first check of a probe begins.
+    fn begin_probe(&mut self) {
+        self.probe = None;
+        while self.probe.is_none() {
+            self.now = self.now.max(self.director.next_deadline());
+            self.handle(Event::Tick);
+            self.settle();
+        }
+    }
+}
+
+/// Processor time of this thread in nanoseconds.
+fn processor() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap()
+}
+
+/// An event at both sizes: the same work, and not more time than chance makes of it.
+fn independent(what: &str, run: &dyn Fn(&mut Rig) -> (Work, u64)) -> Work {
+    let [small, large] =
+        [SMALL, LARGE].map(|services| run(&mut Rig::new(config(services, 1, 1), "192.0.2.11")));
+    println!("{what}: {} ns with 40 real servers, {} ns with 16,384", small.1, large.1);
+    assert_eq!(small.0, large.0, "{what}");
+    assert!(
+        large.1 <= FACTOR * small.1,
+        "{what}: {} ns with 40 real servers, {} ns with 16,384",
+        small.1,
+        large.1
+    );
+    large.0
+}
+
+#[test]
+fn one_weight_on_the_console_is_one_request_however_many_real_servers_there_are() {
+    let work = independent("one weight", &|rig| {
+        let server = rig.director.config().destinations[DestinationId(3).index()].key;
+        rig.measure(&mut |rig, turn| {
+            let order = Order { server, service: Some(ServiceId(0)), weight: Some(10 + turn) };
+            rig.handle(Event::Override(order));
+        })
+    });
+    assert_eq!(work, Work { turns: 2, polls: 2, destinations: 1, ..Work::default() });
+}
+
+#[test]
+fn one_failed_check_is_one_request_however_many_real_servers_there_are() {
+    let work = independent("one failed check", &|rig| {
+        let mut measured = Vec::new();
+        for _ in 0..12 {
+            rig.begin_probe();
+            let (slot, epoch) = rig.probe.unwrap();
+            rig.work = Work::default();
+            let before = processor();
+            let verdict = Verdict::Fail(Failure::Connect { errno: 111 });
+            rig.handle(Event::Probed { slot, epoch, verdict });
+            rig.settle();
+            measured.push((processor() - before, rig.work));
+        }
+        let (time, work) = measured.into_iter().min_by_key(|one| one.0).unwrap();
+        (work, time)
+    });
+    assert_eq!(work, Work { turns: 2, polls: 2, destinations: 1, ..Work::default() });
+}
+
+#[test]
+fn one_advert_costs_the_same_however_many_real_servers_there_are() {
+    let mut config = config(SMALL, 1, 1);
+    config.instances.iter_mut().for_each(|instance| instance.priority = 200);
+    let (peer, mut bytes) = (Rig::new(config, "192.0.2.12"), [0; 1_056]);
+    let length = peer.director.advert(InstanceId(0), 0, AdvertKind::Present, &mut bytes).unwrap().len;
+    let work = independent("one advert", &|rig| {
+        rig.measure(&mut |rig, _| {
+            let packet = vrrp::parse(&bytes[..length]);
+            rig.handle(Event::Advert { link: LinkId(0), channel: Channel::Ipv4, packet });
+        })
+    });
+    assert_eq!(work, Work { turns: 1, polls: 1, ..Work::default() });
+}
+
+#[test]
+fn a_load_and_a_reload_of_every_weight_ask_once_for_each_real_server() {
+    for services in [SMALL, 320] {
+        let mut rig = Rig::new(config(services, 1, 1), "192.0.2.11");
+        let (rows, first) = (services * SERVERS, rig.work);
+        assert_eq!((first.services, first.destinations), (services, rows));
+        let all = rig.reload(config(services, 2, 2));
+        assert_eq!((all.services, all.destinations, all.dumps), (0, rows, 0));
+        // A full poll of 64 for each batch, and one that says that there is no more.
+        assert!(all.polls <= u64::try_from(rows / 64 + 3).unwrap(), "{all:?} for {rows}");
+        let one = rig.reload(config(services, 2, 9));
+        assert_eq!((one.services, one.destinations, one.dumps), (0, 1, 0));
+        // Everything is looked at, so many at a time; five turns are the survey of interfaces and the answer.
+        let looks = u64::try_from(rows / 2_048).unwrap();
+        assert!(one.turns <= 5 + looks && one.polls <= 4 + 2 * looks, "{one:?} for {rows}");
+        let none = rig.reload(config(services, 2, 9));
+        assert_eq!((none.services, none.destinations, none.dumps), (0, 0, 0));
+    }
+}
