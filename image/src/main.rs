@@ -8,13 +8,15 @@ use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lab::bench;
 use lab::cleanup;
 use lab::demo::lan::{self, Lan};
 use lab::demo::{console, menu, tour};
 use lab::guest::Guest;
+use lab::modules;
+use lab::soak;
 use lab::wait;
 use lab::web::{Behaviour, WebServer};
 use lab::world;
@@ -33,7 +35,10 @@ lab bench-inside BINARY             the same on this machine, which needs IPVS
 lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`
 lab bench-takeover BINARY           how late and how fast BINARY and keepalived take over from a MASTER that ends
 lab bench-lateness BINARY           how regular the adverts of 255 instances are under load, of BINARY and keepalived;
-                                    with IPVS as well: lab guest LAB bench-lateness BINARY";
+                                    with IPVS as well: lab guest LAB bench-lateness BINARY
+lab soak BINARY MINUTES [SEED]      BINARY in a guest with IPVS, traffic, and faults all the time: what it takes is plotted,
+                                    and at the end everything must be as it was; the plot as SVG in soak.svg
+lab soak-inside BINARY MINUTES SEED what runs in that guest";
 
 fn main() -> ExitCode {
     cleanup::on_signal();
@@ -63,6 +68,16 @@ fn main() -> ExitCode {
             print!("{}", bench::scale::json(&rows));
             ExitCode::SUCCESS
         }
+        Some((&"soak", [binary, minutes, seed @ ..])) if seed.len() < 2 => {
+            soak_in_guest(Path::new(binary), minutes, seed.first().copied())
+        }
+        Some((&"soak-inside", [binary, minutes, seed])) => match (minutes.parse(), seed.parse()) {
+            (Ok(minutes), Ok(seed)) => {
+                let ok = soak::run(Path::new(binary), minutes, seed, &mut |text| print!("{text}"));
+                if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            _ => complain(USAGE),
+        },
         Some((&"bench-config", [binary])) => {
             print!("{}", bench::config::run(Path::new(binary)));
             ExitCode::SUCCESS
@@ -97,6 +112,41 @@ fn bench_in_guest(binary: &Path) -> ExitCode {
         shown = output.len();
         ended.then_some(())
     });
+    ExitCode::from(running.status().and_then(|status| u8::try_from(status).ok()).unwrap_or(1))
+}
+
+/// The same, and the picture at the end goes into a file.
+fn soak_in_guest(binary: &Path, minutes: &str, seed: Option<&str>) -> ExitCode {
+    let by_clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
+    let seed = seed.map_or_else(by_clock, str::to_owned);
+    let (Ok(span), Ok(_)) = (minutes.parse::<u64>(), seed.parse::<u64>()) else { return complain(USAGE) };
+    let binary = std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned());
+    let (program, binary) = (lan::this_program(), binary.to_string_lossy().into_owned());
+    let modules = [modules::GUEST, &["sch_netem"]].concat().leak();
+    let argv = [&program.to_string_lossy(), "soak-inside", &binary, minutes, &seed];
+    let running = Guest::new().memory(2_048).modules(modules).spawn(&argv);
+    let mut shown = 0;
+    let ended = wait::maybe(Duration::from_secs(span * 60 + 1_500), || {
+        let ended = running.has_ended();
+        let output = running.output();
+        let text = output.split("<!-- begin -->").next().unwrap_or_default();
+        print!("{}", text.get(shown..).unwrap_or_default());
+        shown = text.len();
+        ended.then_some(())
+    });
+    let output = running.output();
+    if let Some((picture, rest)) =
+        output.split_once("<!-- begin -->\n").and_then(|(_, rest)| rest.split_once("<!-- end -->\n"))
+    {
+        print!("{rest}");
+        match std::fs::write("soak.svg", picture) {
+            Ok(()) => println!("the picture is in soak.svg"),
+            Err(error) => eprintln!("soak.svg: {error}"),
+        }
+    }
+    if ended.is_none() {
+        eprintln!("the guest did not end in time");
+    }
     ExitCode::from(running.status().and_then(|status| u8::try_from(status).ok()).unwrap_or(1))
 }
 
