@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lab::bench;
 use lab::cleanup;
@@ -37,7 +37,7 @@ lab bench-takeover BINARY           how late and how fast BINARY and keepalived 
 lab bench-lateness BINARY           how regular the adverts of 255 instances are under load, of BINARY and keepalived;
                                     with IPVS as well: lab guest LAB bench-lateness BINARY
 lab soak BINARY MINUTES [SEED]      BINARY in a guest with IPVS, traffic, and faults all the time: what it takes is plotted,
-                                    and at the end everything must be as it was; the plot as SVG in soak.svg
+                                    and at the end everything must be as it was; a picture is put beside BINARY
 lab soak-inside BINARY MINUTES SEED what runs in that guest";
 
 fn main() -> ExitCode {
@@ -117,8 +117,7 @@ fn bench_in_guest(binary: &Path) -> ExitCode {
 
 /// The same, and the picture at the end goes into a file.
 fn soak_in_guest(binary: &Path, minutes: &str, seed: Option<&str>) -> ExitCode {
-    let by_clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
-    let seed = seed.map_or_else(by_clock, str::to_owned);
+    let seed = seed.map_or_else(|| std::process::id().to_string(), str::to_owned);
     let (Ok(span), Ok(_)) = (minutes.parse::<u64>(), seed.parse::<u64>()) else { return complain(USAGE) };
     let binary = std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned());
     let (program, binary) = (lan::this_program(), binary.to_string_lossy().into_owned());
@@ -139,9 +138,10 @@ fn soak_in_guest(binary: &Path, minutes: &str, seed: Option<&str>) -> ExitCode {
         output.split_once("<!-- begin -->\n").and_then(|(_, rest)| rest.split_once("<!-- end -->\n"))
     {
         print!("{rest}");
-        match std::fs::write("soak.svg", picture) {
-            Ok(()) => println!("the picture is in soak.svg"),
-            Err(error) => eprintln!("soak.svg: {error}"),
+        let file = Path::new(&binary).with_file_name("soak.svg");
+        match std::fs::write(&file, picture) {
+            Ok(()) => println!("the picture: {}", file.display()),
+            Err(error) => eprintln!("{}: {error}", file.display()),
         }
     }
     if ended.is_none() {

@@ -21,12 +21,14 @@ use lvsbox::config::ids::{Id, InstanceId};
 use lvsbox::config::{Config, load};
 use lvsbox::console::{lines, view};
 use lvsbox::director::action::{Action, AdvertKind};
-use lvsbox::director::event::{Errno, Source};
+use lvsbox::director::duplicate::Claim;
+use lvsbox::director::event::{Errno, Event, Source};
 use lvsbox::director::journal::Reason;
 use lvsbox::observe::heap;
 use lvsbox::task::load::{Loading, Report};
 use lvsbox::time::Duration;
 use lvsbox::wire::genl_ipvs::{DestinationKey, DestinationSpec, ForwardingMethod};
+use lvsbox::wire::link::MacAddress;
 
 use desk::{Log, Site, Terminal};
 use support::{Dice, Fault, Kernel, Node, Server};
@@ -278,6 +280,15 @@ impl Soak {
         }
     }
 
+    /// Somebody else has an address of ours, or says so.
+    fn claim(&mut self) {
+        let (last, mac) = (self.below(20), self.below(200));
+        let address = format!("198.51.100.{last}").parse().unwrap();
+        let mac = MacAddress([2, 0, 0, 0, 9, u8::try_from(mac).unwrap()]);
+        let link = self.site.node.kernel.link("eth0").index;
+        self.site.node.handle(Event::Claim(Claim { link, mac, address }));
+    }
+
     /// A server of one of the services behaves otherwise.
     fn turn_servers(&mut self) {
         let (service, server) = (self.below(14), self.below(6) + 1);
@@ -317,6 +328,7 @@ impl Soak {
         }
         if number.is_multiple_of(3) {
             self.meddle();
+            self.claim();
         }
         for _ in 0..2 {
             self.turn_servers();
@@ -369,9 +381,7 @@ impl Soak {
         }
         if !self.site.node.kernel.has("192.0.3.11".parse().unwrap()) {
             let entry = self.site.node.kernel.add_address("eth1", "192.0.3.11".parse().unwrap(), 24);
-            self.site
-                .node
-                .handle(lvsbox::director::event::Event::Address { entry: &entry, source: Source::Foreign });
+            self.site.node.handle(Event::Address { entry: &entry, source: Source::Foreign });
         }
         ["eth0", "eth1"].iter().for_each(|link| self.site.node.set_carrier(link, true));
         for number in 0..self.terminals.len() {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use rustix::process::Signal;
 
 use super::site::Site;
 use super::texts;
+use crate::capture::Capture;
+use crate::frames::Forged;
 use crate::keepalived;
 use crate::process::{Process, output_of};
 use crate::wait::{self, secs};
@@ -59,6 +62,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "loss to the servers", weight: 2, strike: |faults| faults.lose(1) },
     Kind { name: "loss to the clients", weight: 1, strike: |faults| faults.lose(0) },
     Kind { name: "rival comes or goes", weight: 3, strike: |faults| faults.rival() },
+    Kind { name: "forged adverts", weight: 1, strike: |faults| faults.forge() },
     Kind { name: "reload", weight: 3, strike: |faults| faults.reload() },
     Kind {
         name: "SIGHUP storm",
@@ -93,7 +97,7 @@ const COMMANDS: &[&str] = &[
     "why 10.0.1.100:80",
     "real 10.128.1.2:8001 drain",
     "real 10.128.1.2:8001 enable",
-    "real 10.128.3.3:8003 weight 9",
+    "real 10.128.3.3:8008 weight 9",
     "ping 10.0.1.9",
     "arping 10.0.1.9",
     "zero ipvs",
@@ -177,11 +181,8 @@ impl<'a> Faults<'a> {
         text
     }
 
-    /// Everything is well again, and the director has noticed.
-    ///
-    /// # Panics
-    /// If it does not.
-    pub fn heal(&mut self) {
+    /// Cables, lines and clients that stayed are as they should be.
+    pub fn repair(&mut self) {
         for lan in 0..2 {
             if self.cut[lan] {
                 self.cut(lan);
@@ -191,6 +192,14 @@ impl<'a> Faults<'a> {
             }
         }
         self.followers.clear();
+    }
+
+    /// Everything is well again, and the director has noticed. `look` is called all the time meanwhile.
+    ///
+    /// # Panics
+    /// If it does not notice.
+    pub fn heal(&mut self, look: &mut dyn FnMut()) {
+        self.repair();
         if self.rival.is_some() {
             self.rival();
         }
@@ -198,25 +207,37 @@ impl<'a> Faults<'a> {
             web.get_or_insert_with(|| serve(self.site, port)).behave(Behaviour::Normal);
         }
         self.site.terminal.send(b"\x03\x03\x15");
-        for words in ["10.128.1.2:8001", "10.128.3.3:8003"] {
+        for words in ["10.128.1.2:8001", "10.128.3.3:8008"] {
             self.site.ctl(&format!("real {words} enable"));
         }
         // The second reload takes nothing over from a configuration that was another one.
         for _ in 0..2 {
             self.site.configure(&texts::text(0));
-            let mut misses = Vec::new();
-            let healed = wait::maybe(secs(180), || {
-                self.site.terminal.clear();
-                misses = self.site.misses();
-                misses.is_empty().then_some(())
-            });
-            assert!(healed.is_some(), "not healed after 180 s: {misses:#?}\n{}", self.site.ctl("status"));
+            self.wait_well(look);
         }
         self.site.ctl("alarm clear");
         // Draining ends, announcements end, repairs that are held come.
-        wait::maybe(secs(15), || None::<()>);
+        wait::maybe(secs(15), || {
+            look();
+            None::<()>
+        });
         let misses = self.site.misses();
         assert!(misses.is_empty(), "healed, and then not: {misses:#?}");
+    }
+
+    /// Waits until the director has noticed that all is well.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn wait_well(&self, look: &mut dyn FnMut()) {
+        let mut misses = Vec::new();
+        let well = wait::maybe(secs(180), || {
+            self.site.terminal.clear();
+            look();
+            misses = self.site.misses();
+            misses.is_empty().then_some(())
+        });
+        assert!(well.is_some(), "not well after 180 s: {misses:#?}\n{}", self.site.ctl("status"));
     }
 
     fn cut(&mut self, lan: usize) {
@@ -311,6 +332,22 @@ impl<'a> Faults<'a> {
              virtual_ipaddress {{\n{vips} }}\n}}\n"
         );
         self.rival = Some(keepalived::start_terse(&self.site.rival, &text, &self.site.scratch));
+    }
+
+    /// Of routers that are not there, some of them broken.
+    fn forge(&mut self) {
+        let wire = Capture::open(&self.site.rival, "eth0");
+        for _ in 0..100 {
+            let [vrid, priority, last] =
+                [53, 256, 256].map(|bound| u8::try_from(self.dice.below(bound)).unwrap_or(1));
+            let source = Ipv4Addr::new(10, 0, 1, last);
+            let mut frame = Forged::new(source, vrid.max(50), priority, &[texts::vip(0), source]).frame();
+            if self.dice.below(3) == 0 {
+                let place = 14 + self.pick(frame.len() - 14);
+                frame[place] ^= last | 1;
+            }
+            wire.send(&frame);
+        }
     }
 
     fn reload(&mut self) {

@@ -35,6 +35,16 @@ pub struct Story {
     pub marks: Vec<Mark>,
 }
 
+impl Story {
+    /// Takes the sample of this second, once.
+    fn look(&mut self, site: &Site, begun: Instant) {
+        let second = begun.elapsed().as_secs();
+        if self.samples.last().is_none_or(|sample| sample.second != second) {
+            self.samples.extend(Sample::of(site, second));
+        }
+    }
+}
+
 /// Runs the soak on this machine, which is a guest's. Lines are given to `tell` as they come. True if all is as it was.
 ///
 /// # Panics
@@ -43,11 +53,13 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
     tell(&format!("seed {seed}, {minutes} minutes: lab soak {} {minutes} {seed}\n", binary.display()));
     let site = Site::new(binary);
     let mut faults = Faults::new(&site, Dice::new(seed));
+    faults.wait_well(&mut || {});
     let (mut story, begun) = (Story::default(), Instant::now());
     for kind in KINDS {
         step(&mut faults, &mut story, begun, Some(kind.name), tell);
+        faults.repair();
     }
-    faults.heal();
+    faults.heal(&mut || story.look(&site, begun));
     let before = Calm::of(&site);
     tell(&format!("at rest after the first round: {}\n", before.line()));
     let end = Instant::now() + Duration::from_secs(minutes * 60);
@@ -60,12 +72,15 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
             tell(&format!("{:5} s  {last}\n", begun.elapsed().as_secs()));
         }
     }
-    faults.heal();
+    faults.heal(&mut || story.look(&site, begun));
     let after = Calm::of(&site);
     tell(&format!("at rest at the end:             {}\n", after.line()));
     tell(&faults.summary());
     tell(&plot::text(&story));
     let mut wrong = compare(&before, &after);
+    if after.answered * 5 < after.asked * 4 || after.answered == 0 {
+        wrong.push(format!("at rest {} of {} requests were answered", after.answered, after.asked));
+    }
     wrong.extend(site.end());
     tell(&format!("<!-- begin -->\n{}<!-- end -->\n", plot::svg(&story)));
     for what in &wrong {
@@ -86,13 +101,8 @@ fn step(
     let name = faults.strike(kind);
     story.marks.push(Mark { second: begun.elapsed().as_secs(), name });
     let until = Instant::now() + Duration::from_millis(500 + faults.below(2_500));
-    let mut last = None;
     wait::maybe(until.saturating_duration_since(Instant::now()), || {
-        let second = begun.elapsed().as_secs();
-        if last != Some(second) && story.samples.last().is_none_or(|sample| sample.second != second) {
-            last = Some(second);
-            story.samples.extend(Sample::of(faults.site(), second));
-        }
+        story.look(faults.site(), begun);
         None::<()>
     });
     let sample = story.samples.last().map_or_else(String::new, Sample::line);

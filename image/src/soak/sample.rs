@@ -54,28 +54,37 @@ pub struct Calm {
     pub descriptors: usize,
     /// What the kernel holds: a text of each kind.
     pub objects: Vec<String>,
+    /// Requests of the client that were answered meanwhile.
+    pub answered: u64,
+    /// All of them.
+    pub asked: u64,
 }
 
 impl Calm {
     /// The least of some looks.
     pub fn of(site: &Site) -> Self {
         let mut least =
-            Self { rss_kib: u64::MAX, heap: u64::MAX, descriptors: usize::MAX, objects: Vec::new() };
+            Self { rss_kib: u64::MAX, heap: u64::MAX, descriptors: usize::MAX, ..Self::default() };
+        let before = site.requests();
         for _ in 0..LOOKS {
             wait::maybe(Duration::from_millis(250), || None::<()>);
             least.rss_kib = least.rss_kib.min(usage(site.pid()).rss_kib);
             least.heap = least.heap.min(site.heap().unwrap_or(u64::MAX));
             least.descriptors = least.descriptors.min(descriptors(site));
         }
-        least.objects = site.objects();
-        least
+        let (answered, asked) = site.requests();
+        (least.answered, least.asked) = (answered - before.0, asked - before.1);
+        Self { objects: site.objects(), ..least }
     }
 
     /// The figures on a line.
     pub fn line(&self) -> String {
         let rows: usize = self.objects.iter().map(|text| text.lines().count()).sum();
-        let Self { rss_kib, heap, descriptors, .. } = self;
-        format!("RSS {rss_kib} KiB, heap {heap}, {descriptors} descriptors, {rows} rows in the kernel")
+        let Self { rss_kib, heap, descriptors, answered, asked, .. } = self;
+        format!(
+            "RSS {rss_kib} KiB, heap {heap}, {descriptors} descriptors, {rows} rows in the kernel, \
+             {answered} of {asked} requests answered"
+        )
     }
 }
 

@@ -22,7 +22,7 @@ enum Kind {
     Tcp(u16),
     Http(u16),
     Secure,
-    Ping,
+    Ping(u16),
     /// Nobody listens.
     Refused,
     /// It speaks another protocol than the check.
@@ -35,7 +35,7 @@ fn kind(service: u8, server: u8) -> Kind {
         0..=3 => Kind::Http(web),
         4..=7 => Kind::Tcp(web),
         8 if service.is_multiple_of(4) => Kind::Secure,
-        8 | 9 => Kind::Ping,
+        8 | 9 => Kind::Ping(web),
         10 => Kind::Refused,
         _ => Kind::Mail(web),
     }
@@ -48,9 +48,8 @@ pub fn address(service: u8, server: u8) -> Ipv4Addr {
 
 fn port(kind: Kind) -> u16 {
     match kind {
-        Kind::Tcp(port) | Kind::Http(port) | Kind::Mail(port) => port,
+        Kind::Tcp(port) | Kind::Http(port) | Kind::Mail(port) | Kind::Ping(port) => port,
         Kind::Secure => SECURE,
-        Kind::Ping => 80,
         Kind::Refused => 8_999,
     }
 }
@@ -120,7 +119,7 @@ fn virtual_server(turn: u8, service: u8, text: &mut String) {
         3 + service % 4
     );
     for server in 0..SERVERS {
-        if turn != 0 && (server + service + turn) % 5 == 0 {
+        if turn != 0 && (server + service + turn).is_multiple_of(5) {
             continue;
         }
         let (kind, weight) = (kind(service, server), 1 + (turn * 3 + server) % 7);
@@ -135,7 +134,7 @@ fn virtual_server(turn: u8, service: u8, text: &mut String) {
             Kind::Secure => {
                 "  SSL_GET {\n   url {\n    path /\n    status_code 200\n   }\n   connect_timeout 4\n  }\n }\n"
             }
-            Kind::Ping => "  PING_CHECK {\n   connect_timeout 2\n  }\n }\n",
+            Kind::Ping(_) => "  PING_CHECK {\n   connect_timeout 2\n  }\n }\n",
             Kind::Mail(_) => "  SMTP_CHECK {\n   connect_timeout 2\n   retry 1\n  }\n }\n",
         });
     }
