@@ -157,6 +157,10 @@ impl<'a> Faults<'a> {
 
     /// Does something: what is asked for, or anything. Returns its name.
     pub fn strike(&mut self, name: Option<&str>) -> &'static str {
+        // A box that is cut off feels little else.
+        if name.is_none() && self.dice.below(2) == 0 {
+            self.reconnect();
+        }
         let mut left = self.dice.below(KINDS.iter().map(|kind| kind.weight).sum());
         let by_chance = KINDS.iter().find(|kind| {
             let found = left < kind.weight;
@@ -183,6 +187,11 @@ impl<'a> Faults<'a> {
 
     /// Cables, lines and clients that stayed are as they should be.
     pub fn repair(&mut self) {
+        self.reconnect();
+        self.followers.clear();
+    }
+
+    fn reconnect(&mut self) {
         for lan in 0..2 {
             if self.cut[lan] {
                 self.cut(lan);
@@ -191,7 +200,6 @@ impl<'a> Faults<'a> {
                 self.lose(lan);
             }
         }
-        self.followers.clear();
     }
 
     /// Everything is well again, and the director has noticed. `look` is called all the time meanwhile.

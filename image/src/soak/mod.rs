@@ -128,3 +128,28 @@ fn compare(before: &Calm, after: &Calm) -> Vec<String> {
     }
     wrong
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_beyond_what_is_spared_is_named_and_so_is_what_is_left_behind() {
+        let calm = Calm {
+            rss_kib: 2_000,
+            heap: 700_000,
+            descriptors: 15,
+            objects: vec!["a".to_owned()],
+            ..Calm::default()
+        };
+        let spared = Calm { rss_kib: 2_128, heap: 700_512, ..calm.clone() };
+        assert!(compare(&calm, &spared).is_empty() && compare(&spared, &calm).is_empty());
+        let grown = [
+            Calm { rss_kib: 2_129, ..calm.clone() },
+            Calm { heap: 700_513, ..calm.clone() },
+            Calm { descriptors: 16, ..calm.clone() },
+            Calm { objects: vec!["a\nb".to_owned()], ..calm.clone() },
+        ];
+        assert!(grown.iter().all(|grown| compare(&calm, grown).len() == 1));
+    }
+}
