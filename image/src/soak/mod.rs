@@ -81,10 +81,14 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
     if after.answered * 5 < after.asked * 4 || after.answered == 0 {
         wrong.push(format!("at rest {} of {} requests were answered", after.answered, after.asked));
     }
+    let log = site.log_end();
     wrong.extend(site.end());
     tell(&format!("<!-- begin -->\n{}<!-- end -->\n", plot::svg(&story)));
     for what in &wrong {
         tell(&format!("FAILED: {what}\n"));
+    }
+    if !wrong.is_empty() {
+        tell(&format!("the end of the director's log:\n{log}\n"));
     }
     tell(if wrong.is_empty() { "soak: ok\n" } else { "soak: FAILED\n" });
     wrong.is_empty()
@@ -123,7 +127,11 @@ fn compare(before: &Calm, after: &Calm) -> Vec<String> {
     }
     for (one, other) in before.objects.iter().zip(&after.objects) {
         if one != other {
-            wrong.push(format!("the kernel held\n{one}\nand holds\n{other}"));
+            let only = |a: &str, b: &str| {
+                let lines = a.lines().filter(|line| !b.lines().any(|other| other == *line));
+                lines.collect::<Vec<_>>().join("; ")
+            };
+            wrong.push(format!("the kernel held [{}] and holds [{}]", only(one, other), only(other, one)));
         }
     }
     wrong

@@ -54,6 +54,9 @@ pub struct Calm {
     pub descriptors: usize,
     /// What the kernel holds: a text of each kind.
     pub objects: Vec<String>,
+    /// Lines of the log about real servers that were lost although all is well: a server that is slow because the
+    /// machine is. The kernel is looked at when they are back.
+    pub lost: Vec<String>,
     /// Requests of the client that were answered meanwhile.
     pub answered: u64,
     /// All of them.
@@ -65,7 +68,7 @@ impl Calm {
     pub fn of(site: &Site) -> Self {
         let mut least =
             Self { rss_kib: u64::MAX, heap: u64::MAX, descriptors: usize::MAX, ..Self::default() };
-        let before = site.requests();
+        let (before, said) = (site.requests(), site.lost().len());
         for _ in 0..LOOKS {
             wait::maybe(Duration::from_millis(250), || None::<()>);
             least.rss_kib = least.rss_kib.min(usage(site.pid()).rss_kib);
@@ -74,7 +77,11 @@ impl Calm {
         }
         let (answered, asked) = site.requests();
         (least.answered, least.asked) = (answered - before.0, asked - before.1);
-        Self { objects: site.objects(), ..least }
+        wait::maybe(Duration::from_secs(60), || {
+            least.objects = site.objects();
+            site.misses().is_empty().then_some(())
+        });
+        Self { lost: site.lost().split_off(said), ..least }
     }
 
     /// The figures on a line.
@@ -83,7 +90,8 @@ impl Calm {
         let Self { rss_kib, heap, descriptors, answered, asked, .. } = self;
         format!(
             "RSS {rss_kib} KiB, heap {heap}, {descriptors} descriptors, {rows} rows in the kernel, \
-             {answered} of {asked} requests answered"
+             {answered} of {asked} requests answered{}",
+            self.lost.iter().map(|line| format!("\n    lost at rest: {line}")).collect::<String>()
         )
     }
 }

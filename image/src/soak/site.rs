@@ -185,9 +185,23 @@ impl Site {
         misses
     }
 
+    /// Lines of its log about real servers that were lost.
+    pub fn lost(&self) -> Vec<String> {
+        let log = self.process.log();
+        let lost = |line: &&str| line.contains("Removing service ") && !line.contains("10.0.1.250");
+        log.lines().filter(lost).map(str::to_owned).collect()
+    }
+
     /// Requests of the client that were answered, and all.
     pub fn requests(&self) -> (u64, u64) {
         (self.traffic.answered.load(Ordering::Relaxed), self.traffic.asked.load(Ordering::Relaxed))
+    }
+
+    /// The end of its log.
+    pub fn log_end(&self) -> String {
+        let log = self.process.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(60)..).unwrap_or_default().join("\n")
     }
 
     /// Ends everything. What was wrong.

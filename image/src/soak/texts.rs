@@ -132,7 +132,8 @@ fn virtual_server(turn: u8, service: u8, text: &mut String) {
                  delay_before_retry 1\n  }\n }\n"
             }
             Kind::Secure => {
-                "  SSL_GET {\n   url {\n    path /\n    status_code 200\n   }\n   connect_timeout 4\n  }\n }\n"
+                "  SSL_GET {\n   url {\n    path /\n    status_code 200\n   }\n   connect_timeout 4\n   retry 2\n   \
+                 delay_before_retry 2\n  }\n }\n"
             }
             Kind::Ping(_) => "  PING_CHECK {\n   connect_timeout 2\n  }\n }\n",
             Kind::Mail(_) => "  SMTP_CHECK {\n   connect_timeout 2\n   retry 1\n  }\n }\n",
