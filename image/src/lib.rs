@@ -38,6 +38,7 @@ pub mod netns;
 pub mod process;
 pub mod scratch;
 pub mod serial;
+pub mod soak;
 pub mod switch;
 pub mod terminal;
 pub mod wait;

@@ -25,6 +25,7 @@ mod sealed;
 mod secure;
 mod servers;
 mod silent;
+mod soak;
 mod tables;
 mod takeover;
 mod version3;

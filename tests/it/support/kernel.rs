@@ -347,6 +347,32 @@ impl Kernel {
         Ok(())
     }
 
+    /// Holds what it holds in as much memory as a kernel does that never held anything else.
+    pub(crate) fn rest(&mut self) {
+        self.links.shrink_to_fit();
+        self.addresses.shrink_to_fit();
+        self.routes.shrink_to_fit();
+        self.rules.shrink_to_fit();
+        let pools = |(key, (spec, pool)): (ServiceKey, Pool)| (key, (spec, pool.into_iter().collect()));
+        self.ipvs = self.ipvs.take().map(|table| table.into_iter().map(pools).collect());
+        if let Some(filter) = &mut self.filter {
+            filter.table = filter.table.take().map(|table| table.into_iter().collect());
+        }
+    }
+
+    /// Everything it holds, a line each, sorted; numbers that only count changes left out.
+    pub(crate) fn objects(&self) -> Vec<String> {
+        let mut lines = self.table();
+        lines.extend(self.links.iter().map(|one| format!("link {} {}", one.name.as_str(), one.running)));
+        lines.extend(self.addresses.iter().map(|one| format!("address {}/{}", one.address, one.prefix)));
+        lines.extend(self.routes.iter().map(|one| format!("route {one:?}")));
+        lines.extend(self.rules.iter().map(|one| format!("rule {one:?}")));
+        lines.extend(self.daemons.iter().flatten().map(|one| format!("daemon {one:?}")));
+        lines.extend(self.dropped().iter().flatten().map(|one| format!("element {one:?}")));
+        lines.sort();
+        lines
+    }
+
     /// The table as text: one line per service, then one per destination with its weight.
     pub(crate) fn table(&self) -> Vec<String> {
         let mut lines = Vec::new();

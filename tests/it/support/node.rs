@@ -540,6 +540,26 @@ impl Node {
         self.handle(Event::Overrun);
     }
 
+    /// Waits for a moment at which nothing is under way, and forgets the story: what the box and its kernel hold then
+    /// takes as much memory as the next time that they hold the same.
+    pub(crate) fn rest(&mut self) {
+        let is_idle = |node: &Self| {
+            let queues = [&node.answers, &node.news, &node.dumps[0], &node.dumps[1]];
+            queues.into_iter().all(VecDeque::is_empty) && node.probes.is_empty()
+        };
+        while !is_idle(self) {
+            self.step();
+        }
+        (self.answers, self.news, self.dumps) = Default::default();
+        (self.probes, self.outbox, self.actions) = Default::default();
+        (self.announced, self.records) = Default::default();
+        self.fault = Box::new(|_| None);
+        self.busy_slots = BTreeSet::new();
+        self.servers = core::mem::take(&mut self.servers).into_iter().collect();
+        self.sockets = core::mem::take(&mut self.sockets).into_iter().collect();
+        self.kernel.rest();
+    }
+
     pub(crate) fn stop(&mut self, keep: Keep) {
         self.handle(Event::Stop { keep });
     }
