@@ -251,6 +251,9 @@ fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::R
         say(format_args!("the configuration has {errors} (lvsbox check)"))?;
     }
     hindrance(view, say)?;
+    if view.short > 0 {
+        say(format_args!("{} of the kernel too low (show sysctl)", Count(view.short, "limit")))?;
+    }
     vrrp_alarms(view, say)?;
     let announcements = view.director.announcements().failed_total();
     if announcements > 0 {
