@@ -20,6 +20,8 @@ pub const NEIGHBOURS: [&str; 2] = ["net.ipv4.neigh.default.gc_thresh3", "net.ipv
 const USUAL_NEIGHBOURS: u32 = 1_024;
 /// Ports below are for others (`ip_unprivileged_port_start`).
 const FIRST_PORT: u32 = 1_024;
+/// The kernel's own range begins here.
+const USUAL_PORT: u32 = 32_768;
 const LAST_PORT: u32 = 65_535;
 
 /// A setting and what it is wanted to be.
@@ -283,7 +285,7 @@ impl fmt::Display for Value<'_> {
             Self::Is(value) => f.write_str(value),
             Self::Better(need) | Self::AtLeast(need) => write!(f, "{need}"),
             Self::Ports(need) => {
-                let low = (LAST_PORT + 1).saturating_sub(need).max(FIRST_PORT);
+                let low = (LAST_PORT + 1).saturating_sub(need).clamp(FIRST_PORT, USUAL_PORT);
                 write!(f, "{low} {LAST_PORT}")
             }
         }
@@ -368,8 +370,9 @@ mod tests {
         assert!(met(Value::AtLeast(20), "20\n") && !met(Value::AtLeast(21), "20\n"));
         assert!(met(Value::AtLeast(20), "99999999999\n"));
         assert!(met(Value::Ports(28_232), "32768\t60999\n") && !met(Value::Ports(28_233), "32768\t60999\n"));
-        assert_eq!(Value::Ports(28_233).to_string(), "37303 65535");
-        assert!(met(Value::Ports(28_233), "37303 65535"));
+        assert_eq!(Value::Ports(32_768).to_string(), "32768 65535");
+        assert_eq!(Value::Ports(32_769).to_string(), "32767 65535");
+        assert!(met(Value::Ports(32_769), "32767 65535"));
         assert_eq!(Value::Ports(70_000).to_string(), "1024 65535");
     }
 

@@ -21,7 +21,7 @@ use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
 use crate::director::track::Effect;
 use crate::director::vrrp::{State, VirtualRouter};
-use crate::wire::errno::{NO_WAY, Text};
+use crate::wire::errno::{NO_WAY, TRACKED_FULL, Text};
 use crate::wire::nftables::firewall::Part;
 
 /// Before the name of the configuration.
@@ -273,6 +273,7 @@ fn hindrance(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Re
         24 => " (RLIMIT_NOFILE)",
         75 => " (neigh.default.gc_thresh3)",
         99 => " (bindto? ip_local_port_range?)",
+        TRACKED_FULL => " (nf_conntrack_max)",
         NO_WAY.. => " (show checks)",
         _ => "",
     };
