@@ -81,6 +81,7 @@ pub fn count(config: &Config) -> Needs {
 
 impl Counting {
     /// Does a piece of work of far less than a millisecond; true when there is no more.
+    #[inline(never)]
     pub fn step(&mut self, config: &Config) -> bool {
         let (start, end) = (self.row, self.row + SLICE);
         if start == 0 {

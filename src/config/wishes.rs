@@ -225,33 +225,46 @@ static TABLE: &[Row] = &[
 ];
 
 /// What a configuration wants.
-pub fn wishes<'a>(config: &'a Config, needs: &'a Needs) -> impl Iterator<Item = Wish<'a>> {
-    let own = &config.appliance.sysctls;
-    let is_wanted = |row: &Row| needs.owners & row.owner.bit() != 0;
-    let rows = TABLE.iter().enumerate().filter(move |(place, row)| {
-        let before = TABLE.get(..*place).unwrap_or(&[]);
-        is_wanted(row)
-            && !before.iter().any(|other| other.name == row.name && is_wanted(other))
-            && !own.iter().any(|(name, _)| &**name == row.name)
-    });
-    let rows = rows.map(|(_, row)| Wish {
-        name: row.name,
-        value: match row.wanted {
-            Wanted::Is(value) => Value::Is(value),
-            Wanted::Better(need) => Value::Better(need(needs)),
-            Wanted::AtLeast(need) => Value::AtLeast(need(needs)),
-            Wanted::Ports(need) => Value::Ports(need(needs)),
-        },
-        owner: row.owner,
-        reason: row.reason,
-    });
-    let reason = "as the configuration says";
-    rows.chain(own.iter().map(move |(name, value)| Wish {
-        name,
-        value: Value::Is(value),
-        owner: Owner::Sysctl,
-        reason,
-    }))
+pub const fn wishes<'a>(config: &'a Config, needs: &'a Needs) -> Wishes<'a> {
+    Wishes { config, needs, next: 0 }
+}
+
+/// What a configuration wants, one after the other.
+#[derive(Debug)]
+pub struct Wishes<'a> {
+    config: &'a Config,
+    needs: &'a Needs,
+    next: usize,
+}
+
+impl<'a> Iterator for Wishes<'a> {
+    type Item = Wish<'a>;
+
+    // Once in the binary, whoever goes through them.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Wish<'a>> {
+        let own = &self.config.appliance.sysctls;
+        let is_wanted = |row: &Row| self.needs.owners & row.owner.bit() != 0;
+        while let Some(row) = TABLE.get(self.next) {
+            let before = TABLE.get(..self.next).unwrap_or(&[]);
+            self.next += 1;
+            let is_said = before.iter().any(|other| other.name == row.name && is_wanted(other))
+                || own.iter().any(|(name, _)| &**name == row.name);
+            if is_wanted(row) && !is_said {
+                let value = match row.wanted {
+                    Wanted::Is(value) => Value::Is(value),
+                    Wanted::Better(need) => Value::Better(need(self.needs)),
+                    Wanted::AtLeast(need) => Value::AtLeast(need(self.needs)),
+                    Wanted::Ports(need) => Value::Ports(need(self.needs)),
+                };
+                return Some(Wish { name: row.name, value, owner: row.owner, reason: row.reason });
+            }
+        }
+        let (name, value) = own.get(self.next - TABLE.len())?;
+        self.next += 1;
+        let reason = "as the configuration says";
+        Some(Wish { name, value: Value::Is(value), owner: Owner::Sysctl, reason })
+    }
 }
 
 impl Wish<'_> {

@@ -31,8 +31,11 @@ struct Table {
 #[derive(Debug, Default)]
 pub(super) struct Neighbours([Table; 3]);
 
-/// How often each was full, and the number of that trouble.
-const TABLES: [(fn() -> Option<u64>, u16); 3] =
+/// Asks how often a table was full.
+type Ask = fn() -> Option<u64>;
+
+/// Whom to ask about each, and the number of that trouble.
+const TABLES: [(Ask, u16); 3] =
     [(|| refused_total(false), FULL), (|| refused_total(true), FULL), (tracked::dropped_total, TRACKED_FULL)];
 
 impl Neighbours {

@@ -214,7 +214,7 @@ fn swap(shell: &Rc<Shell>, reload: Reload, needs: &Needs) -> Former {
     warn_of_the_box(shell, reload.config());
     let is_box = shell.options.role == Role::Appliance;
     let is_ours = |owner: Owner| owner.is_ours() || is_box && owner != Owner::Sysctl;
-    shell.short.set(settings::set(reload.config(), needs, is_ours));
+    shell.short.set(settings::set(reload.config(), needs, &is_ours));
     shell.needs.set(*needs);
     load::reserve(&shell.reactor, needs);
     let before = shell.director.borrow().config().links.clone();

@@ -66,7 +66,7 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
     let reactor = Reactor::new(0, 0)?;
     let needs = needs::count(&config);
     load::reserve(&reactor, &needs);
-    let short = settings::set(&config, &needs, |owner| owner.is_ours());
+    let short = settings::set(&config, &needs, &|owner| owner.is_ours());
     let (route, opened) = Requests::open(&reactor, Protocol::Route);
     opened?;
     let (ipvs, opened) = Requests::open(&reactor, Protocol::Generic);

@@ -31,7 +31,7 @@ fn module(device: &str) -> &'static str {
 
 /// Sets what `config` wants of the owners that are ours, and sets tunnels up. Returns how many limits are too low; each is
 /// named in the log.
-pub(super) fn set(config: &Config, needs: &Needs, is_ours: impl Fn(Owner) -> bool) -> usize {
+pub(super) fn set(config: &Config, needs: &Needs, is_ours: &dyn Fn(Owner) -> bool) -> usize {
     let mut short = 0;
     for wish in wishes(config, needs) {
         let put = if is_ours(wish.owner) { put(&wish) } else { Ok(false) };
