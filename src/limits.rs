@@ -133,3 +133,9 @@ pub const MAX_INTERFACE_ADDRESSES: usize = 64;
 pub const MAX_APPLIANCE_ROWS: usize = 256;
 /// Rules of `firewall`: each part is replaced in one send, of 48 KiB with this many; each packet is compared with them.
 pub const MAX_FIREWALL_RULES: usize = 64;
+/// Services and destinations of which the kernel estimates rates: before Linux 6.2 one timer goes through all of them every
+/// 2 s and keeps everybody waiting, 15 ms for 65,536. With more it is switched off, and rates read 0.
+pub const MAX_ESTIMATORS: usize = 8_192;
+/// Addresses of connected networks that the table of neighbours has room for besides the servers: 8 MB of the kernel's if
+/// all of them are there.
+pub const MAX_HOSTS: u32 = 16_384;

@@ -14,7 +14,9 @@ pub mod ids;
 pub mod keywords;
 pub mod loader;
 pub mod model;
+pub mod needs;
 pub mod routing;
+pub mod wishes;
 
 mod address;
 mod appliance;

@@ -317,6 +317,7 @@ impl Bench {
         View {
             director: &self.director,
             boot: &[],
+            short: 0,
             now: self.now,
             identity: Identity {
                 version: "0.1.0",

@@ -157,8 +157,15 @@ pub fn json_service_end(out: &mut dyn Write) -> fmt::Result {
 }
 
 /// Closes the document.
-pub fn json_end(out: &mut dyn Write) -> fmt::Result {
-    out.write_str("\n]}\n")
+///
+/// Rates that the kernel does not estimate are said to be none.
+pub fn json_end(out: &mut dyn Write, rates_off: bool) -> fmt::Result {
+    out.write_str(if rates_off { "\n],\"estimated\":false}\n" } else { "\n]}\n" })
+}
+
+/// Stands below rates that are all 0.
+pub fn rates_off(out: &mut dyn Write) -> fmt::Result {
+    out.write_str("rates are not estimated and read 0: net.ipv4.vs.run_estimation is 0 (show sysctl)\n")
 }
 
 /// ipvsadm's comparison of services: mark, family, protocol, address, port.

@@ -24,6 +24,7 @@ mod text;
 pub mod view;
 
 pub use answer::{Answer, Buf};
+pub use show::sysctl;
 pub use show::weights::weight_line;
 pub use table::{Command, Format, Mistake, Request, parse};
 pub use view::View;

@@ -88,6 +88,8 @@ pub enum Command {
     Watch,
     /// Rules of the firewall with their counters: the shell has the director look at them first.
     Firewall,
+    /// Settings of the kernel: read by the shell, rendered by [`super::sysctl`].
+    Sysctl,
 }
 
 /// How the answer shall look.
@@ -228,6 +230,8 @@ pub(super) static TABLE: &[Row] = &[
     Row { words: &["show", "boot"], help: "stages of the boot, their times and problems", command: Command::Boot,
           text: show::boot::text, json: show::boot::json },
     Row { words: &["show", "log"], help: "the log in memory, newest last", command: Command::Log,
+          text: show::other::nothing, json: show::other::nothing },
+    Row { words: &["show", "sysctl"], help: "kernel settings and limits: now, wished, by whom, why", command: Command::Sysctl,
           text: show::other::nothing, json: show::other::nothing },
     Row { words: &["why", NAME], help: "an instance, address, service or real server: why it is so", command: Command::Why,
           text: show::why::text, json: show::other::nothing },
@@ -452,7 +456,7 @@ mod tests {
         assert_eq!(mistake(b"s"), "`s` may be status, show, set");
         assert_eq!(
             mistake(b"show"),
-            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes,\nfirewall, memory, loop, boot, log"
+            "show what? One of vrrp, ipvs, checks, config, interfaces, arp, routes,\nfirewall, memory, loop, boot, log, sysctl"
         );
         assert_eq!(mistake(b"stauts"), "unknown word `stauts`: did you mean `status`?");
         assert_eq!(mistake(b"show check5"), "unknown word `check5`: did you mean `checks`?");

@@ -28,6 +28,8 @@ pub struct View<'a> {
     pub boot: &'a [Stage],
     /// Diagnostics of the configuration in force.
     pub diagnostics: Diagnostics,
+    /// Limits of the kernel that are too low for the configuration in force.
+    pub short: usize,
     /// What the command is about; empty for most.
     pub argument: &'a str,
     /// The last reload; `None` if there was none.

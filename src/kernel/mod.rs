@@ -25,6 +25,7 @@ pub mod raw;
 pub mod signals;
 pub mod sys;
 pub mod sysctl;
+pub mod tracked;
 pub mod tty;
 pub mod unix;
 pub mod via;

@@ -48,6 +48,11 @@ pub fn raise_descriptor_limit(need: u64) -> Result<u64, Error> {
     Err(Error::new("raise the limit of open files to", need, Errno::PERM))
 }
 
+/// The soft limit of open descriptors.
+pub fn descriptor_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Asks for timers without slack (`PR_SET_TIMERSLACK`, prctl(2)): by default the kernel may wake us 50 us late to
 /// save a wake-up, and every advert would be.
 pub fn wake_on_time() {

@@ -31,12 +31,11 @@ pub fn digit(name: &str) -> Option<u8> {
     (read == Ok(1)).then_some(digit)
 }
 
-/// True if the setting, named as for [`set`], has this value of one word.
-pub fn has(name: &str, value: &str) -> bool {
-    let mut found = [0; 16];
-    let file = rustix::fs::open(path(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let length = file.and_then(|file| rustix::io::read(&file, &mut found)).unwrap_or(0);
-    found.get(..length).is_some_and(|found| found.trim_ascii_end() == value.as_bytes())
+/// What the setting, named as for [`set`], says, without the end of the line and cut to `buffer`; nothing if it is not there.
+pub fn read<'a>(name: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
+    let file = rustix::fs::open(path(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let length = rustix::io::read(&file, &mut *buffer).ok()?;
+    core::str::from_utf8(buffer.get(..length)?.trim_ascii_end()).ok()
 }
 
 fn path(name: &str) -> String {

@@ -13,6 +13,7 @@ use super::meter::{CLASSES, Work};
 use super::nftables;
 use super::real;
 use super::reload::{Force, Outcome, Ticket, Verdict};
+use super::settings::Settings;
 use super::shell::{Role, Shell};
 use super::watch::{self, Watch};
 use crate::console::ipvs::View as IpvsView;
@@ -279,6 +280,7 @@ fn start(shell: &Shell, request: Request, piece: &mut Buf) -> Kind {
             nftables::look(shell);
             Kind::Rendered(console::Answer::new(request))
         }
+        (Command::Sysctl, _) => Kind::Table(Box::new(Settings::new(request.format))),
         (Command::Ipvs, Some(family)) if present => {
             table(ipvs_views::show((IpvsView::Plain, family), &request.argument, request.format, piece))
         }
@@ -431,6 +433,7 @@ fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool 
         argument: "",
         boot: &boot,
         diagnostics: found(shell.found.get()),
+        short: shell.short.get(),
         reload: outcome.at.map(|at| view::Reload { at, outcome: told }),
         #[cfg(feature = "tls")]
         clock_set: super::tls::is_clock_set(),

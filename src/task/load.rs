@@ -4,18 +4,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::reactor::Reactor;
-use crate::config::{Config, Loaded, Loader, UNREADABLE};
-use crate::director::health::slots_for;
+use crate::config::needs::Needs;
+use crate::config::{Loaded, Loader, UNREADABLE};
 use crate::kernel::error::Error;
 use crate::kernel::files::{self, TextFile};
-use crate::kernel::{machine, process};
-use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
+use crate::kernel::machine;
 use crate::syntax::{Diagnostics, Facts, Severity, Want};
-use crate::wire::vrrp::Channel;
-
-/// Descriptors and sources besides links and slots: netlink 3, signals, control listener, its clients, with room to
-/// spare for the standard streams, epoll, the packet sockets and a file.
-const FEW: usize = 16 + MAX_CLIENTS + 2 * MAX_CONSOLES;
 
 /// How much is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -180,14 +174,10 @@ pub fn read(path: &Path, config_id: Option<&str>) -> Result<Loaded, Error> {
     Ok(loading.finish())
 }
 
-/// Makes room in the reactor and among the descriptors for what `config` needs.
-pub(super) fn reserve(reactor: &Rc<Reactor>, config: &Config) {
-    let needed = config.links.len() * Channel::ALL.len() + slots_for(config) + FEW;
-    reactor.reserve(needed, needed);
-    let descriptors = u64::try_from(needed).unwrap_or(u64::MAX).saturating_mul(5) / 4;
-    if let Err(error) = process::raise_descriptor_limit(descriptors) {
-        log::warn!("{error}: some probes will wait for others");
-    }
+/// Makes room in the reactor for what a configuration needs.
+pub(super) fn reserve(reactor: &Rc<Reactor>, needs: &Needs) {
+    let sources = usize::try_from(needs.sources).unwrap_or(usize::MAX);
+    reactor.reserve(sources, sources);
 }
 
 #[cfg(test)]

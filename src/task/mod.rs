@@ -32,7 +32,7 @@ pub mod reload;
 pub mod requests;
 mod route;
 pub mod run;
-mod settings;
+pub mod settings;
 pub mod shell;
 mod signals;
 mod slots;

@@ -1,5 +1,5 @@
-//! Whose fault a timeout is: while the kernel refuses neighbours because their table is full, packets to healthy servers
-//! vanish on this side and connections stay on their way for ever.
+//! Whose fault a timeout is: while the kernel refuses neighbours, or drops packets because it cannot track more
+//! connections, packets to healthy servers vanish on this side and connections stay on their way for ever.
 //!
 //! Asked only after a check timed out, and at most once a second. A rise since the last question makes timeouts ours for
 //! as long as a dialogue usually takes; the check is made again a second later, so one doubtful rise costs no verdict.
@@ -8,8 +8,9 @@ use core::net::SocketAddr;
 
 use crate::check::{Failure, Transport, Verdict};
 use crate::config::model::Probe;
-use crate::kernel::neighbours;
+use crate::kernel::{neighbours, tracked};
 use crate::time::{Duration, Instant};
+use crate::wire::errno::TRACKED_FULL;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -18,7 +19,7 @@ const MEMORY: Duration = Duration::from_secs(10);
 /// `EOVERFLOW`, which no call on a socket of ours returns: the neighbour table is full.
 const FULL: u16 = 75;
 
-/// What is known of one family's table.
+/// What is known of one table.
 #[derive(Debug, Default)]
 struct Table {
     refused_total: Option<u64>,
@@ -26,15 +27,22 @@ struct Table {
     full_until: Option<Instant>,
 }
 
-/// What is known of both.
+/// What is known of all: neighbours of IPv4, of IPv6, and tracked connections.
 #[derive(Debug, Default)]
-pub(super) struct Neighbours([Table; 2]);
+pub(super) struct Neighbours([Table; 3]);
+
+/// Asks how often a table was full.
+type Ask = fn() -> Option<u64>;
+
+/// Whom to ask about each, and the number of that trouble.
+const TABLES: [(Ask, u16); 3] =
+    [(|| refused_total(false), FULL), (|| refused_total(true), FULL), (tracked::dropped_total, TRACKED_FULL)];
 
 impl Neighbours {
     /// Takes the figures from which a rise counts.
     pub(super) fn begin(&mut self) {
-        for (table, ipv6) in self.0.iter_mut().zip([false, true]) {
-            table.refused_total = table.refused_total.or_else(|| refused_total(ipv6));
+        for (table, (ask, _)) in self.0.iter_mut().zip(TABLES) {
+            table.refused_total = table.refused_total.or_else(ask);
         }
     }
 
@@ -46,16 +54,20 @@ impl Neighbours {
             Verdict::Fail(Failure::Deadline) => !matches!(transport, Transport::Stream { .. }),
             Verdict::Fail(_) | Verdict::Pass { .. } | Verdict::Local { .. } => false,
         };
-        if silent && self.is_full(now, probe.target) { Verdict::Local { errno: FULL } } else { verdict }
+        let full = if silent { self.full(now, probe.target) } else { None };
+        full.map_or(verdict, |errno| Verdict::Local { errno })
     }
 
-    fn is_full(&mut self, now: Instant, target: SocketAddr) -> bool {
-        let [four, six] = &mut self.0;
-        let table = if target.is_ipv6() { six } else { four };
-        if table.asked_at.is_none_or(|at| now.since(at) >= PAUSE) {
-            table.take(now, refused_total(target.is_ipv6()));
-        }
-        table.full_until.is_some_and(|until| now < until)
+    /// The number of the first table that is full and matters for a target.
+    fn full(&mut self, now: Instant, target: SocketAddr) -> Option<u16> {
+        let others = usize::from(target.is_ipv4());
+        let mut tables = self.0.iter_mut().zip(TABLES).enumerate().filter(|(place, _)| *place != others);
+        tables.find_map(|(_, (table, (ask, errno)))| {
+            if table.asked_at.is_none_or(|at| now.since(at) >= PAUSE) {
+                table.take(now, ask());
+            }
+            table.full_until.is_some_and(|until| now < until).then_some(errno)
+        })
     }
 }
 

@@ -15,9 +15,11 @@ use smol::future::yield_now;
 use super::load::{Found, Loading, Report};
 use super::meter::Work;
 use super::reactor::store;
-use super::shell::Shell;
+use super::shell::{Role, Shell};
 use super::{adverts, apply, claims, journal, load, monitor, settings, slots, via};
 use crate::config::Config;
+use crate::config::needs::{Counting, Needs};
+use crate::config::wishes::Owner;
 use crate::director::reload::{Former, Reload};
 use crate::kernel::clock;
 use crate::kernel::error::Error;
@@ -187,6 +189,11 @@ fn refuse(verdict: Verdict, text: String) -> (Verdict, String) {
 }
 
 async fn put_in_force(shell: &Rc<Shell>, config: Config) {
+    let mut counting = Counting::default();
+    while !in_slices(shell, || counting.step(&config)) {
+        yield_now().await;
+    }
+    let needs = counting.finish();
     let mut reload = Reload::new(config, &shell.director.borrow(), clock::now());
     while !in_slices(shell, || reload.step(&shell.director.borrow())) {
         yield_now().await;
@@ -196,17 +203,20 @@ async fn put_in_force(shell: &Rc<Shell>, config: Config) {
     while !shell.director.borrow().knows_kernel() && clock::now() < patience {
         yield_now().await;
     }
-    let former = shell.meter.measure(Work::Reload, || swap(shell, reload));
+    let former = shell.meter.measure(Work::Reload, || swap(shell, reload, &needs));
     yield_now().await;
     let config = shell.meter.measure(Work::Reload, || former.free());
     yield_now().await;
     shell.meter.measure(Work::Reload, || drop(config));
 }
 
-fn swap(shell: &Rc<Shell>, reload: Reload) -> Former {
+fn swap(shell: &Rc<Shell>, reload: Reload, needs: &Needs) -> Former {
     warn_of_the_box(shell, reload.config());
-    settings::set(reload.config());
-    load::reserve(&shell.reactor, reload.config());
+    let is_box = shell.options.role == Role::Appliance;
+    let is_ours = |owner: Owner| owner.is_ours() || is_box && owner != Owner::Sysctl;
+    shell.short.set(settings::set(reload.config(), needs, &is_ours));
+    shell.needs.set(*needs);
+    load::reserve(&shell.reactor, needs);
     let before = shell.director.borrow().config().links.clone();
     shell.director.borrow_mut().announce_departures(clock::now(), &reload);
     apply::departures(shell);

@@ -16,7 +16,7 @@ use super::{
     adverts, answers, apply, birth, claims, console, control, echo, ipvs, journal, load, monitor, nftables,
     reload, route, settings, signals, slots, via,
 };
-use crate::config::Config;
+use crate::config::{Config, needs};
 use crate::director::Director;
 use crate::director::event::Event;
 use crate::director::health::slots_for;
@@ -64,14 +64,15 @@ pub fn run(config: Config, options: Options) -> Result<Option<End>, Error> {
 /// Opens what every task needs.
 fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Shell>, Error> {
     let reactor = Reactor::new(0, 0)?;
-    load::reserve(&reactor, &config);
+    let needs = needs::count(&config);
+    load::reserve(&reactor, &needs);
+    let short = settings::set(&config, &needs, &|owner| owner.is_ours());
     let (route, opened) = Requests::open(&reactor, Protocol::Route);
     opened?;
     let (ipvs, opened) = Requests::open(&reactor, Protocol::Generic);
     tell(opened);
     let frames = PacketSocket::open();
     tell(frames.as_ref().map(|_| ()).map_err(|error| *error));
-    settings::set(&config);
     let mut director = Director::new(config, clock::now());
     if options.keep.addresses {
         director.expect_leftovers();
@@ -83,6 +84,8 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
         frames: frames.ok(),
         route,
         ipvs,
+        needs,
+        short,
         urgent: Rc::downgrade(&executors.urgent),
         ordinary: Rc::downgrade(&executors.ordinary),
     }))

@@ -20,6 +20,7 @@ use super::reactor::{Reactor, Source};
 use super::reload::Desk;
 use super::requests::Requests;
 use super::slots::Slots;
+use crate::config::needs::Needs;
 use crate::console::view::Stage;
 use crate::director::Director;
 use crate::director::event::{Event, Keep};
@@ -117,6 +118,10 @@ pub struct Shell {
     pub(super) boot: RefCell<Vec<Stage>>,
     /// Those to come.
     pub(super) milestones: RefCell<Milestones>,
+    /// What the configuration in force needs of the kernel.
+    pub(super) needs: Cell<Needs>,
+    /// Limits of the kernel that are too low for it, when they were looked at last.
+    pub(super) short: Cell<usize>,
     /// Requests to read the configuration again, and what became of the last one.
     pub(super) desk: Desk,
     /// TLS of probes.
@@ -146,6 +151,8 @@ pub(super) struct Parts {
     pub(super) frames: Option<PacketSocket>,
     pub(super) route: Requests,
     pub(super) ipvs: Requests,
+    pub(super) needs: Needs,
+    pub(super) short: usize,
     pub(super) urgent: Weak<LocalExecutor<'static>>,
     pub(super) ordinary: Weak<LocalExecutor<'static>>,
 }
@@ -202,6 +209,8 @@ impl Shell {
             slots: RefCell::default(),
             datagram: RefCell::new(vec![0; RECEIVE_BUFFER].into_boxed_slice()),
             reply: RefCell::new(vec![0; PROBE_BUFFER].into_boxed_slice()),
+            needs: Cell::new(parts.needs),
+            short: Cell::new(parts.short),
             desk: Desk::default(),
             #[cfg(feature = "tls")]
             tls: super::tls::Office::default(),

@@ -6,6 +6,7 @@
 
 use super::answer::{STATUS_FAILED, STATUS_OK};
 use super::dump::{Dump, Job};
+use super::settings;
 use super::shell::Shell;
 use crate::console::ipvs::{Selection, View, views};
 use crate::console::{Buf, Format, ipvs};
@@ -187,9 +188,12 @@ impl Snapshot {
 
     /// A service that was asked for and is not there is a failure, as with ipvsadm.
     fn close(&self, out: &mut Buf) -> u8 {
-        if self.format == Format::Json {
-            let _ = ipvs::json_end(out);
-        }
+        let rates_off = self.view == View::Rate && settings::are_rates_off();
+        let _ = match self.format {
+            Format::Json => ipvs::json_end(out, rates_off),
+            Format::Text if rates_off => ipvs::rates_off(out),
+            Format::Text => Ok(()),
+        };
         if self.services.is_empty() && self.selection.wanted.is_some() {
             if self.format == Format::Text {
                 let _ = out.push_str("No such service\n");

@@ -54,7 +54,7 @@ pub(super) fn start(words: &str, piece: &mut Buf) -> Result<Watch, u8> {
 fn is_still(request: &Request) -> bool {
     use Command::{
         Arp, Boot, Checks, Config, Firewall, Interfaces, Ipvs, IpvsAll, IpvsOf, Log, Loop, Memory, Routes,
-        Status, Vrrp, Why,
+        Status, Sysctl, Vrrp, Why,
     };
     matches!(
         request.command,
@@ -73,6 +73,7 @@ fn is_still(request: &Request) -> bool {
             | Routes
             | Firewall
             | Boot
+            | Sysctl
             | Why
     )
 }

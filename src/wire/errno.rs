@@ -8,6 +8,8 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Text(pub u16);
 
+/// None of the kernel's: packets are dropped on this side, since no more connections can be tracked.
+pub const TRACKED_FULL: u16 = 5_000;
 /// None of the kernel's: there is no way for a check through a virtual address.
 pub const NO_WAY: u16 = 5_001;
 /// None of the kernel's: what comes back from the virtual address is dropped while the address is here.
@@ -64,6 +66,7 @@ const TEXTS: &[(u16, &str)] = &[
     (111, "connection refused"),
     (112, "host is down"),
     (113, "no route to host"),
+    (TRACKED_FULL, "table of tracked connections full"),
     (NO_WAY, "not in the IPVS table"),
     (REPLIES_DROPPED, "set accept_local 1, rp_filter 0"),
     (ONLY_VIRTUAL, "no address of our own: bindto"),

@@ -153,7 +153,7 @@ fn json_is_one_document() {
         }
         json_service_end(&mut out).unwrap();
     }
-    json_end(&mut out).unwrap();
+    json_end(&mut out, false).unwrap();
     super::super::fixture::assert_json(&out);
     assert!(out.contains(r#""service":"[10.0.0.1]:tcp:80""#) && out.contains(r#""forward":"Tunnel""#));
     assert!(out.contains(r#""fwmark":8"#));

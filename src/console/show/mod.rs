@@ -11,6 +11,7 @@ pub(super) mod memory;
 mod misfits;
 pub(super) mod other;
 pub(super) mod status;
+pub mod sysctl;
 pub(super) mod turns;
 pub(super) mod vrrp;
 pub(super) mod weights;

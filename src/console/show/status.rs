@@ -21,7 +21,7 @@ use crate::director::ipvs_plan::Availability;
 use crate::director::services::{Pool, Quorum};
 use crate::director::track::Effect;
 use crate::director::vrrp::{State, VirtualRouter};
-use crate::wire::errno::{NO_WAY, Text};
+use crate::wire::errno::{NO_WAY, TRACKED_FULL, Text};
 use crate::wire::nftables::firewall::Part;
 
 /// Before the name of the configuration.
@@ -251,6 +251,9 @@ fn each_alarm(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::R
         say(format_args!("the configuration has {errors} (lvsbox check)"))?;
     }
     hindrance(view, say)?;
+    if view.short > 0 {
+        say(format_args!("{} of the kernel too low (show sysctl)", Count(view.short, "limit")))?;
+    }
     vrrp_alarms(view, say)?;
     let announcements = view.director.announcements().failed_total();
     if announcements > 0 {
@@ -270,6 +273,7 @@ fn hindrance(view: &View<'_>, say: &mut dyn FnMut(fmt::Arguments<'_>) -> fmt::Re
         24 => " (RLIMIT_NOFILE)",
         75 => " (neigh.default.gc_thresh3)",
         99 => " (bindto? ip_local_port_range?)",
+        TRACKED_FULL => " (nf_conntrack_max)",
         NO_WAY.. => " (show checks)",
         _ => "",
     };

@@ -104,6 +104,12 @@ fn neighbours() {
     run("neighbours", Guest::new(), 1, secs(240));
 }
 
+/// And others, in which the same holds for several.
+#[test]
+fn limits() {
+    run("limits", Guest::new(), 1, secs(400));
+}
+
 #[test]
 fn kernel_without_ipvs() {
     run("bare", Guest::new().without("ip_vs"), 1, secs(120));

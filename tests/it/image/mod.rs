@@ -160,6 +160,30 @@ fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
     assert_eq!(console.matches("as PID 1").count(), 1, "it did not start again:\n{console}");
 }
 
+/// What a configuration needs is counted again at a reload, and the box has it before its servers are checked.
+#[test]
+fn limits_are_raised_at_the_boot_and_at_a_reload_to_what_the_configuration_needs() {
+    let server = "real_server 10.$net.0.$host 80 { \\n }\\n";
+    let script = format!(
+        "/busybox sleep 3\necho before $(/busybox cat {NEIGHBOURS})\n(printf 'virtual_server 10.0.1.100 82 {{\\nlb_kind NAT\\nprotocol TCP\\n'\n\
+         for net in 7 8 9; do for host in $(/busybox seq 200); do printf \"{server}\"; done; done\n\
+         printf '}}\\n') >> /etc/lvsbox.conf\n/init ctl reload\necho after $(/busybox cat {NEIGHBOURS})\n/init ctl show sysctl\n/init ctl poweroff"
+    );
+    let mut machine = boot(&with_script(&script), 1, OnReboot::Ends);
+    machine.wait_end(BOOT);
+    let console = machine.console();
+    // The /24 of eth0, and twice 600 servers besides the two or three of before.
+    let after = console.lines().find_map(|line| line.trim_end().strip_prefix("after "));
+    let rows: u32 = after.unwrap_or_else(|| panic!("no reload:\n{console}")).parse().unwrap();
+    assert!((1_456 + 4..1_456 + 8).contains(&rows), "{rows}: {console}");
+    assert!(console.contains("before 1024"), "{console}");
+    assert!(console.contains(&format!(" {rows}  {rows} or more")), "{console}");
+    assert!(!console.contains("this configuration needs"), "nothing is too low: {console}");
+    assert!(console.contains(" settings, 0 not as wished (!)"), "everything is as wished: {console}");
+}
+
+const NEIGHBOURS: &str = "/proc/sys/net/ipv4/neigh/default/gc_thresh3";
+
 #[test]
 fn orphans_are_reaped_and_a_signal_to_pid_1_is_an_orderly_reboot() {
     let script = "/busybox sleep 1\nfor n in 1 2 3; do (/busybox sleep 0.2 &) ; done\n/busybox sleep 3\n\

@@ -16,6 +16,7 @@ mod firewall;
 mod groups;
 mod hostile;
 mod large;
+mod limits;
 mod matrix;
 mod operate;
 mod restart;

@@ -5,6 +5,7 @@ mod buffers;
 mod checks;
 mod daemon;
 mod firewall;
+mod limits;
 mod neighbours;
 mod operate;
 mod parts;

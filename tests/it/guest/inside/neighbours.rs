@@ -10,7 +10,7 @@ use lab::web::{Behaviour, WebServer};
 use crate::rig::{Make, Service, ctl};
 
 /// Rows of the table, for all namespaces of the guest together.
-fn table_of(rows: [u32; 3]) {
+pub(super) fn table_of(rows: [u32; 3]) {
     assert!(lab::guest::is_inside(), "this would change the host");
     for (number, rows) in (1..).zip(rows) {
         fs::write(format!("/proc/sys/net/ipv4/neigh/default/gc_thresh{number}"), rows.to_string()).unwrap();
@@ -38,6 +38,7 @@ fn an_overflowing_neighbour_table_is_an_alarm_and_no_server_goes_down_for_it() {
         })
         .collect();
     let running = Make::Lvsbox.start(&director, &text, &scratch);
+    running.wait_line("net.ipv4.neigh.default.gc_thresh3 is 16, and this configuration needs", secs(5));
     running.wait_line("not made: neighbour table full on this side", secs(30));
     wait::until("the alarm", secs(30), || {
         ctl(&director, "status")
