@@ -163,7 +163,7 @@ impl ServiceBuild {
                     if server(cx, node, &mut draft) {
                         this.add_server(&draft, cx, tables);
                     }
-                    this.checkers = core::mem::take(&mut draft.checkers);
+                    core::mem::swap(&mut this.checkers, &mut draft.checkers);
                     this.checkers.clear();
                 });
             }

@@ -382,6 +382,11 @@ impl<'c, 't> Line<'c, 't> {
         value
     }
 
+    /// True if the next word is one of [`OFF`]; without one it is `on`.
+    pub(super) fn is_off(&mut self) -> bool {
+        self.word().is_some_and(|word| OFF.contains(&&*word.text))
+    }
+
     /// A time from the next word.
     pub fn timer(&mut self, min: Duration, max: Duration) -> Option<Given<Duration>> {
         let expected = Times(min, max);

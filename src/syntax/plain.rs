@@ -55,7 +55,7 @@ impl Reader {
 
 impl Tree {
     /// Adds the statement of a plain line, if it is one.
-    #[inline(never)]
+    #[inline(always)]
     fn push_plain(&mut self, file: FileId, line: u32, start: usize) -> Option<Plain> {
         let text = self.files.get(usize::from(file.0))?.text.as_bytes();
         let text = text.get(..text.len().min(start + MAX_LINE_BYTES + 1))?;
@@ -81,8 +81,9 @@ fn scan(text: &[u8], start: usize, words: &mut Vec<Token>) -> Option<(usize, Opt
             byte = *text.get(at)?;
         }
         if at > word {
-            let include =
-                words.len() == first && text.get(word..).is_some_and(|it| it.starts_with(b"include"));
+            let include = words.len() == first
+                && text.get(word) == Some(&b'i')
+                && text.get(word..).is_some_and(|it| it.starts_with(b"include"));
             if include || brace.is_some() {
                 return None;
             }

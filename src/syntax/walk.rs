@@ -6,12 +6,11 @@ use core::fmt;
 
 use super::diagnostic::{Quoted, Severity};
 use super::keyword::{
-    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OFF, OLD_NAME,
-    SECOND_KEYWORD, TRAILING, TWICE, Table, UNKNOWN, Value,
+    Context, EXTRA_BLOCK, Given, IGNORED, Keyword, Kind, Line, MISPLACED, NO_BLOCK, OLD_NAME, SECOND_KEYWORD,
+    TRAILING, TWICE, Table, UNKNOWN, Value,
 };
 use super::nearest::nearest;
 use super::tree::{Cursor, NodeId, Tree, Word};
-use super::value;
 
 /// The walk over a block with its table. It can stop after any line and go on later.
 #[derive(Debug, Default)]
@@ -294,15 +293,10 @@ fn set<B>(
     let mut line = cx.phrase(node, from);
     match kind {
         Kind::Flag(set) => set(draft, line.at()),
-        Kind::Bool(set) => {
-            let word = line.word();
-            let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
-            match (given, word) {
-                (Some(value), _) => set(draft, Given { value, at: line.at() }),
-                (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
-                (None, None) => {}
-            }
-        }
+        Kind::Bool(set) => match line.boolean() {
+            Some(value) => set(draft, Given { value, at: line.at() }),
+            None => return,
+        },
         Kind::Integer { min, max, set } => match line.integer(*min, *max) {
             Some(given) => set(draft, given),
             None => return,
@@ -332,9 +326,7 @@ fn set<B>(
         Kind::Ignored { value, why } => return ignored(&mut line, *value, why),
         Kind::Unsupported(instead) => return cx.unsupported(node, from, instead),
         Kind::Off(instead) => {
-            let given = line.word();
-            let text = given.as_ref().map_or("on", |word| &word.text);
-            if !OFF.contains(&text) {
+            if !line.is_off() {
                 return cx.unsupported(node, from, instead);
             }
         }
