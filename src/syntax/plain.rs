@@ -51,6 +51,28 @@ impl Reader {
         self.line += 1;
         true
     }
+
+    /// True if the next line is neither the rest of one nor in a place where it means something else.
+    fn is_between_lines(&self) -> bool {
+        !self.skipping && self.too_deep == 0 && self.current.is_none() && !self.expansion.is_defining()
+    }
+
+    /// What becomes of a line of words, perhaps with a brace behind them.
+    fn take_plain(
+        &mut self,
+        node: Option<NodeId>,
+        brace: Option<(usize, u8)>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        if node.is_some() {
+            self.pending = node;
+        }
+        match brace {
+            Some((at, b'{')) => self.open_block(at, diagnostics),
+            Some((at, _)) => self.close_block(at, diagnostics),
+            None => {}
+        }
+    }
 }
 
 impl Tree {

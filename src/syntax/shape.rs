@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::keyword::{Keyword, Kind, Numbers, OFF, Table, word};
+use super::keyword::{Keyword, Kind, OFF, Table, word};
 use crate::time::Duration;
 
 /// A keyword as help knows it.
@@ -125,5 +125,33 @@ fn shape<B>(row: &Keyword<B>) -> Shape {
         Kind::Unsupported(instead) => Shape::Unsupported(instead),
         Kind::Off(instead) => Shape::Only(OFF, instead),
         Kind::OldName(name) => Shape::Old(name),
+    }
+}
+
+/// "a number from 1 to 255".
+pub(super) struct Numbers(pub(super) i64, pub(super) i64);
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(min, max) = self;
+        if *max >= i64::from(u32::MAX) {
+            write!(f, "a number from {min}")
+        } else {
+            write!(f, "a number from {min} to {max}")
+        }
+    }
+}
+
+/// "0 to 4294.967 seconds"; a bound below a millisecond would look like zero.
+pub(super) struct Times(pub(super) Duration, pub(super) Duration);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(min, max) = self;
+        if !min.is_zero() && *min < Duration::from_millis(1) {
+            write!(f, "more than 0 and at most {max} seconds")
+        } else {
+            write!(f, "{min} to {max} seconds")
+        }
     }
 }
