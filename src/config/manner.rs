@@ -3,6 +3,7 @@
 
 use super::rows::timer;
 use super::service::{ServerDraft, ServiceDraft};
+use crate::check::keywords::{Checked, Draft, Pace, Paced};
 use crate::syntax::Keyword;
 use crate::time::Duration;
 
@@ -27,6 +28,24 @@ impl Mannered for ServiceDraft {
 impl Mannered for ServerDraft {
     fn manner(&mut self) -> &mut Manner {
         &mut self.manner
+    }
+}
+
+impl Paced for ServiceDraft {
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+}
+
+impl Paced for ServerDraft {
+    fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+}
+
+impl Checked for ServerDraft {
+    fn checkers(&mut self) -> &mut Vec<Draft> {
+        &mut self.checkers
     }
 }
 

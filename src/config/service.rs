@@ -7,7 +7,7 @@ use super::codes::{NO_SCHEDULER, NO_SERVERS, SORRY};
 use super::manner::{Manner, SERVER_MANNER, SERVICE_MANNER};
 use super::rows::{SCRIPTS, block, boolean, flag, idle, ignored, integer, words};
 use super::service_group::{Entry, Groups};
-use crate::check::keywords::{Checked, Draft, Pace, Paced, checkers, host, paces, refused};
+use crate::check::keywords::{Draft, Pace, checkers, host, paces, refused};
 use crate::syntax::diagnostic::Quoted;
 use crate::syntax::keyword::{INVALID, Value};
 use crate::syntax::nearest::nearest;
@@ -77,24 +77,6 @@ pub(super) struct ServerDraft {
     pub(super) pace: Pace,
     pub(super) checkers: Vec<Draft>,
     pub(super) manner: Manner,
-}
-
-impl Paced for ServiceDraft {
-    fn pace(&mut self) -> &mut Pace {
-        &mut self.pace
-    }
-}
-
-impl Paced for ServerDraft {
-    fn pace(&mut self) -> &mut Pace {
-        &mut self.pace
-    }
-}
-
-impl Checked for ServerDraft {
-    fn checkers(&mut self) -> &mut Vec<Draft> {
-        &mut self.checkers
-    }
 }
 
 pub(super) static SERVICE: Table<ServiceDraft> =

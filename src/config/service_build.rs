@@ -6,12 +6,13 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::build::{Tables, row};
-use super::codes::{DEFAULTED, DUPLICATE, FAMILY, NO_SERVERS, PERSISTENCE, PORT, SUSPEND, THRESHOLD};
+use super::codes::{DEFAULTED, DUPLICATE, FAMILY, NO_SERVERS, PERSISTENCE, PORT, SUSPEND};
 use super::ids::{DestinationId, Id, Range, ServiceId};
 use super::known::Known;
 use super::model::{Destination, OnFailure, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
 use super::service_group::{Entry, Groups};
+use super::service_spec::thresholds;
 use crate::check::keywords::Draft;
 use crate::limits::MAX_REAL_SERVERS;
 use crate::syntax::{Context, Cursor, Diagnostics, Given, NodeId, Position, Walk};
@@ -163,7 +164,7 @@ impl ServiceBuild {
                     if server(cx, node, &mut draft) {
                         this.add_server(&draft, cx, tables);
                     }
-                    this.checkers = core::mem::take(&mut draft.checkers);
+                    core::mem::swap(&mut this.checkers, &mut draft.checkers);
                     this.checkers.clear();
                 });
             }
@@ -494,19 +495,4 @@ pub(super) fn family_of(address: IpAddr) -> Family {
 
 fn on_failure(inhibit: bool) -> OnFailure {
     if inhibit { OnFailure::Inhibit } else { OnFailure::Remove }
-}
-
-fn thresholds(server: &ServerDraft, cx: &mut Context<'_>) -> (u32, u32) {
-    let upper = server.upper.map_or(0, |given| given.value);
-    let Some(lower) = server.lower else { return (upper, 0) };
-    if lower.value > upper {
-        cx.warn(
-            THRESHOLD,
-            lower.at,
-            format_args!("lthreshold {} is above uthreshold {upper} and is ignored", lower.value),
-            format_args!("write a uthreshold, and a smaller lthreshold"),
-        );
-        return (upper, 0);
-    }
-    (upper, lower.value)
 }

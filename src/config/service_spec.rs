@@ -1,7 +1,7 @@
 //! What a service is as a whole: the quorum that can be reached, the scheduler and its flags, persistence.
 
-use super::codes::{FLAG, PERSISTENCE, QUORUM};
-use super::service::Header;
+use super::codes::{FLAG, PERSISTENCE, QUORUM, THRESHOLD};
+use super::service::{Header, ServerDraft};
 use super::service_build::ServiceBuild;
 use crate::syntax::Context;
 use crate::wire::genl_ipvs::{Family, Protocol, Scheduler, ServiceSpec};
@@ -114,4 +114,19 @@ impl ServiceBuild {
         }
         flags
     }
+}
+
+pub(super) fn thresholds(server: &ServerDraft, cx: &mut Context<'_>) -> (u32, u32) {
+    let upper = server.upper.map_or(0, |given| given.value);
+    let Some(lower) = server.lower else { return (upper, 0) };
+    if lower.value > upper {
+        cx.warn(
+            THRESHOLD,
+            lower.at,
+            format_args!("lthreshold {} is above uthreshold {upper} and is ignored", lower.value),
+            format_args!("write a uthreshold, and a smaller lthreshold"),
+        );
+        return (upper, 0);
+    }
+    (upper, lower.value)
 }

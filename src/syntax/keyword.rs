@@ -8,6 +8,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use super::diagnostic::{Code, Diagnostics, Quoted, Severity};
+use super::shape::{Numbers, Times};
 use super::tree::{NodeId, Position, Tree, Word};
 use super::value::{self, Invalid};
 use super::walk::{line_or_block, trailing};
@@ -460,34 +461,6 @@ impl Line<'_, '_> {
     fn refuse(&mut self, word: &Word<'_>, expected: &str) -> bool {
         self.invalid(word, expected);
         false
-    }
-}
-
-/// "a number from 1 to 255".
-pub(super) struct Numbers(pub(super) i64, pub(super) i64);
-
-impl fmt::Display for Numbers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(min, max) = self;
-        if *max >= i64::from(u32::MAX) {
-            write!(f, "a number from {min}")
-        } else {
-            write!(f, "a number from {min} to {max}")
-        }
-    }
-}
-
-/// "0 to 4294.967 seconds"; a bound below a millisecond would look like zero.
-struct Times(Duration, Duration);
-
-impl fmt::Display for Times {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(min, max) = self;
-        if !min.is_zero() && *min < Duration::from_millis(1) {
-            write!(f, "more than 0 and at most {max} seconds")
-        } else {
-            write!(f, "{min} to {max} seconds")
-        }
     }
 }
 

@@ -51,11 +51,33 @@ impl Reader {
         self.line += 1;
         true
     }
+
+    /// True if the next line is neither the rest of one nor in a place where it means something else.
+    fn is_between_lines(&self) -> bool {
+        !self.skipping && self.too_deep == 0 && self.current.is_none() && !self.expansion.is_defining()
+    }
+
+    /// What becomes of a line of words, perhaps with a brace behind them.
+    fn take_plain(
+        &mut self,
+        node: Option<NodeId>,
+        brace: Option<(usize, u8)>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        if node.is_some() {
+            self.pending = node;
+        }
+        match brace {
+            Some((at, b'{')) => self.open_block(at, diagnostics),
+            Some((at, _)) => self.close_block(at, diagnostics),
+            None => {}
+        }
+    }
 }
 
 impl Tree {
     /// Adds the statement of a plain line, if it is one.
-    #[inline(never)]
+    #[inline(always)]
     fn push_plain(&mut self, file: FileId, line: u32, start: usize) -> Option<Plain> {
         let text = self.files.get(usize::from(file.0))?.text.as_bytes();
         let text = text.get(..text.len().min(start + MAX_LINE_BYTES + 1))?;
@@ -81,8 +103,9 @@ fn scan(text: &[u8], start: usize, words: &mut Vec<Token>) -> Option<(usize, Opt
             byte = *text.get(at)?;
         }
         if at > word {
-            let include =
-                words.len() == first && text.get(word..).is_some_and(|it| it.starts_with(b"include"));
+            let include = words.len() == first
+                && text.get(word) == Some(&b'i')
+                && text.get(word..).is_some_and(|it| it.starts_with(b"include"));
             if include || brace.is_some() {
                 return None;
             }

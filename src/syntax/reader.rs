@@ -76,11 +76,11 @@ pub struct Reader {
     /// Open blocks, at most `MAX_DEPTH`.
     pub(super) open: Vec<Open>,
     /// Blocks open beyond that; nothing in them is kept.
-    too_deep: u32,
+    pub(super) too_deep: u32,
     /// The statement that words are added to.
-    current: Option<NodeId>,
+    pub(super) current: Option<NodeId>,
     /// The statement before the end of the last line: a `{` that comes next is its own.
-    pending: Option<NodeId>,
+    pub(super) pending: Option<NodeId>,
     /// Comments that swallowed a `{` whose `}` has not been seen in a comment.
     swallowed: Vec<Position>,
     /// The last comment that swallowed a `}`.
@@ -176,28 +176,6 @@ impl Reader {
             return line.position(offset, len);
         }
         Position { file: self.file, line: self.line, offset: narrow(offset), len: narrow(len), via: 0 }
-    }
-
-    /// True if the next line is neither the rest of one nor in a place where it means something else.
-    pub(super) fn is_between_lines(&self) -> bool {
-        !self.skipping && self.too_deep == 0 && self.current.is_none() && !self.expansion.is_defining()
-    }
-
-    /// What becomes of a line of words, perhaps with a brace behind them.
-    pub(super) fn take_plain(
-        &mut self,
-        node: Option<NodeId>,
-        brace: Option<(usize, u8)>,
-        diagnostics: &mut Diagnostics,
-    ) {
-        if node.is_some() {
-            self.pending = node;
-        }
-        match brace {
-            Some((at, b'{')) => self.open_block(at, diagnostics),
-            Some((at, _)) => self.close_block(at, diagnostics),
-            None => {}
-        }
     }
 
     /// Takes the next line, or a piece of one that is too long.
@@ -379,7 +357,7 @@ impl Reader {
         }
     }
 
-    fn open_block(&mut self, at: usize, diagnostics: &mut Diagnostics) {
+    pub(super) fn open_block(&mut self, at: usize, diagnostics: &mut Diagnostics) {
         let brace = self.position(at, 1);
         if self.too_deep > 0 || self.open.len() >= MAX_DEPTH {
             if self.too_deep == 0 {
@@ -409,7 +387,7 @@ impl Reader {
         self.open.push(Open { node, brace });
     }
 
-    fn close_block(&mut self, at: usize, diagnostics: &mut Diagnostics) {
+    pub(super) fn close_block(&mut self, at: usize, diagnostics: &mut Diagnostics) {
         self.current = None;
         self.pending = None;
         if self.too_deep > 0 {

@@ -5,7 +5,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use super::keyword::{Context, Given, Keyword, Kind, Line, Numbers, OFF, Table, Value, word};
+use super::keyword::{Context, Given, Keyword, Kind, Line, OFF, Table, Value, word};
 use super::tree::{NodeId, Position};
 use crate::time::Duration;
 
@@ -213,6 +213,34 @@ impl<B> Fill for Filled<'_, B> {
             }
             (Kind::Block(set) | Kind::MayOpen(set), Taken::Block(cx, node)) => set(draft, cx, node),
             _ => debug_assert!(false, "the walk gives what the shape of the row asks for"),
+        }
+    }
+}
+
+/// "a number from 1 to 255".
+pub(super) struct Numbers(pub(super) i64, pub(super) i64);
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(min, max) = self;
+        if *max >= i64::from(u32::MAX) {
+            write!(f, "a number from {min}")
+        } else {
+            write!(f, "a number from {min} to {max}")
+        }
+    }
+}
+
+/// "0 to 4294.967 seconds"; a bound below a millisecond would look like zero.
+pub(super) struct Times(pub(super) Duration, pub(super) Duration);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(min, max) = self;
+        if !min.is_zero() && *min < Duration::from_millis(1) {
+            write!(f, "more than 0 and at most {max} seconds")
+        } else {
+            write!(f, "{min} to {max} seconds")
         }
     }
 }

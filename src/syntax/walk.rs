@@ -12,7 +12,6 @@ use super::keyword::{
 use super::nearest::nearest;
 use super::shape::{Fill, Filled, Rows, Shape, Taken, words};
 use super::tree::{Cursor, NodeId, Tree, Word};
-use super::value;
 
 /// The walk over a block with its table. It can stop after any line and go on later.
 #[derive(Debug, Default)]
@@ -291,15 +290,10 @@ fn set(
     let mut line = cx.phrase(node, from);
     match shape {
         Shape::Flag => block.fill(row, Taken::Flag(line.at())),
-        Shape::Bool => {
-            let word = line.word();
-            let given = word.as_ref().map_or(Some(true), |word| value::boolean(&word.text));
-            match (given, word) {
-                (Some(value), _) => block.fill(row, Taken::Bool(Given { value, at: line.at() })),
-                (None, Some(word)) => return line.invalid(&word, "on, off, true, false, yes or no"),
-                (None, None) => {}
-            }
-        }
+        Shape::Bool => match line.boolean() {
+            Some(value) => block.fill(row, Taken::Bool(Given { value, at: line.at() })),
+            None => return,
+        },
         Shape::Integer(min, max) => match line.integer(min, max) {
             Some(given) => block.fill(row, Taken::Integer(given)),
             None => return,

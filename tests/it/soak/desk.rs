@@ -208,6 +208,7 @@ fn begin(at: &mut Site, line: &[u8]) -> Running {
         Command::Interfaces
         | Command::Arp
         | Command::Routes
+        | Command::Sysctl
         | Command::Ping
         | Command::Arping
         | Command::Reboot
@@ -289,6 +290,7 @@ fn render(at: &Site, answer: &mut Answer, piece: &mut Buf) -> bool {
         boot: &[],
         diagnostics: at.found,
         reload: at.outcome,
+        short: 0,
         #[cfg(feature = "tls")]
         clock_set: true,
     };
