@@ -2,7 +2,6 @@
 //!
 //! The world's guest runs this very binary, on an ignored test of `world`.
 
-use std::path::Path;
 use std::thread;
 
 use lab::demo::lan::Lan;
@@ -13,8 +12,6 @@ use lab::wait::{self, secs};
 use super::BOOT;
 use crate::readme;
 
-/// The test of this binary that the world's guest runs.
-const WORLD: &str = "image::world::asks_the_virtual_address";
 /// The escape key.
 const MENU: &[u8] = &[0x1d];
 
@@ -96,19 +93,11 @@ fn check_readme(lan: &Lan) {
 }
 
 #[test]
-fn every_step_of_the_tour_happens_without_tls() {
-    let small = std::env::var_os("LVSBOX_BIN_SMALL").expect("LVSBOX_BIN_SMALL, which tests/run sets");
-    let binary = Path::new(&small);
-    let program = std::env::current_exe().unwrap();
-    let world = [program.to_str().unwrap(), "--ignored", "--exact", WORLD, "--nocapture"];
-    tour::run(Lan::boot(binary, &world), binary, &mut std::io::stdout());
-}
-
-#[test]
 fn person_plays_by_keys_and_then_every_step_of_the_tour_happens() {
     let binary = crate::rig::binary();
     let program = std::env::current_exe().unwrap();
-    let world = [program.to_str().unwrap(), "--ignored", "--exact", WORLD, "--nocapture"];
+    let inside = "image::world::asks_the_virtual_address";
+    let world = [program.to_str().unwrap(), "--ignored", "--exact", inside, "--nocapture"];
     let mut lan = Lan::boot(&binary, &world);
     println!("the demonstration is ready after {:.1} s", lan.wait_ready().as_secs_f64());
 
