@@ -22,6 +22,8 @@ pub struct Board {
     pub modules: Vec<String>,
     /// Modules keep their signatures.
     pub keep_signatures: bool,
+    /// MiB of memory that the program may have; `None` is all there is.
+    pub memory: Option<u32>,
 }
 
 static BOARD: Table<Board> = Table { name: "board.conf", rows: &[ROWS] };
@@ -39,6 +41,10 @@ const ROWS: &[Keyword<Board>] = &[
     },
     Keyword { text: "modules", kind: Kind::List(module) },
     Keyword { text: "keep_signatures", kind: Kind::Flag(|board, _| board.keep_signatures = true) },
+    Keyword {
+        text: "memory",
+        kind: Kind::Integer { min: 1, max: 65_536, set: |board, given| board.memory = Some(given.value) },
+    },
 ];
 
 fn console(board: &mut Board, line: &mut Line<'_, '_>) {

@@ -18,6 +18,7 @@ const PIECE: usize = 64 << 10;
 pub struct TextFile {
     fd: OwnedFd,
     bytes: Vec<u8>,
+    size: usize,
     name: Box<Path>,
 }
 
@@ -44,7 +45,12 @@ impl TextFile {
         if size > MAX_CONFIG_BYTES {
             return Err(too_large(path));
         }
-        Ok(Self { fd, bytes: Vec::with_capacity(size + 1), name: path.into() })
+        Ok(Self { fd, bytes: Vec::new(), size, name: path.into() })
+    }
+
+    /// Bytes that the first [`Self::step`] takes of memory; 0 behind it.
+    pub fn growth(&self) -> usize {
+        if self.bytes.capacity() == 0 { self.size + 1 } else { 0 }
     }
 
     /// Reads a piece; true at the end of the file.
@@ -52,6 +58,7 @@ impl TextFile {
     /// # Errors
     /// The kernel's; `FBIG` if the file has grown beyond the limit meanwhile.
     pub fn step(&mut self) -> Result<bool, Error> {
+        self.bytes.reserve_exact(self.growth());
         self.bytes.reserve(1);
         let room = self.bytes.capacity() - self.bytes.len();
         let start = self.bytes.len();

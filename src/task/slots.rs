@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::neighbours::Neighbours;
 use super::probe::{self, Surroundings};
-use super::reactor::{Timer, store};
+use super::reactor::{ROW, Timer, store};
 use super::shell::{Priority, Shell};
 use super::via;
 use crate::check::Verdict;
@@ -18,6 +18,9 @@ use crate::config::ids::ProbeId;
 use crate::director::action::{Epoch, SlotId};
 use crate::director::event::Event;
 use crate::kernel::clock;
+
+/// Bytes that the executor keeps of a task.
+const TASK: usize = 128;
 
 /// The slots.
 #[derive(Default)]
@@ -40,6 +43,15 @@ struct Slot {
     /// The job was replaced or taken away since the task took it.
     changed: bool,
     task: Option<Waker>,
+}
+
+/// Bytes of a slot: its task with the dialogue, what the executor and the reactor keep of it, its row here. The
+/// allocator rounds up by a quarter.
+pub(super) fn bytes() -> usize {
+    fn task<F>(_: impl Fn(Rc<Shell>, SlotId, Timer) -> F) -> usize {
+        size_of::<F>()
+    }
+    (task(run) + TASK + size_of::<Slot>() + ROW) * 5 / 4
 }
 
 /// Starts slots until there are `count`. To be called while a configuration is loaded.
