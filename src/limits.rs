@@ -120,8 +120,10 @@ pub const LINK_BYTES: usize = 3_072;
 /// Bytes of what every daemon has whatever its configuration: buffers of netlink, checks, consoles and the control
 /// socket, their tasks, and a dump or a table that is shown meanwhile. Measured by a test, as those above.
 pub const DAEMON_BYTES: usize = 288 << 10;
-/// Bytes that a further step of reading a configuration may take before it is noticed.
-pub const READING_BYTES: usize = 256 << 10;
+/// Bytes that a step of reading a configuration may take in small pieces, which are not asked for one by one.
+pub const STEP_BYTES: usize = 128 << 10;
+/// Bytes that reading a configuration takes besides its text and its tables: a step, messages, names of files.
+pub const READING_BYTES: usize = STEP_BYTES + (128 << 10);
 /// Bytes of the program and its stack where the kernel does not say how much of it is mapped.
 pub const PROGRAM_BYTES: usize = 3 << 20;
 /// Bytes of log text kept in memory for the console.

@@ -5,7 +5,7 @@
 use core::net::IpAddr;
 
 use super::codes::LIMIT;
-use super::counts::{Counts, parameters};
+use super::counts::{BIND, Counts, parameters};
 use super::ids::{Id, InstanceId, LinkId, ProbeId, ServiceId};
 use super::keywords::RootDraft;
 use super::known::{Known, hash_of};
@@ -125,7 +125,7 @@ pub(super) struct Tables {
     /// By the hash of the probe; what is found is compared before it is used.
     probe_ids: Known<u64, u32>,
     checkers: Known<Checker>,
-    /// Bytes of what they ask for and expect.
+    /// Bytes of what they ask for and expect, and of how they leave.
     pub(super) parameters: usize,
 }
 
@@ -203,7 +203,11 @@ impl Tables {
             uses: rows(self.probe_uses.len(), self.probe_uses.capacity()),
             ..Counts::default()
         };
-        counts.rows()
+        // As many rows as there are probes were made for them.
+        let ids = if counts.probes > 0 { self.probe_ids.growth() } else { 0 };
+        // What the allocator rounds up is not seen otherwise.
+        let pieces = self.parameters / 4;
+        counts.rows() + ids + pieces + self.checkers.growth() + self.keys.growth() + self.direct.growth()
     }
 
     /// The id of an interface; nothing if there are too many, which is reported at the end.
@@ -236,6 +240,7 @@ impl Tables {
             return None;
         }
         let id = ProbeId::from_index(self.probes.len());
+        self.parameters += probe.bind.as_ref().map_or(0, |_| BIND);
         self.probes.push(probe);
         self.probe_ids.insert(hash, id.0);
         Some(id)

@@ -4,7 +4,7 @@
 //! but for services of a group, which stand in it once); and in the tables. What each costs is `director/need.rs`.
 
 use super::ids::ProbeId;
-use super::model::{Config, Destination, Probe, Service};
+use super::model::{Bind, Config, Destination, Probe, Service};
 use crate::check::Checker;
 use crate::check::FORMS;
 use crate::check::http_get::Url;
@@ -108,6 +108,12 @@ impl Counts {
         self.probes = config.probes.len();
         self.uses = config.probe_uses.len();
         self.parameters += config.texts.len();
+        #[cfg(feature = "tls")]
+        {
+            // As they are, and as TLS wants them.
+            let trusted = config.tls.contents.trusted.iter();
+            self.parameters += trusted.map(|one| 2 * one.len()).sum::<usize>();
+        }
         self.slow = config.destinations.iter().any(|one| !one.slow_start.is_zero());
         self.secure &= !config.probes.is_empty();
     }
@@ -135,16 +141,23 @@ impl Counts {
     }
 }
 
-/// Bytes of what a checker asks for and expects, its own row not included.
+/// Bytes that the allocator takes of a small piece besides: it rounds up, by a fifth on average.
+const PIECE: usize = 24;
+
+/// Bytes of what a checker asks for and expects, with what finds an equal one.
 pub(super) fn parameters(checker: &Checker) -> usize {
-    let urls = checker.urls();
     let url = |url: &Url| {
-        let host = url.host.as_ref().map_or(0, |host| host.len());
-        size_of::<Url>() + url.path.len() + host + size_of_val(&*url.statuses)
+        let host = url.host.as_ref().map_or(0, |host| host.len() + PIECE);
+        size_of::<Url>() + url.path.len() + PIECE + host + size_of_val(&*url.statuses) + PIECE
     };
+    let found = 2 * size_of::<Checker>();
+    let urls = checker.urls();
     if urls.is_empty() {
         // Three copies at most: what is sent, what is expected, and how to look for it.
-        return checker.lines().iter().map(|(_, value)| 3 * value.len()).sum();
+        return found + checker.lines().iter().map(|(_, value)| 3 * (value.len() + PIECE)).sum::<usize>();
     }
-    urls.iter().map(url).sum::<usize>() + 3 * size_of::<Checker>()
+    found + PIECE + urls.iter().map(url).sum::<usize>()
 }
+
+/// Bytes of what is known of how a check leaves.
+pub(super) const BIND: usize = size_of::<Bind>() + PIECE;

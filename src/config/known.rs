@@ -5,6 +5,8 @@ use core::borrow::Borrow;
 use core::hash::{Hash, Hasher};
 
 const EMPTY: u32 = u32::MAX;
+/// Keys that one step of work adds.
+const FEW: usize = 256;
 
 /// A map of keys to values; with `()` a set.
 #[derive(Debug)]
@@ -21,6 +23,14 @@ impl<K, V> Default for Known<K, V> {
 }
 
 impl<K: Hash + Eq, V> Known<K, V> {
+    /// Bytes that it may take more when a few keys are added.
+    pub(crate) fn growth(&self) -> usize {
+        if self.slots.len() > (self.rows.len() + FEW) * 2 {
+            return 0;
+        }
+        self.rows.len().max(FEW) * (size_of::<(K, V)>() + 4 * size_of::<u32>())
+    }
+
     /// Makes room for `additional` more keys.
     pub(crate) fn reserve(&mut self, additional: usize) {
         self.rows.reserve(additional);

@@ -48,9 +48,13 @@ impl TextFile {
         Ok(Self { fd, bytes: Vec::new(), size, name: path.into() })
     }
 
-    /// Bytes that the first [`Self::step`] takes of memory; 0 behind it.
+    /// Bytes of memory that the next [`Self::step`] takes: the file's size at first, and more if it turns out longer.
     pub fn growth(&self) -> usize {
-        if self.bytes.capacity() == 0 { self.size + 1 } else { 0 }
+        match self.bytes.capacity() {
+            0 => self.size + 1,
+            full if full == self.bytes.len() => full.max(PIECE),
+            _ => 0,
+        }
     }
 
     /// Reads a piece; true at the end of the file.
@@ -59,7 +63,6 @@ impl TextFile {
     /// The kernel's; `FBIG` if the file has grown beyond the limit meanwhile.
     pub fn step(&mut self) -> Result<bool, Error> {
         self.bytes.reserve_exact(self.growth());
-        self.bytes.reserve(1);
         let room = self.bytes.capacity() - self.bytes.len();
         let start = self.bytes.len();
         self.bytes.resize(start + room.min(PIECE), 0);

@@ -10,7 +10,7 @@ use crate::director::health::slots_for;
 use crate::kernel::error::Error;
 use crate::kernel::files::{self, TextFile};
 use crate::kernel::{machine, process};
-use crate::limits::{MAX_CLIENTS, MAX_CONSOLES};
+use crate::limits::{MAX_CLIENTS, MAX_CONSOLES, MAX_FOLDER_NAMES};
 use crate::syntax::{Facts, Severity, Want};
 use crate::wire::vrrp::Channel;
 
@@ -117,6 +117,8 @@ pub struct Loading {
     bounds: Bounds,
 }
 
+/// Bytes of the names in a folder.
+const NAMES: usize = 48 * MAX_FOLDER_NAMES;
 /// With less memory left than this each line is asked for: one step of many lines may take as much.
 const SCARCE: usize = 8 << 20;
 
@@ -140,11 +142,9 @@ impl Loading {
     /// What is missing for the next step.
     fn shortage(&self) -> Option<Shortage> {
         let text = self.file.as_ref().map_or(0, TextFile::growth);
-        let further = text + self.loader.as_ref().map_or(0, Loader::growth);
-        self.loader
-            .as_ref()
-            .and_then(|loader| self.bounds.tables(loader))
-            .or_else(|| self.bounds.further(further))
+        let Some(loader) = &self.loader else { return self.bounds.further(text) };
+        let names = if matches!(loader.want(), Some(Want::Names(_))) { NAMES } else { 0 };
+        self.bounds.tables(loader).or_else(|| self.bounds.further(text + names + loader.growth()))
     }
 
     /// Does a piece of work of about a millisecond at most; true when there is no more. A configuration that needs

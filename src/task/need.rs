@@ -15,7 +15,7 @@ use crate::director::need::{self, Row};
 use crate::kernel::process::{self, Room};
 use crate::limits::{
     DAEMON_BYTES, MAX_LOG_BYTES, MAX_SLOTS, MAX_TLS_SESSION_BYTES, MAX_TLS_SESSIONS, PROGRAM_BYTES,
-    READING_BYTES,
+    READING_BYTES, STEP_BYTES,
 };
 use crate::observe::heap;
 
@@ -112,10 +112,10 @@ impl Bounds {
         self.room.bytes.saturating_sub(self.program + heap::live())
     }
 
-    /// What is missing for `bytes` more.
+    /// What is missing for `bytes` more, and the small things of a step of work.
     pub(super) fn further(&self, bytes: usize) -> Option<Shortage> {
-        let need = self.program + heap::live() + bytes;
-        (bytes > 0 && need > self.room.bytes).then_some(Shortage { need, reload: 0, room: self.room })
+        let need = self.program + heap::live() + bytes + STEP_BYTES;
+        (need > self.room.bytes).then_some(Shortage { need, reload: 0, room: self.room })
     }
 
     /// What is missing for the tables that `loader` is about to make.

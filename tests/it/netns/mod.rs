@@ -17,6 +17,7 @@ mod groups;
 mod hostile;
 mod large;
 mod matrix;
+mod memory;
 mod operate;
 mod restart;
 mod routes;
