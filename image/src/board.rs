@@ -118,6 +118,15 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_a_number_of_mebibytes() {
+        let text = "target x\nkernel y\nconsole ttyS0 115200\ncommand_line console=ttyS0\n";
+        let parse = |more: &str| Board::parse("b".to_owned(), "b.conf", format!("{text}{more}"));
+        assert_eq!(parse("").unwrap().memory, None);
+        assert_eq!(parse("memory 32\n").unwrap().memory, Some(32));
+        assert!(parse("memory 0\n").is_err());
+    }
+
+    #[test]
     fn mistakes_and_gaps_are_named() {
         let parse = |text: &str| Board::parse("b".to_owned(), "b.conf", text.to_owned()).unwrap_err();
         assert!(parse("targte x\n").contains("did you mean `target`"));

@@ -502,8 +502,14 @@ mod tests {
             assert!(matches!(parsed(&format!("help {code}")), Err(Error::Unexpected(_))), "{code}");
         }
         let file: Box<Path> = Path::new("a").into();
-        for line in ["check a --json", "check --json a"] {
-            assert_eq!(parsed(line), Ok(Command::Check { file: file.clone(), config_id: None, json: true }));
+        for (line, json, memory) in [
+            ("check a --json", true, false),
+            ("check --json a", true, false),
+            ("check --memory a", false, true),
+            ("check a --json --memory", true, true),
+        ] {
+            let command = Command::Check { file: file.clone(), config_id: None, json, memory };
+            assert_eq!(parsed(line), Ok(command), "{line}");
         }
         assert!(matches!(parsed("help differnces"), Err(Error::Unexpected(_))));
     }

@@ -161,3 +161,50 @@ pub(super) fn parameters(checker: &Checker) -> usize {
 
 /// Bytes of what is known of how a check leaves.
 pub(super) const BIND: usize = size_of::<Bind>() + PIECE;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Loader;
+
+    /// What is counted before and after the tables are made.
+    fn counted(text: &str) -> (Counts, Counts) {
+        let mut loader = Loader::new("c.conf", text.to_owned());
+        let mut before = None;
+        while !loader.step() {
+            before = before.or(loader.counted().copied());
+        }
+        (before.unwrap(), loader.finish().counts)
+    }
+
+    #[test]
+    fn as_much_is_counted_in_the_tree_as_comes_of_it() {
+        let server = |n: u8| format!("real_server 10.0.1.{n} 80 {{\nTCP_CHECK {{\n}}\n}}\n");
+        let servers: String = (1..=20).map(server).collect();
+        let text = format!(
+            "vrrp_instance V {{\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {{\n10.0.0.1/24\n10.0.0.2/24\n}}\n}}\n\
+             virtual_server 10.0.0.1 80 {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\nsorry_server 10.0.2.1 80\n{servers}}}\n"
+        );
+        let (before, after) = counted(&text);
+        assert_eq!((before.services, before.destinations, before.probes, before.uses), (1, 21, 20, 20));
+        assert_eq!((before.instances, before.addresses, before.links), (1, 2, 1));
+        assert!(before.reading > text.len() && before.reading_peak >= before.reading);
+        let parameters = after.parameters;
+        assert_eq!(Counts { parameters: 0, ..after }, before, "{parameters} bytes of names and parameters");
+        assert!(after.drafts() > after.rows());
+    }
+
+    #[test]
+    fn equal_checks_of_one_target_are_counted_once_behind_the_tables_and_their_parameters_too() {
+        let service = |n: u8| {
+            format!(
+                "virtual_server 10.0.0.{n} 80 {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\nreal_server 10.0.1.1 80 {{\n\
+                 HTTP_GET {{\nurl {{\npath /long\nstatus_code 200\n}}\n}}\n}}\n}}\n"
+            )
+        };
+        let (one, many) = (counted(&service(1)), counted(&(1..=9).map(service).collect::<String>()));
+        assert_eq!((many.0.probes, many.1.probes, many.1.uses), (9, 1, 9));
+        assert_eq!(many.1.parameters, one.1.parameters);
+        assert!(one.1.parameters > size_of::<Url>());
+    }
+}

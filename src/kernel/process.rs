@@ -149,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn narrowest_bound_of_memory_is_named() {
+        let board = room(1 << 20);
+        assert_eq!(board, Room { bytes: 1 << 20, bound: "memory of the board" });
+        let all = room(usize::MAX);
+        assert!(all.bytes > 1 << 20 && all.bytes < usize::MAX && all.bound != board.bound, "{all:?}");
+        let status = status().unwrap();
+        assert!(status.mapped > size(status.resident_kib) * 1_024 && status.data < status.mapped);
+    }
+
+    #[test]
     fn timers_have_no_slack_once_it_was_asked_for() {
         wake_on_time();
         assert_eq!(rustix::thread::current_timer_slack(), Ok(1));

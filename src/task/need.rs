@@ -141,3 +141,39 @@ impl Bounds {
         (need.whole(), self.whole(counts).or_else(|| self.further(more)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn need_is_the_sum_of_its_rows_and_a_reload_and_a_bound_is_exact() {
+        let counts =
+            Counts { services: 256, destinations: 4_096, probes: 4_096, uses: 4_096, ..Counts::default() };
+        let need = Need::of(&counts, 1 << 20);
+        let rows: usize = need.tables.iter().chain(&need.others).map(|row| row.bytes).sum();
+        assert_eq!((need.running, need.whole()), (rows, rows + need.reload));
+        let bounds =
+            |bytes, runs| Bounds { room: Room { bytes, bound: "ulimit -v" }, program: 1 << 20, runs };
+        assert!(bounds(need.whole(), true).whole(&counts).is_none());
+        let short = bounds(need.whole() - 1, true).whole(&counts).unwrap();
+        let (whole, reload, there) =
+            (need.whole().div_ceil(1_024), need.reload / 1_024, (need.whole() - 1) / 1_024);
+        let text =
+            format!("needs {whole} KiB ({reload} while it is read again), {there} are there: ulimit -v");
+        assert_eq!(short.to_string(), text);
+        assert!(bounds(1, false).whole(&counts).is_none(), "who only looks needs to read it");
+        assert!(bounds(1, false).further(0).is_some());
+        // TLS counts if there is any.
+        let secure = Need::of(&Counts { secure: true, ..counts }, 1 << 20);
+        assert_eq!(secure.running - need.running, MAX_TLS_SESSIONS * MAX_TLS_SESSION_BYTES);
+    }
+
+    #[test]
+    fn four_mebibytes_hold_4_096_real_servers() {
+        let counts =
+            Counts { services: 256, destinations: 4_096, probes: 4_096, uses: 4_096, ..Counts::default() };
+        // Beside the program itself.
+        assert!(Need::of(&counts, 0).running < 4 << 20);
+    }
+}

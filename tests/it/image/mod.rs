@@ -6,6 +6,7 @@
 
 mod console;
 mod demo;
+mod memory;
 mod world;
 
 use std::fs;
