@@ -73,7 +73,12 @@ fn take(size: (u16, u16)) -> Taken {
     let director = Make::Lvsbox.start(&host, &text(1), &scratch);
     let file = configuration(&host, &scratch);
     let Said { program, running, need } = said(&file);
-    director.wait_line("(VI_1) Entering MASTER STATE", secs(60));
+    // Not the line of the log: among thousands of checks that fail at once it may be one of those that are lost.
+    wait::until("an answer of the MASTER", secs(60), || {
+        let mut command = host.command(binary());
+        command.args(["ctl", "status"]);
+        String::from_utf8_lossy(&command.output().unwrap().stdout).contains("1 MASTER").then_some(())
+    });
     let started = ctl(&host, "show memory json");
     fs::write(&file, text(7)).unwrap();
     ctl(&host, "reload");
