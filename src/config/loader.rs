@@ -46,6 +46,7 @@ const MORE: &str = "allow more, or spread the services over several directors";
 
 impl Loaded {
     /// There is no configuration after all, because of what `why` says; `name` is the file.
+    #[inline(never)]
     pub fn refuse(&mut self, name: &str, why: fmt::Arguments<'_>) {
         self.config = None;
         report(&mut self.diagnostics, name, (MEMORY, MORE), why);
@@ -103,6 +104,7 @@ pub fn load(text: &str, name: &str) -> Loaded {
 
 impl Loader {
     /// A loader at the start of `text`; `name` is what messages call the file.
+    #[inline(never)]
     pub fn new(name: &str, text: String) -> Self {
         let mut loader = Self {
             tree: Tree::default(),
@@ -255,6 +257,7 @@ impl Loader {
     }
 
     /// The result. Before `step` said that it is done there is no configuration in it.
+    #[inline(never)]
     pub fn finish(mut self) -> Loaded {
         self.diagnostics.sort();
         let usable = matches!(self.stage, Stage::Done { usable: true });
@@ -298,9 +301,9 @@ impl Loader {
     }
 
     /// Ends here, because of what `why` says; `name` is the file.
+    #[inline(never)]
     pub fn refuse(&mut self, name: &str, why: fmt::Arguments<'_>) {
         self.stage = Stage::Done { usable: false };
-        (self.tree, self.tables) = (Tree::default(), Tables::default());
         report(&mut self.diagnostics, name, (MEMORY, MORE), why);
     }
 
