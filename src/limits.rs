@@ -109,6 +109,23 @@ pub const MAX_TLS_SESSION_BYTES: usize = 96 << 10;
 /// Seconds since 1970 of the year in which this was written: a clock before it was never set, and says nothing about
 /// whether a certificate is over.
 pub const CLOCK_SET_FROM: u64 = 1_767_225_600;
+/// Bytes of a virtual address with all that is known of it.
+pub const ADDRESS_BYTES: usize = 160;
+/// Bytes of a route or a rule with all that is known of it.
+pub const ROUTE_BYTES: usize = 256;
+/// Bytes of a VRRP instance with its timers, trackers, peers and sync group.
+pub const INSTANCE_BYTES: usize = 1_536;
+/// Bytes of an interface that is named, most of it the buffer of what reads its adverts.
+pub const LINK_BYTES: usize = 3_072;
+/// Bytes of what every daemon has whatever its configuration: buffers of netlink, checks, consoles and the control
+/// socket, their tasks, and a dump or a table that is shown meanwhile. Measured by a test, as those above.
+pub const DAEMON_BYTES: usize = 288 << 10;
+/// Bytes that a step of reading a configuration may take in small pieces, which are not asked for one by one.
+pub const STEP_BYTES: usize = 128 << 10;
+/// Bytes that reading a configuration takes besides its text and its tables: a step, messages, names of files.
+pub const READING_BYTES: usize = STEP_BYTES + (128 << 10);
+/// Bytes of the program and its stack where the kernel does not say how much of it is mapped.
+pub const PROGRAM_BYTES: usize = 3 << 20;
 /// Bytes of log text kept in memory for the console.
 pub const MAX_LOG_BYTES: usize = 64 << 10;
 /// Addresses of ours that others speak for, with name and count; more are counted. An alarm line each.

@@ -22,6 +22,8 @@ pub struct Board {
     pub modules: Vec<String>,
     /// Modules keep their signatures.
     pub keep_signatures: bool,
+    /// MiB of memory that the program may have; `None` is all there is.
+    pub memory: Option<u32>,
 }
 
 static BOARD: Table<Board> = Table { name: "board.conf", rows: &[ROWS] };
@@ -39,6 +41,10 @@ const ROWS: &[Keyword<Board>] = &[
     },
     Keyword { text: "modules", kind: Kind::List(module) },
     Keyword { text: "keep_signatures", kind: Kind::Flag(|board, _| board.keep_signatures = true) },
+    Keyword {
+        text: "memory",
+        kind: Kind::Integer { min: 1, max: 65_536, set: |board, given| board.memory = Some(given.value) },
+    },
 ];
 
 fn console(board: &mut Board, line: &mut Line<'_, '_>) {
@@ -109,6 +115,15 @@ mod tests {
             assert!(read.command_line.contains(&format!("console={}", read.console.0)), "{read:?}");
             assert!(read.command_line.contains("panic=3"), "a box that panics comes back: {read:?}");
         }
+    }
+
+    #[test]
+    fn memory_is_a_number_of_mebibytes() {
+        let text = "target x\nkernel y\nconsole ttyS0 115200\ncommand_line console=ttyS0\n";
+        let parse = |more: &str| Board::parse("b".to_owned(), "b.conf", format!("{text}{more}"));
+        assert_eq!(parse("").unwrap().memory, None);
+        assert_eq!(parse("memory 32\n").unwrap().memory, Some(32));
+        assert!(parse("memory 0\n").is_err());
     }
 
     #[test]

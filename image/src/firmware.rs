@@ -50,6 +50,9 @@ impl Firmware {
         archive.file("etc/lvsbox.conf", self.configuration.as_bytes());
         let (console, baud) = &board.console;
         let mut facts = format!("name {}\nconsole {console} {baud}\n", board.name);
+        if let Some(mib) = board.memory {
+            facts += &format!("memory {mib}\n");
+        }
         for module in modules::in_order(&self.modules, &wanted, self.without.as_deref()) {
             facts += &format!("module {}\n", module.name);
             let bytes = read(&module.path)?;

@@ -107,7 +107,9 @@ pub fn run() -> ! {
         }
         let birth = Birth { at: start, stages: boot.stages.clone() };
         let consoles = boot.consoles.clone().into();
-        let options = Options::appliance(Path::new(CONFIGURATION), boot.found, consoles, birth);
+        let budget = boot.facts.memory;
+        let options =
+            Options { budget, ..Options::appliance(Path::new(CONFIGURATION), boot.found, consoles, birth) };
         match run::run(core::mem::take(&mut boot.config), options) {
             Ok(end) => end_machine(end.unwrap_or(End::Reboot)),
             Err(error) => log::error!("{error}: trying again in {RETRY} s"),
@@ -161,14 +163,14 @@ fn end_machine(end: End) {
 
 /// Reads the configuration of the image. `@id` in it is compared with the host's name, which stands in it: a later
 /// reload finds it in the kernel, but now a text with `@id` has to be read twice.
-fn read_configuration() -> Result<crate::config::Loaded, crate::kernel::error::Error> {
-    let path = Path::new(CONFIGURATION);
-    let loaded = load::read(path, Some(stages::HOST_NAME))?;
+fn read_configuration(memory: usize) -> Result<crate::config::Loaded, crate::kernel::error::Error> {
+    let (path, purpose) = (Path::new(CONFIGURATION), load::Purpose::Run(memory));
+    let loaded = load::read(path, Some(stages::HOST_NAME), purpose)?;
     let name = loaded.config.as_ref().map_or("", |config| &*config.appliance.hostname);
     match name.split('.').next().unwrap_or("") {
         _ if !loaded.uses_id => Ok(loaded),
         "" | stages::HOST_NAME => Ok(loaded),
-        label => load::read(path, Some(label)),
+        label => load::read(path, Some(label), purpose),
     }
 }
 

@@ -88,17 +88,20 @@ pub(super) fn clock(_: &mut Boot, report: &mut Report) {
 /// The configuration of the image. Without one that can be understood the box runs with an empty one.
 pub(super) fn configuration(boot: &mut Boot, report: &mut Report) {
     (boot.config, boot.found) = (Config::default(), Found::default());
-    let loaded = match read_configuration() {
+    let loaded = match read_configuration(boot.facts.memory) {
         Ok(loaded) => loaded,
         Err(error) => {
             report.problem(error);
             return add(&mut report.done, "running with an empty configuration");
         }
     };
-    load::Report::of(&loaded).log();
-    boot.found = Found::of(&loaded.diagnostics);
+    let said = load::Report::of(&loaded);
+    said.log();
+    boot.found = Found::of(&loaded);
     let totals = loaded.diagnostics.totals().to_string();
-    if boot.found.errors > 0 {
+    if let (None, Some(why)) = (&loaded.config, said.text.lines().next()) {
+        report.problem(why);
+    } else if boot.found.errors > 0 {
         report.problem(format_args!("{CONFIGURATION}: {totals}"));
     }
     match loaded.config {
@@ -107,7 +110,7 @@ pub(super) fn configuration(boot: &mut Boot, report: &mut Report) {
             let _ = write!(report.done, "{totals}, VRRP instances {instances}, virtual servers {services}");
             boot.config = config;
         }
-        None => add(&mut report.done, "it cannot be understood: running with an empty configuration"),
+        None => add(&mut report.done, "it cannot be used: running with an empty configuration"),
     }
     for wanted in &boot.config.appliance.modules {
         if !boot.facts.modules.contains(wanted) {

@@ -28,6 +28,8 @@ pub enum Command {
         config_id: Option<String>,
         /// As one JSON document.
         json: bool,
+        /// With the memory that it needs.
+        memory: bool,
     },
     /// Say what a file means, in canonical form.
     ShowConfig {
@@ -114,9 +116,9 @@ pub const COMMANDS: [(&str, &str); 11] = [
          leave what is installed; --console serves a terminal or serial line",
     ),
     (
-        "check FILE [--config-id ID] [--json]",
+        "check FILE [--config-id ID] [--json] [--memory]",
         "say what is wrong with a configuration; status 1 if there is an error;\n\
-         --json says it as one JSON document",
+         --json says it as one JSON document; --memory says what running it takes",
     ),
     (
         "show-config FILE [--config-id ID] [--passwords]",
@@ -205,15 +207,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
     match word.as_str() {
         "run" => parse_run(&mut parser),
         "check" => {
-            let (mut file, mut config_id, mut json) = (None, None, false);
+            let (mut file, mut config_id, mut json, mut memory) = (None, None, false, false);
             while let Some(argument) = parser.next()? {
                 match argument {
                     Arg::Long("config-id") => config_id = Some(value(&mut parser)?),
                     Arg::Long("json") => json = true,
+                    Arg::Long("memory") => memory = true,
                     other @ (Arg::Long(_) | Arg::Short(_) | Arg::Value(_)) => take(other, &mut file)?,
                 }
             }
-            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, config_id, json })
+            Ok(Command::Check { file: file.ok_or(Error::Missing("FILE"))?, config_id, json, memory })
         }
         "show-config" => parse_show_config(&mut parser),
         "ctl" => parse_ctl(&mut parser),
@@ -499,8 +502,14 @@ mod tests {
             assert!(matches!(parsed(&format!("help {code}")), Err(Error::Unexpected(_))), "{code}");
         }
         let file: Box<Path> = Path::new("a").into();
-        for line in ["check a --json", "check --json a"] {
-            assert_eq!(parsed(line), Ok(Command::Check { file: file.clone(), config_id: None, json: true }));
+        for (line, json, memory) in [
+            ("check a --json", true, false),
+            ("check --json a", true, false),
+            ("check --memory a", false, true),
+            ("check a --json --memory", true, true),
+        ] {
+            let command = Command::Check { file: file.clone(), config_id: None, json, memory };
+            assert_eq!(parsed(line), Ok(command), "{line}");
         }
         assert!(matches!(parsed("help differnces"), Err(Error::Unexpected(_))));
     }

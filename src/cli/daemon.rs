@@ -6,6 +6,7 @@ use crate::director::event::Keep;
 use crate::kernel::output::{own_standard_error, standard_error, write_now};
 use crate::observe::{log as logger, panic};
 use crate::syntax::Severity;
+use crate::task::load::Purpose;
 use crate::task::shell::{Options, Role};
 use crate::task::{load, run};
 
@@ -15,7 +16,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
     own_standard_error();
     panic::install();
     logger::install(log::LevelFilter::Info);
-    let loaded = match load::read(&arguments.file, arguments.config_id.as_deref()) {
+    let loaded = match load::read(&arguments.file, arguments.config_id.as_deref(), Purpose::Run(usize::MAX)) {
         Ok(loaded) => loaded,
         Err(error) => return refuse(format_args!("{error}")),
     };
@@ -23,10 +24,11 @@ pub(super) fn run(arguments: &Run) -> u8 {
     for line in loaded.diagnostics.to_string().split_inclusive('\n') {
         let _ = write_now(standard_error(), line.as_bytes());
     }
+    let found = load::Found::of(&loaded);
     let totals = loaded.diagnostics.totals().to_string();
     let severe = matches!(loaded.diagnostics.worst(), Some(Severity::Error | Severity::Fatal));
     let Some(config) = loaded.config else {
-        return refuse(format_args!("{}: {totals}: it cannot be understood", arguments.file.display()));
+        return refuse(format_args!("{}: {totals}: it cannot be used", arguments.file.display()));
     };
     if severe && arguments.strict {
         return refuse(format_args!("{}: {totals}: refused by --strict", arguments.file.display()));
@@ -34,7 +36,6 @@ pub(super) fn run(arguments: &Run) -> u8 {
     if severe {
         log::warn!("{}: {totals}: what is right runs", arguments.file.display());
     }
-    let found = load::Found::of(&loaded.diagnostics);
     drop(loaded.diagnostics);
     if config.appliance.given || !config.interfaces.is_empty() {
         log::warn!("{}: only the appliance acts on `appliance` and `interface`", arguments.file.display());
@@ -47,6 +48,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
         consoles: arguments.consoles.iter().map(|path| path.as_str().into()).collect(),
         keep: Keep { addresses: arguments.keep_vips, services: arguments.keep_ipvs },
         found,
+        budget: usize::MAX,
         role: Role::Daemon,
         birth: None,
     };

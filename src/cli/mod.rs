@@ -49,7 +49,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match command {
         Command::Run(arguments) => daemon::run(&arguments),
-        Command::Check { file, config_id, json } => check::run(&file, config_id.as_deref(), json),
+        Command::Check { file, config_id, json, memory } => {
+            check::run(&file, config_id.as_deref(), (json, memory))
+        }
         Command::ShowConfig { file, config_id, passwords } => {
             show_config::run(&file, config_id.as_deref(), passwords)
         }

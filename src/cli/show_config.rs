@@ -16,7 +16,7 @@ const PIECE: usize = 16 << 10;
 #[inline(never)]
 pub(super) fn run(file: &Path, config_id: Option<&str>, passwords: Passwords) -> u8 {
     let mut errors = Output::errors();
-    let loaded = match load::read(file, config_id) {
+    let loaded = match load::read(file, config_id, load::Purpose::Look) {
         Ok(loaded) => loaded,
         Err(error) => {
             errors.line(format_args!("lvsbox: {error}"));

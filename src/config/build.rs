@@ -5,6 +5,7 @@
 use core::net::IpAddr;
 
 use super::codes::LIMIT;
+use super::counts::{BIND, Counts, parameters};
 use super::ids::{Id, InstanceId, LinkId, ProbeId, ServiceId};
 use super::keywords::RootDraft;
 use super::known::{Known, hash_of};
@@ -16,6 +17,7 @@ use super::routing::{Route, RoutePlace, Rule};
 use super::via::Vias;
 use crate::check::Checker;
 use crate::limits;
+use crate::syntax::tree::doubling;
 use crate::syntax::{Context, Position};
 use crate::wire::genl_ipvs::ServiceKey;
 use crate::wire::link::LinkName;
@@ -123,6 +125,8 @@ pub(super) struct Tables {
     /// By the hash of the probe; what is found is compared before it is used.
     probe_ids: Known<u64, u32>,
     checkers: Known<Checker>,
+    /// Bytes of what they ask for and expect, and of how they leave.
+    pub(super) parameters: usize,
 }
 
 impl Default for Tables {
@@ -173,19 +177,37 @@ impl Default for Tables {
             link_ids: Known::default(),
             probe_ids: Known::default(),
             checkers: Known::default(),
+            parameters: 0,
         }
     }
 }
 
 impl Tables {
-    /// Room for as many probes as there can be, so that no slice of work has to move a large table.
-    pub(super) fn reserve(&mut self, statements: usize) {
-        let servers = (statements / 2).min(limits::MAX_REAL_SERVERS);
-        self.probe_ids.reserve(servers.min(limits::MAX_PROBES));
-        self.probes.reserve(servers.min(limits::MAX_PROBES));
-        self.probe_uses.reserve(servers);
-        self.destinations.reserve(servers);
-        self.services.reserve(servers.min(limits::MAX_SERVICES));
+    /// Room for what was counted, so that no slice of work has to move a large table and none is larger than it will be.
+    pub(super) fn reserve(&mut self, counts: &Counts) {
+        self.probe_ids.reserve(counts.probes);
+        self.probes.reserve_exact(counts.probes + Counts::SPARE);
+        self.probe_uses.reserve_exact(counts.uses + Counts::SPARE);
+        self.destinations.reserve_exact(counts.destinations + Counts::SPARE);
+        self.services.reserve_exact(counts.services + Counts::SPARE);
+    }
+
+    /// Bytes that one more step may take: a service of a group is read again for each of its addresses, which was not
+    /// counted.
+    pub(super) fn growth(&self) -> usize {
+        let rows = |rows: usize, capacity| doubling(rows, capacity, 1, Counts::SPARE);
+        let counts = Counts {
+            destinations: rows(self.destinations.len(), self.destinations.capacity()),
+            services: rows(self.services.len(), self.services.capacity()),
+            probes: rows(self.probes.len(), self.probes.capacity()),
+            uses: rows(self.probe_uses.len(), self.probe_uses.capacity()),
+            ..Counts::default()
+        };
+        // As many rows as there are probes were made for them.
+        let ids = if counts.probes > 0 { self.probe_ids.growth() } else { 0 };
+        // What the allocator rounds up is not seen otherwise.
+        let pieces = self.parameters / 4;
+        counts.rows() + ids + pieces + self.checkers.growth() + self.keys.growth() + self.direct.growth()
     }
 
     /// The id of an interface; nothing if there are too many, which is reported at the end.
@@ -218,6 +240,7 @@ impl Tables {
             return None;
         }
         let id = ProbeId::from_index(self.probes.len());
+        self.parameters += probe.bind.as_ref().map_or(0, |_| BIND);
         self.probes.push(probe);
         self.probe_ids.insert(hash, id.0);
         Some(id)
@@ -234,6 +257,7 @@ impl Tables {
         if let Some((found, ())) = self.checkers.get(&checker) {
             return found.clone();
         }
+        self.parameters += parameters(&checker);
         self.checkers.add(checker.clone());
         checker
     }

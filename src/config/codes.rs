@@ -4,6 +4,8 @@ use crate::syntax::Code;
 
 /// A text over the limit.
 pub const TOO_LARGE: Code = Code(14);
+/// More memory than there is.
+pub const MEMORY: Code = Code(16);
 /// `auth_pass` over eight bytes, or with others than ASCII.
 pub const LONG_PASSWORD: Code = Code(201);
 /// Keywords that need VRRP version 3, AH or HMAC.

@@ -35,6 +35,7 @@ pub const CODES: &[(u16, &str)] = &[
     (13, "a block is opened in one file and closed in another"),
     (14, "the configuration is too large"),
     (15, "more statements or words than fit"),
+    (16, "it needs more memory than there is, and is not loaded"),
     (101, "a word is no keyword"),
     (102, "a keyword of another block"),
     (103, "a keyword lacks its value, or a block what it must have"),

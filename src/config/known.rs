@@ -6,6 +6,8 @@ use core::hash::{Hash, Hasher};
 
 /// Of a slot; others hold the number of a row and 1 more. Zeroes come from the system as they are.
 const EMPTY: u32 = 0;
+/// Keys that one step of work adds.
+const FEW: usize = 256;
 
 /// A map of keys to values; with `()` a set.
 #[derive(Debug)]
@@ -22,6 +24,14 @@ impl<K, V> Default for Known<K, V> {
 }
 
 impl<K: Hash + Eq, V> Known<K, V> {
+    /// Bytes that it may take more when a few keys are added.
+    pub(crate) fn growth(&self) -> usize {
+        if self.slots.len() > (self.rows.len() + FEW) * 2 {
+            return 0;
+        }
+        self.rows.len().max(FEW) * (size_of::<(K, V)>() + 4 * size_of::<u32>())
+    }
+
     /// Makes room for `additional` more keys.
     pub(crate) fn reserve(&mut self, additional: usize) {
         self.rows.reserve(additional);

@@ -5,7 +5,8 @@
 use core::fmt;
 
 use super::build::Tables;
-use super::codes::TOO_LARGE;
+use super::codes::{MEMORY, TOO_LARGE};
+use super::counts::Counts;
 use super::group;
 use super::instance_build;
 use super::keywords::{ROOT, RootDraft, home};
@@ -19,7 +20,7 @@ use super::sync_daemon;
 use super::track;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_INSTANCES};
 use crate::syntax::{
-    Context, Diagnostics, Facts, NodeId, Position, Progress, Reader, Severity, Tree, Walk, Want,
+    Code, Context, Diagnostics, Facts, NodeId, Position, Progress, Reader, Severity, Tree, Walk, Want,
 };
 
 /// Lines or statements of one slice.
@@ -34,6 +35,29 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// The text would be another one with another [`Facts::config_id`].
     pub uses_id: bool,
+    /// What there was to count before the tables were made, and after it what is in them.
+    pub counts: Counts,
+    /// Bytes of memory that it needs, if somebody worked it out.
+    pub need: usize,
+}
+
+/// What helps against [`MEMORY`].
+const MORE: &str = "allow more, or spread the services over several directors";
+
+impl Loaded {
+    /// There is no configuration after all, because of what `why` says; `name` is the file.
+    #[inline(never)]
+    pub fn refuse(&mut self, name: &str, why: fmt::Arguments<'_>) {
+        self.config = None;
+        report(&mut self.diagnostics, name, (MEMORY, MORE), why);
+    }
+}
+
+/// Says why the file `name` cannot be used as a whole.
+fn report(diagnostics: &mut Diagnostics, name: &str, (code, hint): (Code, &str), why: fmt::Arguments<'_>) {
+    let at = Position { line: 1, len: 1, ..Position::default() };
+    let tree = Tree::new(name, String::new());
+    diagnostics.report(&tree, (Severity::Fatal, code, at), why, format_args!("{hint}"));
 }
 
 /// Loads a configuration in slices.
@@ -42,12 +66,17 @@ pub struct Loader {
     diagnostics: Diagnostics,
     tables: Tables,
     root: RootDraft,
+    counts: Counts,
     stage: Stage,
     uses_id: bool,
 }
 
 enum Stage {
     Read(Box<Reader>),
+    /// What the tables will hold is counted, from this statement on.
+    Counting(usize),
+    /// It is known: whoever has a bound compares it now.
+    Counted,
     Blocks(Walk),
     Service(Box<ServiceBuild>, Walk),
     /// What the texts of other files mean; they are wanted meanwhile.
@@ -75,25 +104,22 @@ pub fn load(text: &str, name: &str) -> Loaded {
 
 impl Loader {
     /// A loader at the start of `text`; `name` is what messages call the file.
+    #[inline(never)]
     pub fn new(name: &str, text: String) -> Self {
         let mut loader = Self {
             tree: Tree::default(),
             diagnostics: Diagnostics::default(),
             tables: Tables::default(),
             root: RootDraft::default(),
+            counts: Counts::default(),
             stage: Stage::Done { usable: false },
             uses_id: false,
         };
         let bytes = text.len();
         if bytes > MAX_CONFIG_BYTES {
-            loader.tree = Tree::new(name, String::new());
-            let at = Position { line: 1, len: 1, ..Position::default() };
-            loader.diagnostics.report(
-                &loader.tree,
-                (Severity::Fatal, TOO_LARGE, at),
-                format_args!("the file has {bytes} bytes: the limit is {MAX_CONFIG_BYTES}"),
-                format_args!("this is probably not the configuration"),
-            );
+            let why = format_args!("the file has {bytes} bytes: the limit is {MAX_CONFIG_BYTES}");
+            let hint = "this is probably not the configuration";
+            report(&mut loader.diagnostics, name, (TOO_LARGE, hint), why);
         } else {
             loader.stage = Stage::Read(Box::new(Reader::new(name, text)));
         }
@@ -105,7 +131,9 @@ impl Loader {
     pub fn on(mut self, facts: Facts) -> Self {
         self.stage = match self.stage {
             Stage::Read(reader) => Stage::Read(Box::new(reader.on(facts))),
-            other @ (Stage::Blocks(_)
+            other @ (Stage::Counting(_)
+            | Stage::Counted
+            | Stage::Blocks(_)
             | Stage::Service(..)
             | Stage::Files
             | Stage::Instances(_)
@@ -120,7 +148,9 @@ impl Loader {
         match &self.stage {
             Stage::Read(reader) => reader.want(),
             Stage::Files => self.file(),
-            Stage::Blocks(_)
+            Stage::Counting(_)
+            | Stage::Counted
+            | Stage::Blocks(_)
             | Stage::Service(..)
             | Stage::Instances(_)
             | Stage::Sealing(_)
@@ -143,7 +173,9 @@ impl Loader {
             Stage::Files => self.root.tls.give(text),
             #[cfg(not(feature = "tls"))]
             Stage::Files => {}
-            Stage::Blocks(_)
+            Stage::Counting(_)
+            | Stage::Counted
+            | Stage::Blocks(_)
             | Stage::Service(..)
             | Stage::Instances(_)
             | Stage::Sealing(_)
@@ -153,12 +185,25 @@ impl Loader {
 
     /// Does about a millisecond of work at most; true when there is no more.
     pub fn step(&mut self) -> bool {
+        self.step_lines(SLICE)
+    }
+
+    /// The same, reading no more than `lines` lines: of one it is known how much memory it takes ([`Self::growth`]).
+    pub fn step_lines(&mut self, lines: usize) -> bool {
         let stage = core::mem::replace(&mut self.stage, Stage::Done { usable: false });
         self.stage = match stage {
-            Stage::Read(mut reader) => match reader.step(SLICE, &mut self.diagnostics) {
+            Stage::Read(mut reader) => match reader.step(lines, &mut self.diagnostics) {
                 Progress::More | Progress::Wants => Stage::Read(reader),
                 Progress::Done => self.take_tree(*reader),
             },
+            Stage::Counting(from) => match self.counts.add(&self.tree, from) {
+                Some(next) => Stage::Counting(next),
+                None => Stage::Counted,
+            },
+            Stage::Counted => {
+                self.tables.reserve(&self.counts);
+                Stage::Blocks(Walk::new(self.tree.root()))
+            }
             Stage::Blocks(walk) => self.step_blocks(walk),
             Stage::Service(mut service, walk) => {
                 let mut budget = SLICE;
@@ -212,24 +257,54 @@ impl Loader {
     }
 
     /// The result. Before `step` said that it is done there is no configuration in it.
+    #[inline(never)]
     pub fn finish(mut self) -> Loaded {
         self.diagnostics.sort();
         let usable = matches!(self.stage, Stage::Done { usable: true });
         let usable = usable && self.diagnostics.count(Severity::Fatal) == 0;
+        let mut counts = self.counts;
+        counts.parameters = self.tables.parameters;
         let config = usable.then(|| self.tables.finish(self.root));
-        Loaded { config, diagnostics: self.diagnostics, uses_id: self.uses_id }
+        if let Some(config) = &config {
+            counts.take(config);
+        }
+        Loaded { config, diagnostics: self.diagnostics, uses_id: self.uses_id, counts, need: 0 }
     }
 
     fn take_tree(&mut self, reader: Reader) -> Stage {
         self.uses_id = reader.uses_id();
+        let growing = reader.tree();
+        self.counts.reading_peak = growing.bytes() + growing.growth();
         let (tree, trusted) = reader.into_tree();
         self.tree = tree;
         if !trusted {
             // Where a block ends is unknown: whatever would be said about what stands inside is likely wrong.
             return Stage::Done { usable: false };
         }
-        self.tables.reserve(self.tree.len());
-        Stage::Blocks(Walk::new(self.tree.root()))
+        self.counts.reading = self.tree.bytes();
+        Stage::Counting(0)
+    }
+
+    /// Bytes that the next step may take: what is nearly full doubles.
+    pub fn growth(&self) -> usize {
+        match &self.stage {
+            Stage::Read(reader) => reader.tree().growth(),
+            Stage::Counted => self.counts.drafts(),
+            Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) => self.tables.growth(),
+            Stage::Counting(_) | Stage::Files | Stage::Sealing(_) | Stage::Done { .. } => 0,
+        }
+    }
+
+    /// What the tables will hold, once, before the first of them is made.
+    pub fn counted(&self) -> Option<&Counts> {
+        matches!(self.stage, Stage::Counted).then_some(&self.counts)
+    }
+
+    /// Ends here, because of what `why` says; `name` is the file.
+    #[inline(never)]
+    pub fn refuse(&mut self, name: &str, why: fmt::Arguments<'_>) {
+        self.stage = Stage::Done { usable: false };
+        report(&mut self.diagnostics, name, (MEMORY, MORE), why);
     }
 
     fn step_blocks(&mut self, mut walk: Walk) -> Stage {

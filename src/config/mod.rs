@@ -7,6 +7,7 @@
 pub mod canonical;
 pub mod check;
 pub mod codes;
+pub mod counts;
 pub mod differences;
 pub mod explain;
 pub mod help;

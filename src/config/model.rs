@@ -385,6 +385,11 @@ impl Text {
 pub struct Texts(Box<str>);
 
 impl Texts {
+    /// Bytes of all strings.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The string; empty for a `Text` of another arena.
     pub fn get(&self, text: Text) -> &str {
         let start = text.start as usize;

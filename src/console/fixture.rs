@@ -327,7 +327,7 @@ impl Bench {
                 pid: 4711,
             },
             heap: Heap { live: 200_000, peak: 260_000, allocations_total: 1_234 },
-            process: Process { resident_kib: 1_204, threads: 1 },
+            process: Process { resident_kib: 1_204, threads: 1, need: 2 << 20, room: (8 << 20, "ulimit -v") },
             turns: Turns {
                 since: at(1_000),
                 turns_total: 321,

@@ -72,6 +72,10 @@ pub struct Process {
     pub resident_kib: usize,
     /// `Threads`; 0 if unknown.
     pub threads: usize,
+    /// Bytes that the configuration needs at most; 0 if it was not worked out.
+    pub need: usize,
+    /// Bytes that may be had, and what says so.
+    pub room: (usize, &'static str),
 }
 
 /// How the loop spends its time.

@@ -11,6 +11,12 @@ pub(crate) struct DirtySet {
 }
 
 impl DirtySet {
+    /// Bytes of a set of ids `0..capacity`.
+    pub(crate) const fn bytes(capacity: usize) -> usize {
+        let leaves = capacity.div_ceil(64);
+        (leaves + leaves.div_ceil(64)) * size_of::<u64>()
+    }
+
     /// An empty set of ids `0..capacity`.
     pub(crate) fn new(capacity: usize) -> Self {
         let leaves = capacity.div_ceil(64);

@@ -15,6 +15,11 @@ pub(crate) struct Index {
 }
 
 impl Index {
+    /// Bytes of an index for `capacity` ids.
+    pub(crate) const fn bytes(capacity: usize) -> usize {
+        (capacity * 2).next_power_of_two() * size_of::<u32>()
+    }
+
     /// Room for `capacity` ids at a load of at most one half.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { slots: vec![EMPTY; (capacity * 2).next_power_of_two()].into_boxed_slice() }

@@ -66,6 +66,11 @@ pub(crate) enum Settled {
 }
 
 impl Ledger {
+    /// Bytes of a ledger of `objects` objects.
+    pub(crate) const fn bytes(objects: usize) -> usize {
+        objects * size_of::<Entry>() + 3 * DirtySet::bytes(objects)
+    }
+
     pub(crate) fn new(objects: usize) -> Self {
         Self {
             entries: vec![Entry::default(); objects].into_boxed_slice(),

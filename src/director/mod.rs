@@ -28,6 +28,7 @@ pub mod journal;
 mod large;
 pub mod ledger;
 pub mod links;
+pub mod need;
 pub mod net_plan;
 pub mod nftables_plan;
 mod orders;

@@ -19,6 +19,11 @@ pub struct Timers {
 }
 
 impl Timers {
+    /// Bytes of `capacity` timers.
+    pub const fn bytes(capacity: usize) -> usize {
+        capacity * (size_of::<Instant>() + 2 * size_of::<u32>())
+    }
+
     /// No timer set; ids are below `capacity`.
     pub fn new(capacity: usize) -> Self {
         Self {

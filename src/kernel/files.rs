@@ -20,6 +20,8 @@ pub struct TextFile {
     /// What was read, and room for the rest: zeroes, which the system gives for nothing.
     bytes: Vec<u8>,
     read: usize,
+    /// When it was opened.
+    size: usize,
     name: Box<Path>,
 }
 
@@ -46,7 +48,16 @@ impl TextFile {
         if size > MAX_CONFIG_BYTES {
             return Err(too_large(path));
         }
-        Ok(Self { fd, bytes: vec![0; size + 1], read: 0, name: path.into() })
+        Ok(Self { fd, bytes: Vec::new(), read: 0, size, name: path.into() })
+    }
+
+    /// Bytes of memory that the next [`Self::step`] takes: the file's size at first, and more if it turns out longer.
+    pub fn growth(&self) -> usize {
+        match self.bytes.len() {
+            0 => self.size + 1,
+            full if full == self.read => full.max(PIECE),
+            _ => 0,
+        }
     }
 
     /// Reads a piece; true at the end of the file.
@@ -54,8 +65,10 @@ impl TextFile {
     /// # Errors
     /// The kernel's; `FBIG` if the file has grown beyond the limit meanwhile.
     pub fn step(&mut self) -> Result<bool, Error> {
-        if self.read == self.bytes.len() {
-            self.bytes.resize(self.read + PIECE, 0); // it has grown since
+        match self.bytes.len() {
+            0 => self.bytes = vec![0; self.size + 1],
+            full if full == self.read => self.bytes.resize(full + PIECE, 0), // it has grown since
+            _ => {}
         }
         let end = self.bytes.len().min(self.read + PIECE);
         let piece = self.bytes.get_mut(self.read..end).unwrap_or_default();

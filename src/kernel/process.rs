@@ -13,6 +13,10 @@ pub struct Status {
     pub resident_kib: u64,
     /// Threads; this program promises one.
     pub threads: u64,
+    /// Bytes of address space.
+    pub mapped: usize,
+    /// Bytes of it that are private and may be written, the stack not included.
+    pub data: usize,
 }
 
 /// Reads the figures without allocating; a field that is not there is zero.
@@ -20,14 +24,67 @@ pub struct Status {
 /// # Errors
 /// `NOENT` without `/proc`.
 pub fn status() -> Result<Status, Error> {
-    let fail = |errno| Error::new("read", "/proc/self/status", errno);
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open("/proc/self/status", flags, Mode::empty()).map_err(fail)?;
     let mut buffer = [0; 4_096];
-    let length = rustix::io::read(&file, &mut buffer).map_err(fail)?;
-    let text = buffer.get(..length).unwrap_or(&[]);
-    let text = core::str::from_utf8(text).map_err(|_| fail(Errno::ILSEQ))?;
-    Ok(Status { resident_kib: field(text, "VmRSS:"), threads: field(text, "Threads:") })
+    let text = read("/proc/self/status", &mut buffer)?;
+    Ok(Status {
+        resident_kib: field(text, "VmRSS:"),
+        threads: field(text, "Threads:"),
+        mapped: bytes(text, "VmSize:"),
+        data: bytes(text, "VmData:"),
+    })
+}
+
+/// The beginning of a small file of the kernel's.
+fn read<'b>(name: &str, buffer: &'b mut [u8; 4_096]) -> Result<&'b str, Error> {
+    let fail = |errno| Error::new("read", name, errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(name, flags, Mode::empty()).map_err(fail)?;
+    let length = rustix::io::read(&file, &mut buffer[..]).map_err(fail)?;
+    core::str::from_utf8(buffer.get(..length).unwrap_or(&[])).map_err(|_| fail(Errno::ILSEQ))
+}
+
+/// Memory that this process may have, and what says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes, with all that is mapped already.
+    pub bytes: usize,
+    /// The bound.
+    pub bound: &'static str,
+}
+
+/// The narrowest bound of this process's memory: its limits (getrlimit(2)), its control group, what the machine has
+/// left (proc(5)), and `budget`, the board's; [`usize::MAX`] without one.
+pub fn room(budget: usize) -> Room {
+    let status = status().unwrap_or_default();
+    let limit = |resource| getrlimit(resource).current.map_or(usize::MAX, size);
+    let mut buffer = [0; 4_096];
+    let machine = match read("/proc/meminfo", &mut buffer).map_or(0, |text| bytes(text, "MemAvailable:")) {
+        0 => usize::MAX,
+        free => free + size(status.resident_kib) * 1_024,
+    };
+    let other = status.mapped.saturating_sub(status.data);
+    let bounds = [
+        ("ulimit -v", limit(Resource::As)),
+        ("ulimit -d", limit(Resource::Data).saturating_add(other)),
+        ("memory.max of the control group", group_limit().unwrap_or(usize::MAX)),
+        ("memory of the board", budget),
+        ("memory of the machine", machine),
+    ];
+    let narrowest = bounds.into_iter().min_by_key(|(_, bytes)| *bytes);
+    narrowest.map_or(Room { bytes: budget, bound: "" }, |(bound, bytes)| Room { bytes, bound })
+}
+
+/// `memory.max` of the control group (cgroups(7), version 2); nothing without one, or if it is `max`.
+fn group_limit() -> Option<usize> {
+    let mut buffer = [0; 4_096];
+    let text = read("/proc/self/cgroup", &mut buffer).ok()?;
+    let group = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim_end_matches('/');
+    let name = ["/sys/fs/cgroup", group, "/memory.max"].concat();
+    read(&name, &mut buffer).ok()?.trim_end().parse().ok()
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// Raises the soft limit of open descriptors to `need`, and the hard limit if we may. Returns the limit that holds.
@@ -75,6 +132,11 @@ pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// A field that is in KiB.
+fn bytes(text: &str, name: &str) -> usize {
+    size(field(text, name)).saturating_mul(1_024)
+}
+
 fn field(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.split_whitespace().next()).and_then(|value| value.parse().ok()).unwrap_or(0)
@@ -89,6 +151,16 @@ mod tests {
         let status = status().unwrap();
         assert!(status.resident_kib > 100);
         assert!(status.threads >= 1);
+    }
+
+    #[test]
+    fn narrowest_bound_of_memory_is_named() {
+        let board = room(1 << 20);
+        assert_eq!(board, Room { bytes: 1 << 20, bound: "memory of the board" });
+        let all = room(usize::MAX);
+        assert!(all.bytes > 1 << 20 && all.bytes < usize::MAX && all.bound != board.bound, "{all:?}");
+        let status = status().unwrap();
+        assert!(status.mapped > size(status.resident_kib) * 1_024 && status.data < status.mapped);
     }
 
     #[test]

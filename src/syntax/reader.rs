@@ -166,8 +166,14 @@ impl Reader {
         self.expansion.id_used.get()
     }
 
+    /// What was read so far.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// The tree, and whether its blocks can be trusted: not if one was never closed.
-    pub fn into_tree(self) -> (Tree, bool) {
+    pub fn into_tree(mut self) -> (Tree, bool) {
+        self.tree.shrink();
         (self.tree, !self.unclosed)
     }
 

@@ -6,7 +6,7 @@
 use core::fmt::Write as _;
 use std::borrow::Cow;
 
-use crate::limits::{MAX_STATEMENTS, MAX_WORDS};
+use crate::limits::{MAX_LINE_BYTES, MAX_STATEMENTS, MAX_WORDS};
 
 /// Ranges of lines that are remembered because a comment swallowed their `{`.
 const MAX_ORPHANS: usize = 64;
@@ -105,6 +105,11 @@ pub(super) struct Token {
     pub(super) escaped: bool,
 }
 
+/// Bytes that a table with rows of `size` bytes grows by at most when `step` of them are added.
+pub(crate) fn doubling(rows: usize, capacity: usize, size: usize, step: usize) -> usize {
+    if capacity - rows < step { capacity.max(step) * size } else { 0 }
+}
+
 /// Lengths and offsets are below `MAX_CONFIG_BYTES`, far from saturating.
 pub(super) fn narrow(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -140,6 +145,35 @@ impl Tree {
     /// How many statements.
     pub fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Statement number `index` in the order of the text, whatever block it stands in.
+    pub fn at(&self, index: usize) -> Option<NodeId> {
+        (index < self.nodes.len()).then(|| NodeId(narrow(index)))
+    }
+
+    /// Bytes that it takes, the texts of its files included.
+    pub fn bytes(&self) -> usize {
+        let files: usize = self.files.iter().map(|file| file.text.len()).sum();
+        let marks = self.marks.capacity() * size_of::<Position>();
+        let words = self.tokens.capacity() * size_of::<Token>() + self.expanded.capacity() + marks;
+        files + words + self.nodes.capacity() * size_of::<Node>() + self.vias.capacity() * size_of::<Via>()
+    }
+
+    /// Bytes that it grows by at most when a further line is read: what is nearly full doubles.
+    pub fn growth(&self) -> usize {
+        // A line has so many words at most.
+        let step = MAX_LINE_BYTES;
+        doubling(self.nodes.len(), self.nodes.capacity(), size_of::<Node>(), step)
+            + doubling(self.tokens.len(), self.tokens.capacity(), size_of::<Token>(), step)
+            + doubling(self.marks.len(), self.marks.capacity(), size_of::<Position>(), step)
+            + doubling(self.expanded.len(), self.expanded.capacity(), 1, step)
+    }
+
+    /// Gives back what was kept for further lines.
+    pub(super) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.tokens.shrink_to_fit();
     }
 
     /// True if there are more statements or words than the limits.

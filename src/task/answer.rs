@@ -387,6 +387,7 @@ fn tell(outcome: &Outcome, from: usize, piece: &mut Buf) -> Kind {
 fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool {
     let (director, meter) = (shell.director.borrow(), &shell.meter);
     let (boot, status) = (shell.boot.borrow(), process::status().unwrap_or_default());
+    let room = process::room(shell.options.budget);
     let work: [(&'static str, Tally); Work::ALL.len()] =
         Work::ALL.map(|work| (work.name(), meter.work(work)));
     let ends = CLASSES.into_iter().map(Some).chain([None::<Duration>]);
@@ -415,7 +416,12 @@ fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool 
             pid: process::id(),
         },
         heap: view::Heap { live: heap.live, peak: heap.peak, allocations_total: heap.allocations_total },
-        process: view::Process { resident_kib: size(status.resident_kib), threads: size(status.threads) },
+        process: view::Process {
+            resident_kib: size(status.resident_kib),
+            threads: size(status.threads),
+            need: shell.found.get().need,
+            room: (room.bytes, room.bound),
+        },
         turns: view::Turns {
             since: meter.since(),
             turns_total: meter.turns_total(),

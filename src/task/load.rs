@@ -3,31 +3,45 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::need::{Bounds, Shortage};
 use super::reactor::Reactor;
 use crate::config::needs::Needs;
 use crate::config::{Loaded, Loader, UNREADABLE};
 use crate::kernel::error::Error;
 use crate::kernel::files::{self, TextFile};
 use crate::kernel::machine;
-use crate::syntax::{Diagnostics, Facts, Severity, Want};
+use crate::limits::MAX_FOLDER_NAMES;
+use crate::syntax::{Facts, Severity, Want};
 
-/// How much is wrong with a file.
+/// What was found out about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Found {
     /// Errors and fatal errors.
     pub errors: u64,
     /// Warnings.
     pub warnings: u64,
+    /// Bytes of memory that it needs; 0 if it is not run.
+    pub need: usize,
 }
 
 impl Found {
-    /// The totals of `diagnostics`.
-    pub fn of(diagnostics: &Diagnostics) -> Self {
+    /// What was found in `loaded`.
+    pub fn of(Loaded { diagnostics, need, .. }: &Loaded) -> Self {
         Self {
             errors: diagnostics.count(Severity::Error) + diagnostics.count(Severity::Fatal),
             warnings: diagnostics.count(Severity::Warning),
+            need: *need,
         }
     }
+}
+
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To say what it means: it must be possible to read it.
+    Look,
+    /// To run it with this many bytes of memory; [`usize::MAX`] is all there is.
+    Run(usize),
 }
 
 /// What there is to say about a file.
@@ -42,13 +56,12 @@ pub struct Report {
 impl Report {
     /// The report on `loaded`.
     pub fn of(loaded: &Loaded) -> Self {
-        let diagnostics = &loaded.diagnostics;
         let mut text = String::new();
-        for diagnostic in diagnostics.iter() {
+        for diagnostic in loaded.diagnostics.iter() {
             text.push_str(&diagnostic.summary().to_string());
             text.push('\n');
         }
-        Self { found: Found::of(diagnostics), text }
+        Self { found: Found::of(loaded), text }
     }
 
     /// Logs every line.
@@ -96,14 +109,21 @@ pub struct Loading {
     /// A file that is being read: the first one, or one that the loader wants.
     file: Option<TextFile>,
     loader: Option<Loader>,
+    bounds: Bounds,
 }
+
+/// Bytes of the names in a folder.
+const NAMES: usize = 48 * MAX_FOLDER_NAMES;
+/// With less memory left than this each line is asked for: one step of many lines may take as much.
+const SCARCE: usize = 8 << 20;
 
 impl Loading {
     /// Opens the file. `config_id` is what `@id` in it is compared with; the first label of the host's name if `None`.
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn open(path: &Path, config_id: Option<&str>) -> Result<Self, Error> {
+    pub fn open(path: &Path, config_id: Option<&str>, purpose: Purpose) -> Result<Self, Error> {
+        let bounds = Bounds::now(purpose);
         let folder = std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok());
         let facts = Facts {
             config_id: config_id.map_or_else(machine::host_label, str::to_owned),
@@ -111,14 +131,30 @@ impl Loading {
             environment: Some(|name| std::env::var(name).ok()),
         };
         let file = Some(TextFile::open(path)?);
-        Ok(Self { facts: Some(facts), path: path.into(), file, loader: None })
+        Ok(Self { facts: Some(facts), path: path.into(), file, loader: None, bounds })
     }
 
-    /// Does a piece of work of about a millisecond at most; true when there is no more.
+    /// What is missing for the next step.
+    fn shortage(&self) -> Option<Shortage> {
+        let text = self.file.as_ref().map_or(0, TextFile::growth);
+        let Some(loader) = &self.loader else { return self.bounds.further(text) };
+        let names = if matches!(loader.want(), Some(Want::Names(_))) { NAMES } else { 0 };
+        self.bounds.tables(loader).or_else(|| self.bounds.further(text + names + loader.growth()))
+    }
+
+    /// Does a piece of work of about a millisecond at most; true when there is no more. A configuration that needs
+    /// more memory than there is ends here, with a fatal error.
     ///
     /// # Errors
     /// The first file cannot be read. What is wrong with the others is in the diagnostics.
     pub fn step(&mut self) -> Result<bool, Error> {
+        if let Some(shortage) = self.shortage() {
+            let name = self.path.display().to_string();
+            self.file = None;
+            let loader = self.loader.get_or_insert_with(|| Loader::new(&name, String::new()));
+            loader.refuse(&name, format_args!("{shortage}"));
+            return Ok(true);
+        }
         let Some(loader) = &mut self.loader else { return self.step_first().map(|()| false) };
         if let Some(file) = &mut self.file {
             match file.step() {
@@ -135,6 +171,7 @@ impl Loading {
             return Ok(false);
         }
         match loader.want() {
+            None if self.bounds.left() < SCARCE => return Ok(loader.step_lines(1)),
             None => return Ok(loader.step()),
             Some(Want::Names(folder)) => {
                 let names = files::names(Path::new(folder)).map_err(|error| error.number());
@@ -160,7 +197,15 @@ impl Loading {
 
     /// The result; nothing usable before [`Self::step`] said that it is done.
     pub fn finish(self) -> Loaded {
-        self.loader.unwrap_or_else(|| Loader::new("", String::new())).finish()
+        let mut loaded = self.loader.unwrap_or_else(|| Loader::new("", String::new())).finish();
+        if loaded.config.is_some() {
+            let (need, shortage) = self.bounds.read(&loaded.counts);
+            loaded.need = need;
+            if let Some(shortage) = shortage {
+                loaded.refuse(&self.path.display().to_string(), format_args!("{shortage}"));
+            }
+        }
+        loaded
     }
 }
 
@@ -168,8 +213,8 @@ impl Loading {
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn read(path: &Path, config_id: Option<&str>) -> Result<Loaded, Error> {
-    let mut loading = Loading::open(path, config_id)?;
+pub fn read(path: &Path, config_id: Option<&str>, purpose: Purpose) -> Result<Loaded, Error> {
+    let mut loading = Loading::open(path, config_id, purpose)?;
     while !loading.step()? {}
     Ok(loading.finish())
 }
@@ -199,7 +244,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, rustix::fs::Mode::RUSR, 0).unwrap();
         let main = folder.join("main");
         fs::write(&main, "$NAME=V1\ninclude conf.d/*.conf\ninclude fifo\ninclude /dev/zero\n").unwrap();
-        let loaded = read(&main, Some("here")).unwrap();
+        let loaded = read(&main, Some("here"), Purpose::Look).unwrap();
         let config = loaded.config.unwrap();
         assert_eq!((config.instances.len(), config.addresses.len()), (1, 1));
         let lines: Vec<_> = loaded.diagnostics.iter().map(|it| (it.position().line, it.message())).collect();

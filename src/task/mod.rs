@@ -22,6 +22,7 @@ mod kernel_tables;
 pub mod load;
 pub mod meter;
 mod monitor;
+pub mod need;
 mod neighbours;
 mod nftables;
 pub mod outstanding;

@@ -59,6 +59,10 @@ pub enum Decided {
     InDoubt,
 }
 
+/// Bytes of a source and of a timer.
+pub(super) const ROW: usize =
+    size_of::<Slot>() + size_of::<Option<Waker>>() + 2 * size_of::<u32>() + Timers::bytes(1);
+
 struct Sleepers {
     heap: Timers,
     wakers: Vec<Option<Waker>>,

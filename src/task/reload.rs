@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use smol::future::yield_now;
 
-use super::load::{Found, Loading, Report};
+use super::load::{Found, Loading, Purpose, Report};
 use super::meter::Work;
 use super::reactor::store;
 use super::shell::{Role, Shell};
@@ -152,7 +152,9 @@ pub(super) async fn run(shell: Rc<Shell>) {
 async fn prepare(shell: &Shell, force: Force) -> Result<(Config, Report), (Verdict, String)> {
     let path = &shell.options.file;
     log::info!("Reloading {}", path.display());
-    let mut loading = Loading::open(path, shell.options.config_id.as_deref()).map_err(unreadable)?;
+    let mut loading =
+        Loading::open(path, shell.options.config_id.as_deref(), Purpose::Run(shell.options.budget))
+            .map_err(unreadable)?;
     let mut failed = None;
     while !in_slices(shell, || match loading.step() {
         Ok(done) => done,

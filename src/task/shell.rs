@@ -59,6 +59,8 @@ pub struct Options {
     pub keep: Keep,
     /// What is wrong with the configuration it starts with.
     pub found: Found,
+    /// Bytes of memory that it may have; [`usize::MAX`] is all there is.
+    pub budget: usize,
     /// Whose process it is.
     pub role: Role,
     /// How PID 1 came up.
@@ -178,6 +180,7 @@ impl Options {
             control: "lvsbox".into(),
             keep,
             found,
+            budget: usize::MAX,
             role: Role::Appliance,
             consoles,
             birth,

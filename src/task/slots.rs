@@ -15,7 +15,7 @@ use super::neighbours::Neighbours;
 #[cfg(feature = "tls")]
 use super::probe;
 use super::probe::{Run, Surroundings};
-use super::reactor::{Timer, store};
+use super::reactor::{ROW, Timer, store};
 use super::shell::{Priority, Shell};
 use super::via;
 #[cfg(feature = "tls")]
@@ -27,6 +27,9 @@ use crate::config::tls::Contents;
 use crate::director::action::{Epoch, SlotId};
 use crate::director::event::Event;
 use crate::kernel::clock;
+
+/// Bytes that the executor keeps of a task.
+const TASK: usize = 128;
 
 /// The slots.
 #[derive(Default)]
@@ -74,6 +77,15 @@ struct Slot {
     /// The job was replaced or taken away since the task took it.
     changed: bool,
     task: Option<Waker>,
+}
+
+/// Bytes of a slot: its task with the dialogue, what the executor and the reactor keep of it, its row here. The
+/// allocator rounds up by a quarter.
+pub(super) fn bytes() -> usize {
+    fn task<F>(_: impl Fn(Rc<Shell>, SlotId, Timer) -> F) -> usize {
+        size_of::<F>()
+    }
+    (task(run) + TASK + size_of::<Slot>() + size_of::<Option<Run>>() + ROW) * 5 / 4
 }
 
 /// Starts slots until there are `count`. To be called while a configuration is loaded.

@@ -25,7 +25,7 @@ use lvsbox::director::duplicate::Claim;
 use lvsbox::director::event::{Errno, Event, Source};
 use lvsbox::director::journal::Reason;
 use lvsbox::observe::heap;
-use lvsbox::task::load::{Loading, Report};
+use lvsbox::task::load::{Loading, Purpose, Report};
 use lvsbox::time::Duration;
 use lvsbox::wire::genl_ipvs::{DestinationKey, DestinationSpec, ForwardingMethod};
 use lvsbox::wire::link::MacAddress;
@@ -203,7 +203,7 @@ impl Soak {
     /// Reads the file again, as the shell does: in pieces, beside the running director, and in force at once or never.
     fn reload(&mut self, force: bool) {
         self.harvest();
-        let mut loading = Loading::open(&self.site.file, Some("lb1")).unwrap();
+        let mut loading = Loading::open(&self.site.file, Some("lb1"), Purpose::Run(usize::MAX)).unwrap();
         while !loading.step().unwrap() {}
         let loaded = loading.finish();
         let found = Report::of(&loaded).found;

@@ -45,6 +45,9 @@ pub(in crate::console) fn text(view: &View<'_>, _: Place, out: &mut dyn Write) -
     write!(heap, "{} allocations", view.heap.allocations_total)?;
     heap.end()?;
     line(out, format_args!("{:<18}{:>8} KiB", "resident (VmRSS)", view.process.resident_kib))?;
+    let (need, (room, bound)) = (kib(view.process.need), view.process.room);
+    let room = kib(room);
+    line(out, format_args!("{:<18}{need:>8} KiB at most, {room} KiB are there: {bound}", "needed"))?;
     line(out, format_args!("{:<18}{:>8}", "threads", view.process.threads))?;
     Ok(None)
 }
@@ -71,5 +74,7 @@ pub(super) fn write_memory(view: &View<'_>, object: &mut Object<'_>) -> fmt::Res
     object.field("heap_peak", view.heap.peak)?;
     object.field("allocations_total", view.heap.allocations_total)?;
     object.field("resident_kib", view.process.resident_kib)?;
+    object.field("need", view.process.need)?;
+    object.field("there", view.process.room.0)?;
     object.field("threads", view.process.threads)
 }

@@ -193,9 +193,12 @@ fn statements_and_words_are_counted_against_their_limits() {
     }
 }
 
-/// Every word with its line and column, blocks in braces; and what was said, by line.
-fn places(text: &str) -> (Vec<(String, u32, usize)>, Vec<(u32, Code)>) {
-    fn visit(tree: &Tree, cursor: super::super::Cursor, out: &mut Vec<(String, u32, usize)>) {
+/// A word with its line and column.
+type Place = (String, u32, usize);
+
+/// Every word, blocks in braces; and what was said, by line.
+fn places(text: &str) -> (Vec<Place>, Vec<(u32, Code)>) {
+    fn visit(tree: &Tree, cursor: super::super::Cursor, out: &mut Vec<Place>) {
         for node in tree.iter(cursor) {
             for word in (0..tree.words(node)).filter_map(|index| tree.word(node, index)) {
                 let column = tree.line_around(word.at).1;

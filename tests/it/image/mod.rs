@@ -6,6 +6,7 @@
 
 mod console;
 mod demo;
+mod memory;
 mod world;
 
 use std::fs;
@@ -240,7 +241,7 @@ fn broken_configuration_leaves_an_empty_one_running_and_is_explained() {
     let machine = boot(&firmware("vrrp_instance VI_1 {\n    state MASTER\n"), 1, OnReboot::Ends);
     machine.wait_line("/etc/lvsbox.conf:1:", BOOT);
     machine.wait_line("the block of `vrrp_instance` is never closed", secs(5));
-    machine.wait_line("it cannot be understood: running with an empty configuration", secs(5));
+    machine.wait_line("it cannot be used: running with an empty configuration", secs(5));
     let status = status_of(&machine, "lvsbox");
     assert!(status.contains("the configuration has 1 error"), "{status}");
 }

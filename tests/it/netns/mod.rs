@@ -18,6 +18,7 @@ mod hostile;
 mod large;
 mod limits;
 mod matrix;
+mod memory;
 mod operate;
 mod restart;
 mod routes;
