@@ -86,9 +86,12 @@ impl IpvsPlan {
         }
     }
 
-    /// True if the table is known and no answer is awaited.
+    /// True if the table is known, no answer is awaited, and nothing of an earlier configuration is left in it: what a
+    /// service that is configured again still holds, only a listing shows.
     fn is_settled(&self) -> bool {
-        self.availability == Availability::Present(Setup::Done)
+        let mut left = self.service_mirror.iter().rev().take(self.retired.len());
+        left.all(Option::is_none)
+            && self.availability == Availability::Present(Setup::Done)
             && self.services.is_answered()
             && self.destinations.is_answered()
             && self.daemons.ledger.is_answered()

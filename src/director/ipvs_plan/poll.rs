@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::config::ids::{DestinationId, Id, ServiceId};
 use crate::director::action::{Action, Change, DestinationRef, ServiceRef};
 use crate::director::bus::Bus;
+use crate::director::dirty::DirtySet;
 use crate::director::ledger::Stage;
 use crate::director::services::Services;
 use crate::time::Instant;
@@ -88,19 +89,9 @@ impl IpvsPlan {
             if self.services.stage(row) != Stage::Ready {
                 continue;
             }
-            let mirror = self.service_mirror.get(row).copied().flatten();
             let wished = self.service_wish(row, config);
-            let change = match compare(wished, mirror) {
-                Some(Change::Remove) => {
-                    self.services.removals.insert(row);
-                    continue;
-                }
-                Some(change) => change,
-                None => continue,
-            };
-            if let Some(mirror) = self.service_mirror.get_mut(row) {
-                *mirror = wished;
-            }
+            let Some(known) = self.service_mirror.get_mut(row) else { continue };
+            let Some(change) = step(row, wished, known, &mut self.services.removals) else { continue };
             return Some(self.ask_service(row, change, config, bus));
         }
         None
@@ -114,19 +105,9 @@ impl IpvsPlan {
             if self.destinations.stage(row) != Stage::Ready || !self.service_is_there(row, config) {
                 continue;
             }
-            let mirror = self.destination_mirror.get(row).copied().flatten();
             let wished = self.destination_wish(row, config, services);
-            let change = match compare(wished, mirror) {
-                Some(Change::Remove) => {
-                    self.destinations.removals.insert(row);
-                    continue;
-                }
-                Some(change) => change,
-                None => continue,
-            };
-            if let Some(mirror) = self.destination_mirror.get_mut(row) {
-                *mirror = wished;
-            }
+            let Some(known) = self.destination_mirror.get_mut(row) else { continue };
+            let Some(change) = step(row, wished, known, &mut self.destinations.removals) else { continue };
             return Some(self.ask_destination(row, change, bus));
         }
         None
@@ -178,12 +159,20 @@ impl IpvsPlan {
     }
 }
 
-/// What leads from what is there to what is wished.
-fn compare<T: PartialEq>(wished: Option<T>, known: Option<T>) -> Option<Change> {
-    match (wished, known) {
-        (Some(_), None) => Some(Change::Add),
-        (Some(wished), Some(known)) => (wished != known).then_some(Change::Set),
-        (None, Some(_)) => Some(Change::Remove),
-        (None, None) => None,
+/// What is to be asked so that what is known of a row becomes what is wished, and is known from now on. What is to go
+/// joins the `removals` instead.
+fn step<T: Copy + PartialEq>(
+    row: usize,
+    wished: Option<T>,
+    known: &mut Option<T>,
+    removals: &mut DirtySet,
+) -> Option<Change> {
+    if wished == *known {
+        return None;
     }
+    if wished.is_none() {
+        removals.insert(row);
+        return None;
+    }
+    Some(if core::mem::replace(known, wished).is_none() { Change::Add } else { Change::Set })
 }

@@ -324,3 +324,25 @@ fn a_listing_during_which_we_removed_a_service_proves_nothing_and_is_made_again(
     node.handle(later, Event::Dumped { action: listing, result: Ok(()) });
     assert_eq!(says_missing(&node), 1, "a listing without removals proves it");
 }
+
+/// What it held before is still in it.
+#[test]
+fn a_service_whose_removal_was_refused_is_listed_at_once_when_it_is_configured_again() {
+    let with = |servers: &[&str]| {
+        let servers = servers.iter().map(|one| Rs::new(*one)).collect();
+        builder().service(Vs::new("203.0.113.2:80", servers)).build()
+    };
+    let mut node = Node::new(with(&["10.0.0.3:80", "10.0.0.4:80"]), "192.0.2.11");
+    node.run_until(at(1_000));
+    node.fault = Box::new(|action| {
+        let hit = matches!(action, Action::Service { change: Change::Remove, .. });
+        hit.then_some(Fault::Refuse(Errno::EPERM))
+    });
+    node.reload(builder().build());
+    node.run(Duration::from_secs(2));
+    assert_eq!(node.kernel.table().len(), 6, "it is still there");
+    node.fault = Box::new(|_| None);
+    node.reload(with(&["10.0.0.3:80"]));
+    node.run_millis(100);
+    assert_eq!(node.kernel.table()[3..], ["[203.0.113.2]:tcp:80 wlc", "  10.0.0.3:80 1"]);
+}
