@@ -185,7 +185,7 @@ impl Default for Tables {
 impl Tables {
     /// Room for what was counted, so that no slice of work has to move a large table and none is larger than it will be.
     pub(super) fn reserve(&mut self, counts: &Counts) {
-        self.probe_ids.reserve(counts.probes);
+        self.probe_ids.reserve(counts.probes + Counts::SPARE);
         self.probes.reserve_exact(counts.probes + Counts::SPARE);
         self.probe_uses.reserve_exact(counts.uses + Counts::SPARE);
         self.destinations.reserve_exact(counts.destinations + Counts::SPARE);

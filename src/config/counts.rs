@@ -10,6 +10,7 @@ use crate::check::FORMS;
 use crate::check::http_get::Url;
 use crate::limits;
 use crate::syntax::Tree;
+use crate::wire::genl_ipvs::DestinationKey;
 
 /// Statements looked at in one step: a fraction of a millisecond.
 const SLICE: usize = 4_096;
@@ -31,6 +32,10 @@ pub struct Counts {
     pub services: usize,
     /// Real servers and sorry servers.
     pub destinations: usize,
+    /// Real servers of the service that has most: a set of them stands beside the tables while it is read.
+    pub largest: usize,
+    /// Those of the last service, while they are counted.
+    pub last: usize,
     /// Distinct checks.
     pub probes: usize,
     /// Checks of all real servers together, and of ping groups.
@@ -66,8 +71,11 @@ impl Counts {
             }
             let word = tree.keyword(node).text;
             match &*word {
-                "virtual_server" => self.services += 1,
-                "real_server" => self.destinations += 1,
+                "virtual_server" => (self.services, self.last) = (self.services + 1, 0),
+                "real_server" => {
+                    (self.destinations, self.last) = (self.destinations + 1, self.last + 1);
+                    self.largest = self.largest.max(self.last);
+                }
                 "vrrp_instance" => (self.instances, self.links) = (self.instances + 1, self.links + 1),
                 "virtual_ipaddress" | "virtual_ipaddress_excluded" | "static_ipaddress" => {
                     self.addresses += tree.weight(node) - 1;
@@ -94,6 +102,7 @@ impl Counts {
         self.routes = self.routes.min(limits::MAX_ROUTES + limits::MAX_RULES);
         self.services = self.services.min(limits::MAX_SERVICES);
         self.destinations = self.destinations.min(limits::MAX_REAL_SERVERS + limits::MAX_SERVICES);
+        self.largest = self.largest.min(limits::MAX_REAL_SERVERS);
         self.probes = self.probes.min(limits::MAX_PROBES);
     }
 
@@ -137,7 +146,9 @@ impl Counts {
         };
         // `Known`: a row, and slots for at least twice as many.
         let known = |count: usize, row: usize| count * row + (count * 2).next_power_of_two() * 4;
-        self.rows() + spare.rows() + known(self.probes, 16) + 2 * known(self.services, KEPT) + self.parameters
+        let probes = known(self.probes + Self::SPARE, 16);
+        let keys = 2 * known(self.services, KEPT) + known(self.largest, size_of::<DestinationKey>());
+        self.rows() + spare.rows() + probes + keys + self.parameters
     }
 }
 
@@ -191,6 +202,9 @@ mod tests {
         assert!(before.reading > text.len() && before.reading_peak >= before.reading);
         let parameters = after.parameters;
         assert_eq!(Counts { parameters: 0, ..after }, before, "{parameters} bytes of names and parameters");
+        assert_eq!(before.largest, 20, "those of one service are known by their keys while it is read");
+        let keys = after.drafts() - Counts { largest: 0, ..after }.drafts();
+        assert!(keys >= 20 * (size_of::<DestinationKey>() + 2 * size_of::<u32>()), "{keys}");
         assert!(after.drafts() > after.rows());
     }
 

@@ -4,6 +4,8 @@
 use core::borrow::Borrow;
 use core::hash::{Hash, Hasher};
 
+use crate::syntax::tree::doubling;
+
 /// Of a slot; others hold the number of a row and 1 more. Zeroes come from the system as they are.
 const EMPTY: u32 = 0;
 /// Keys that one step of work adds.
@@ -26,10 +28,12 @@ impl<K, V> Default for Known<K, V> {
 impl<K: Hash + Eq, V> Known<K, V> {
     /// Bytes that it may take more when a few keys are added.
     pub(crate) fn growth(&self) -> usize {
+        let rows = |more| doubling(self.rows.len(), self.rows.capacity(), size_of::<(K, V)>(), more);
         if self.slots.len() > (self.rows.len() + FEW) * 2 {
-            return 0;
+            return rows(FEW);
         }
-        self.rows.len().max(FEW) * (size_of::<(K, V)>() + 4 * size_of::<u32>())
+        // Both get twice the size.
+        rows(self.rows.len() + FEW) + self.rows.len().max(FEW) * 4 * size_of::<u32>()
     }
 
     /// Makes room for `additional` more keys.
@@ -202,6 +206,23 @@ mod tests {
                 for key in 0..200 {
                     prop_assert_eq!(known.get(&key).map(|one| &one.1), model.get(&key));
                 }
+            }
+        }
+    }
+
+    /// Memory is asked for before it is taken.
+    #[test]
+    fn a_large_table_grows_by_no_more_than_it_said_before() {
+        let bytes = |known: &Known<u32, u32>| known.rows.capacity() * 8 + known.slots.capacity() * 4;
+        for room in [0, 1_500, 4_096, 5_000] {
+            let mut known = Known::default();
+            known.reserve(room);
+            let mut keys = 0..20_000;
+            while keys.start < 20_000 {
+                let (before, said, first) = (bytes(&known), known.growth(), keys.start);
+                keys.by_ref().take(FEW).for_each(|key| assert!(known.insert(key, 0)));
+                let more = bytes(&known) - before;
+                assert!(more <= said || first < 1_000, "room for {room}: {more} at {first}, not {said}");
             }
         }
     }
