@@ -26,7 +26,7 @@ const OTHERS: usize = 5;
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
     /// The director's tables.
-    pub tables: [Row; 9],
+    pub tables: [Row; 10],
     /// What else there is while it runs.
     pub others: [Row; OTHERS],
     /// The sum of both.
