@@ -61,7 +61,9 @@ impl Row<'_> {
         object.field("now", self.now)?;
         match wish.value {
             Value::Is(value) => object.field("wish", clip(value))?,
-            needed => object.field("wish", Shown(needed))?,
+            needed @ (Value::Better(_) | Value::AtLeast(_) | Value::Ports(_)) => {
+                object.field("wish", Shown(needed))?;
+            }
         }
         object.field("or_more", !matches!(wish.value, Value::Is(_)))?;
         object.field("met", self.met)?;
