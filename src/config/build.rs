@@ -190,6 +190,7 @@ impl Tables {
         self.probe_uses.reserve_exact(counts.uses + Counts::SPARE);
         self.destinations.reserve_exact(counts.destinations + Counts::SPARE);
         self.services.reserve_exact(counts.services + Counts::SPARE);
+        self.trackers.reserve_exact(counts.trackers);
     }
 
     /// Bytes that one more step may take: a service of a group is read again for each of its addresses, which was not
@@ -207,7 +208,15 @@ impl Tables {
         let ids = if counts.probes > 0 { self.probe_ids.growth() } else { 0 };
         // What the allocator rounds up is not seen otherwise.
         let pieces = self.parameters / 4;
-        counts.rows() + ids + pieces + self.checkers.growth() + self.keys.growth() + self.direct.growth()
+        let trackers =
+            doubling(self.trackers.len(), self.trackers.capacity(), size_of::<Tracker>(), Counts::SPARE);
+        counts.rows()
+            + trackers
+            + ids
+            + pieces
+            + self.checkers.growth()
+            + self.keys.growth()
+            + self.direct.growth()
     }
 
     /// The id of an interface; nothing if there are too many, which is reported at the end.

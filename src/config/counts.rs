@@ -4,10 +4,14 @@
 //! but for services of a group, which stand in it once); and in the tables. What each costs is `director/need.rs`.
 
 use super::ids::ProbeId;
-use super::model::{Bind, Config, Destination, Probe, Service};
+use super::model::{Bind, Config, Destination, Peer, Probe, Service, Tracker};
+use super::route::{HopDraft, RouteDraft};
+use super::routing::{Hop, Route};
+use super::track::TrackerDraft;
 use crate::check::Checker;
 use crate::check::FORMS;
 use crate::check::http_get::Url;
+use crate::check::pattern;
 use crate::limits;
 use crate::syntax::Tree;
 use crate::wire::genl_ipvs::DestinationKey;
@@ -28,6 +32,10 @@ pub struct Counts {
     pub addresses: usize,
     /// Routes and rules.
     pub routes: usize,
+    /// Next hops of routes that have several.
+    pub hops: usize,
+    /// Things that instances track, and their peers.
+    pub trackers: usize,
     /// Virtual services, hidden ones included.
     pub services: usize,
     /// Real servers and sorry servers.
@@ -82,7 +90,12 @@ impl Counts {
                 }
                 "virtual_routes" | "virtual_rules" | "static_routes" | "static_rules" => {
                     self.routes += tree.weight(node) - 1;
+                    let lines = tree.iter(tree.children(node)).take(limits::MAX_ROUTES);
+                    self.hops +=
+                        lines.map(|line| (tree.words(line) / 3).min(limits::MAX_NEXT_HOPS)).sum::<usize>();
                 }
+                "unicast_peer" | "track_interface" | "track_ping_group" | "track_service" | "track_file"
+                | "track_route" => self.trackers += tree.weight(node) - 1,
                 "ping_group" => (self.probes, self.uses) = (self.probes + 8, self.uses + 8),
                 word if FORMS.iter().any(|form| form.keyword == word) => {
                     (self.probes, self.uses) = (self.probes + 1, self.uses + 1);
@@ -94,12 +107,19 @@ impl Counts {
         Some(from + SLICE)
     }
 
+    /// Bytes of what is tracked, or of a peer.
+    pub const TRACKER: usize = {
+        let (tracker, peer) = (size_of::<Tracker>(), size_of::<Peer>());
+        if tracker > peer { tracker } else { peer }
+    };
+
     /// What is beyond a limit is left out.
     fn bound(&mut self) {
         self.links = self.links.min(limits::MAX_LINKS);
         self.instances = self.instances.min(limits::MAX_INSTANCES);
         self.addresses = self.addresses.min(limits::MAX_ADDRESSES);
         self.routes = self.routes.min(limits::MAX_ROUTES + limits::MAX_RULES);
+        self.hops = self.hops.min(limits::MAX_ROUTES * limits::MAX_NEXT_HOPS);
         self.services = self.services.min(limits::MAX_SERVICES);
         self.destinations = self.destinations.min(limits::MAX_REAL_SERVERS + limits::MAX_SERVICES);
         self.largest = self.largest.min(limits::MAX_REAL_SERVERS);
@@ -112,11 +132,15 @@ impl Counts {
         self.instances = config.instances.len();
         self.addresses = config.addresses.len();
         self.routes = config.routes.len() + config.rules.len();
+        self.hops = config.routes.iter().map(|one| one.hops.len()).sum();
+        self.trackers = config.trackers.len() + config.peers.len();
         self.services = config.services.len();
         self.destinations = config.destinations.len();
         self.probes = config.probes.len();
         self.uses = config.probe_uses.len();
-        self.parameters += config.texts.len();
+        let sysctls = config.appliance.sysctls.iter();
+        self.parameters += sysctls.map(|(name, value)| name.len() + value.len() + 2 * PIECE).sum::<usize>();
+        self.parameters += config.texts.len() + pattern::bytes();
         #[cfg(feature = "tls")]
         {
             // As they are, and as TLS wants them.
@@ -144,11 +168,16 @@ impl Counts {
             uses: Self::SPARE,
             ..Self::default()
         };
+        // A table that grows doubles, and the drafts are there until all of it is made.
+        let routes = self.routes * (2 * size_of::<RouteDraft>() + size_of::<Route>());
+        let hops = self.hops * (2 * size_of::<HopDraft>() + size_of::<Hop>());
+        let trackers = self.trackers * (2 * size_of::<TrackerDraft>() + Self::TRACKER);
+        let lists = routes + hops + trackers;
         // `Known`: a row, and slots for at least twice as many.
         let known = |count: usize, row: usize| count * row + (count * 2).next_power_of_two() * 4;
         let probes = known(self.probes + Self::SPARE, 16);
         let keys = 2 * known(self.services, KEPT) + known(self.largest, size_of::<DestinationKey>());
-        self.rows() + spare.rows() + probes + keys + self.parameters
+        lists + self.rows() + spare.rows() + probes + keys + self.parameters
     }
 }
 
@@ -201,11 +230,34 @@ mod tests {
         assert_eq!((before.instances, before.addresses, before.links), (1, 2, 1));
         assert!(before.reading > text.len() && before.reading_peak >= before.reading);
         let parameters = after.parameters;
-        assert_eq!(Counts { parameters: 0, ..after }, before, "{parameters} bytes of names and parameters");
+        assert_eq!(
+            Counts { parameters: 0, trackers: 0, ..after },
+            before,
+            "{parameters} bytes of names and parameters"
+        );
         assert_eq!(before.largest, 20, "those of one service are known by their keys while it is read");
         let keys = after.drafts() - Counts { largest: 0, ..after }.drafts();
         assert!(keys >= 20 * (size_of::<DestinationKey>() + 2 * size_of::<u32>()), "{keys}");
         assert!(after.drafts() > after.rows());
+    }
+
+    #[test]
+    fn lists_of_instances_next_hops_patterns_and_settings_are_counted() {
+        let text = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 7\nunicast_peer {\n10.0.0.8\n10.0.0.9\n}\n\
+                    track_interface {\neth1\neth2 weight 5\n}\nvirtual_ipaddress {\n10.0.0.1/24\n}\nvirtual_routes {\n\
+                    10.1.0.0/16 nexthop via 10.0.0.2 nexthop via 10.0.0.3\n}\n}\n";
+        let (before, after) = counted(text);
+        // The interface of the instance is tracked as well.
+        assert_eq!((before.trackers, after.trackers), (4, 5));
+        assert!(before.hops >= 2);
+        assert_eq!(after.hops, 2);
+        let of = |text: &str| counted(text).1.parameters;
+        let own =
+            format!("appliance {{ sysctl {{ net.ipv4.ip_local_reserved_ports {} }} }}\n", "1".repeat(900));
+        assert!(of(&own) > of("") + 900);
+        let url = "virtual_server 10.0.0.1 80 {\nprotocol TCP\nreal_server 10.0.1.1 80 {\nHTTP_GET {\nurl {\npath /\n\
+                   status_code 200\n}\n}\n}\n}\n";
+        assert!(of(&url.replace("status_code 200", "regex \"x{400}\"")) > of(url) + 400 * 4);
     }
 
     #[test]

@@ -224,6 +224,12 @@ static TABLE: &[Row] = &[
     Row { owner: Owner::Tracking, name: "net.netfilter.nf_conntrack_max", wanted: Wanted::AtLeast(|needs| needs.tracked.saturating_mul(2)), reason: TRACKED },
 ];
 
+/// True for one setting: a name may have slashes for dots.
+fn is_same(one: &str, other: &str) -> bool {
+    let dot = |byte| if byte == b'/' { b'.' } else { byte };
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| dot(one) == dot(other))
+}
+
 /// What a configuration wants.
 pub const fn wishes<'a>(config: &'a Config, needs: &'a Needs) -> Wishes<'a> {
     Wishes { config, needs, next: 0 }
@@ -249,7 +255,7 @@ impl<'a> Iterator for Wishes<'a> {
             let before = TABLE.get(..self.next).unwrap_or(&[]);
             self.next += 1;
             let is_said = before.iter().any(|other| other.name == row.name && is_wanted(other))
-                || own.iter().any(|(name, _)| &**name == row.name);
+                || own.iter().any(|(name, _)| is_same(name, row.name));
             if is_wanted(row) && !is_said {
                 let value = match row.wanted {
                     Wanted::Is(value) => Value::Is(value),
@@ -322,6 +328,14 @@ mod tests {
         let value = found.next();
         assert_eq!(found.next(), None, "{name} once");
         value
+    }
+
+    #[test]
+    fn own_value_counts_however_its_name_is_written() {
+        let own = "appliance { sysctl { net/ipv4/ip_forward 0 } }\n".to_owned() + &service(1);
+        assert_eq!(value(&own, "net/ipv4/ip_forward").as_deref(), Some("0"));
+        assert_eq!(value(&own, "net.ipv4.ip_forward"), None);
+        assert_eq!(value(&own, "net.ipv6.conf.all.forwarding").as_deref(), Some("1"));
     }
 
     fn service(servers: u32) -> String {

@@ -11,9 +11,11 @@ use super::ledger::Ledger;
 use super::overrides::Load;
 use super::services::Pool;
 use super::timers::Timers;
+use super::track::Track;
 use crate::config::counts::Counts;
 use crate::config::ids::{DestinationId, ProbeId};
 use crate::config::model::{Destination, Probe, Service};
+use crate::config::routing::Hop;
 use crate::limits::{ADDRESS_BYTES, INSTANCE_BYTES, LINK_BYTES, MAX_RECORDS, ROUTE_BYTES};
 use crate::wire::genl_ipvs::{DestinationSpec, ServiceSpec};
 
@@ -36,7 +38,7 @@ impl Row {
 }
 
 /// The tables of a configuration.
-pub fn tables(counts: &Counts) -> [Row; 9] {
+pub fn tables(counts: &Counts) -> [Row; 10] {
     let Counts { services, destinations, probes, uses, .. } = *counts;
     let each = size_of::<Service>() + size_of::<Pool>() + size_of::<Option<ServiceSpec>>() + 64;
     let service = services * each + Ledger::bytes(services) + Index::bytes(services);
@@ -46,11 +48,14 @@ pub fn tables(counts: &Counts) -> [Row; 9] {
     let users = size_of::<ProbeId>() + size_of::<DestinationId>();
     let each = size_of::<Probe>() + size_of::<ProbeState>() + size_of::<u32>();
     let check = probes * each + Timers::bytes(probes) + 3 * DirtySet::bytes(probes) + uses * users;
+    // In the configuration and in what is sent of it.
+    let hops = counts.hops * 2 * size_of::<Hop>();
     [
         Row::new("interfaces", counts.links, LINK_BYTES),
         Row::new("instances", counts.instances, INSTANCE_BYTES),
         Row::new("addresses", counts.addresses, ADDRESS_BYTES),
-        Row::new("routes and rules", counts.routes, ROUTE_BYTES),
+        Row { name: "routes and rules", count: counts.routes, bytes: counts.routes * ROUTE_BYTES + hops },
+        Row::new("trackers, peers", counts.trackers, Counts::TRACKER + Track::BYTES),
         Row { name: "services", count: services, bytes: service },
         Row { name: "real servers", count: destinations, bytes: server },
         Row { name: "checks", count: probes, bytes: check },

@@ -30,6 +30,11 @@ pub struct Track {
     pub delta: i32,
 }
 
+impl Track {
+    /// Bytes of what is remembered of each tracker.
+    pub(crate) const BYTES: usize = size_of::<Hold>();
+}
+
 /// What a tracker comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {

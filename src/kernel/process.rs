@@ -58,7 +58,9 @@ pub fn room(budget: usize) -> Room {
     let status = status().unwrap_or_default();
     let limit = |resource| getrlimit(resource).current.map_or(usize::MAX, size);
     let mut buffer = [0; 4_096];
-    let machine = match read("/proc/meminfo", &mut buffer).map_or(0, |text| bytes(text, "MemAvailable:")) {
+    // Who has swap space is not kept from starting by what others hold: their pages give way.
+    let free = |text| bytes(text, "MemAvailable:") + bytes(text, "SwapFree:");
+    let machine = match read("/proc/meminfo", &mut buffer).map_or(0, free) {
         0 => usize::MAX,
         free => free + size(status.resident_kib) * 1_024,
     };

@@ -26,7 +26,7 @@ const OTHERS: usize = 5;
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
     /// The director's tables.
-    pub tables: [Row; 9],
+    pub tables: [Row; 10],
     /// What else there is while it runs.
     pub others: [Row; OTHERS],
     /// The sum of both.
@@ -91,7 +91,7 @@ impl fmt::Display for Shortage {
         let (need, there) = (self.need.div_ceil(1_024), self.room.bytes / 1_024);
         match self.reload {
             0 => write!(f, "needs more than {need} KiB")?,
-            bytes => write!(f, "needs {need} KiB ({} while it is read again)", bytes / 1_024)?,
+            bytes => write!(f, "needs {need} KiB ({} of it while it is read again)", bytes / 1_024)?,
         }
         write!(f, ", {there} are there: {}", self.room.bound)
     }
@@ -159,8 +159,9 @@ mod tests {
         let short = bounds(need.whole() - 1, true).whole(&counts).unwrap();
         let (whole, reload, there) =
             (need.whole().div_ceil(1_024), need.reload / 1_024, (need.whole() - 1) / 1_024);
-        let text =
-            format!("needs {whole} KiB ({reload} while it is read again), {there} are there: ulimit -v");
+        let text = format!(
+            "needs {whole} KiB ({reload} of it while it is read again), {there} are there: ulimit -v"
+        );
         assert_eq!(short.to_string(), text);
         assert!(bounds(1, false).whole(&counts).is_none(), "who only looks needs to read it");
         assert!(bounds(1, false).further(0).is_some());

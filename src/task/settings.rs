@@ -84,7 +84,8 @@ fn now(name: &str) -> Option<Now> {
         return number(process::descriptor_limit());
     }
     if let Some(found) = sysctl::read(name, &mut bytes) {
-        return found.parse().ok();
+        // Tabs separate numbers.
+        return Some(found.chars().map(|letter| if letter == '\t' { ' ' } else { letter }).collect());
     }
     // In a network namespace there is no such file, and the machine's table holds its neighbours all the same.
     let ipv6 = NEIGHBOURS.iter().position(|known| *known == name)? == 1;

@@ -48,13 +48,8 @@ impl Row<'_> {
         }
         let mut row = Line::new(out);
         write!(row, "{} {}", if self.met { ' ' } else { '!' }, clip(self.wish.name))?;
-        // Tabs separate numbers.
-        let mut now: heapless::String<64> = heapless::String::new();
-        for word in self.now.unwrap_or("-").split_ascii_whitespace() {
-            write!(now, "{}{word}", if now.is_empty() { "" } else { " " })?;
-        }
         row.to(NOW)?;
-        write!(row, "{now:>NOW_WIDTH$}  {}", Need(self.wish.value))?;
+        write!(row, "{:>NOW_WIDTH$}  {}", self.now.unwrap_or("-"), Need(self.wish.value))?;
         row.end()
     }
 
@@ -64,7 +59,12 @@ impl Row<'_> {
         let (wish, mut object) = (self.wish, Object::begin(out)?);
         object.field("name", clip(wish.name))?;
         object.field("now", self.now)?;
-        object.field("wish", Shown(wish.value))?;
+        match wish.value {
+            Value::Is(value) => object.field("wish", clip(value))?,
+            needed @ (Value::Better(_) | Value::AtLeast(_) | Value::Ports(_)) => {
+                object.field("wish", Shown(needed))?;
+            }
+        }
         object.field("or_more", !matches!(wish.value, Value::Is(_)))?;
         object.field("met", self.met)?;
         object.field("owner", wish.owner.word())?;

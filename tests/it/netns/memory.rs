@@ -125,6 +125,68 @@ fn check_memory_says_what_is_taken_at_four_sizes_and_it_grows_by_the_server() {
     }
 }
 
+/// What is not a real server and can be many.
+#[test]
+fn lists_of_instances_routes_patterns_and_settings_are_in_what_is_said() {
+    let instances = |list: &dyn Fn(u32) -> String| -> String {
+        let instance = |n: u32| {
+            format!(
+                "vrrp_instance V{n} {{\ninterface eth0\nvirtual_router_id {n}\n{}virtual_ipaddress {{\n10.8.0.{n}/32\n}}\n}}\n",
+                list(n)
+            )
+        };
+        (1..=100).map(instance).collect()
+    };
+    let lines = |many: u32, line: &dyn Fn(u32) -> String| -> String { (0..many).map(line).collect() };
+    let peers = instances(&|n| {
+        let peers = lines(64, &|peer| format!("10.7.{n}.{}\n", peer + 1));
+        format!("unicast_src_ip 10.9.0.1\nunicast_peer {{\n{peers}}}\n")
+    });
+    let tracked =
+        instances(&|_| format!("track_interface {{\n{}}}\n", lines(400, &|n| format!("if{n} weight 1\n"))));
+    let hop = lines(8, &|n| format!(" nexthop via 10.9.0.{}", n + 2));
+    let routes = format!(
+        "static_routes {{\n{}}}\n",
+        lines(4_000, &|n| format!("10.{}.{}.0/24{hop}\n", n / 250, n % 250))
+    );
+    let url = |n: u32| {
+        format!(
+            "real_server 127.1.0.{n} 80 {{\nHTTP_GET {{\nurl {{\npath /\nregex \"(a|b)[a-z]{{300}}x{n}z*\"\n}}\n}}\n}}\n"
+        )
+    };
+    let patterns = format!(
+        "virtual_server 10.8.0.1 80 {{\nprotocol TCP\nlb_kind NAT\ndelay_loop 3600\n{}}}\n",
+        lines(250, &url)
+    );
+    let setting = |n: u32| format!("net.ipv4.x{n} {}\n", "1".repeat(3_000));
+    let settings = format!("appliance {{\nsysctl {{\n{}}}\n}}\n", lines(250, &setting));
+    for (what, text) in [
+        ("peers", peers),
+        ("tracked", tracked),
+        ("routes", routes),
+        ("patterns", patterns),
+        ("settings", settings),
+    ] {
+        let (lan, scratch) = (Lan::new(), Scratch::new("lists"));
+        let host = lan.host("lists", &["10.9.0.1/24"]);
+        let director = Make::Lvsbox.start(&host, &text, &scratch);
+        let Said { program, running, need } = said(&configuration(&host, &scratch));
+        director.wait_line("Starting lvsbox", secs(60));
+        wait::until("a reload", secs(60), || {
+            let mut command = host.command(binary());
+            command.args(["ctl", "reload", "force"]);
+            command.output().unwrap().status.success().then_some(())
+        });
+        let json = ctl(&host, "show memory json");
+        let (live, peak) = (number(&json, "heap_live"), number(&json, "heap_peak"));
+        println!("{what}: {live} of {}, at most {peak} of {}", running - program, need - program);
+        assert!(live <= running - program && peak <= need - program, "{what}: {live}, {peak}");
+        // The settings are shown, however long one is.
+        let shown = ctl(&host, "show sysctl json");
+        assert!(shown.trim_end().ends_with('}') && !shown.contains(&"1".repeat(200)), "{what}");
+    }
+}
+
 #[test]
 fn limit_just_above_the_need_is_enough_for_a_start_and_reloads_and_one_just_below_is_refused() {
     for size in [SIZES[0], SIZES[2]] {
