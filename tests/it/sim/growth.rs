@@ -79,14 +79,21 @@ struct Rig {
     now: Instant,
     work: Work,
     probe: Option<(SlotId, Epoch)>,
+    /// The most probes that began in one poll: with requests about the kernel's table beside them, and without.
+    probes: [usize; 2],
 }
 
 impl Rig {
     fn new(config: Config, primary: &str) -> Self {
-        let (director, primary) = (Director::new(config, Instant::ZERO), ip(primary));
-        let mut rig = Self { director, primary, now: Instant::ZERO, work: Work::default(), probe: None };
+        let mut rig = Self::before(config, primary);
         rig.settle();
         rig
+    }
+
+    /// Nothing was done yet.
+    fn before(config: Config, primary: &str) -> Self {
+        let (director, primary) = (Director::new(config, Instant::ZERO), ip(primary));
+        Self { director, primary, now: Instant::ZERO, work: Work::default(), probe: None, probes: [0; 2] }
     }
 
     fn handle(&mut self, event: Event<'_>) {
@@ -101,6 +108,7 @@ impl Rig {
             self.work.polls += 1;
             self.director.poll_actions(self.now, BUDGET, &mut out);
             let idle = out.is_empty();
+            self.count_probes(&out);
             out.into_iter().for_each(|action| self.execute(action));
             if idle && self.director.next_deadline() > self.now {
                 return;
@@ -109,6 +117,13 @@ impl Rig {
                 self.handle(Event::Tick);
             }
         }
+    }
+
+    fn count_probes(&mut self, out: &Actions) {
+        let is_of_table =
+            |action: &&Action| matches!(action, Action::Service { .. } | Action::Destination { .. });
+        let most = &mut self.probes[usize::from(out.iter().filter(is_of_table).count() == 0)];
+        *most = (*most).max(out.iter().filter(|action| matches!(action, Action::Probe { .. })).count());
     }
 
     fn execute(&mut self, action: Action) {
@@ -279,4 +294,14 @@ fn a_load_and_a_reload_of_every_weight_ask_once_for_each_real_server() {
         let none = rig.reload(config(services, 2, 9));
         assert_eq!((none.services, none.destinations, none.dumps), (0, 0, 0));
     }
+}
+
+#[test]
+fn while_the_table_is_made_few_checks_begin_and_then_as_many_as_there_is_room_for() {
+    let mut rig = Rig::before(config(SMALL * 50, 1, 1), "192.0.2.11");
+    // So slow a machine that all first checks are due before the first request.
+    rig.now = Instant::from_micros(2_000_000);
+    rig.handle(Event::Tick);
+    rig.settle();
+    assert_eq!(rig.probes, [2, 64]);
 }
