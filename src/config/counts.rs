@@ -4,7 +4,7 @@
 //! but for services of a group, which stand in it once); and in the tables. What each costs is `director/need.rs`.
 
 use super::ids::ProbeId;
-use super::model::{Bind, Config, Destination, Probe, Service};
+use super::model::{Bind, Config, Destination, Probe, Service, Terms};
 use crate::check::Checker;
 use crate::check::FORMS;
 use crate::check::http_get::Url;
@@ -161,6 +161,9 @@ pub(super) fn parameters(checker: &Checker) -> usize {
 
 /// Bytes of what is known of how a check leaves.
 pub(super) const BIND: usize = size_of::<Bind>() + PIECE;
+
+/// Bytes of how checks are made that have that in common.
+pub(super) const TERMS: usize = size_of::<Terms>() + PIECE;
 
 #[cfg(test)]
 mod tests {
