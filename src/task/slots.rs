@@ -36,6 +36,7 @@ const TASK: usize = 128;
 /// The slots.
 #[derive(Default)]
 pub(super) struct Slots {
+    /// Of the slots that were used, as `runs`.
     rows: Vec<Slot>,
     /// What runs in each; room for all is reserved at load, and as long as it holds only the slots used so far, the
     /// kernel gives no pages for the rest. The director takes the slot that was given back last, so that a calm box uses a few.
@@ -66,12 +67,12 @@ impl Slots {
     fn to_start(&mut self, id: SlotId) -> core::ops::Range<u16> {
         let first = self.started;
         self.started = first.max(id.0.saturating_add(1));
+        self.rows.resize_with(usize::from(self.started), Slot::default);
         first..self.started
     }
 
     fn reserve(&mut self, count: usize) {
         self.rows.reserve_exact(count - self.rows.len());
-        self.rows.resize_with(count, Slot::default);
         self.runs.reserve_exact(count - self.runs.len());
     }
 
@@ -117,9 +118,8 @@ pub(super) fn bytes() -> usize {
 
 /// Makes room for `count` slots. To be called while a configuration is loaded.
 pub(super) fn grow(shell: &Rc<Shell>, count: usize) {
-    let held = shell.slots.borrow().rows.len();
-    if count > held {
-        let mut slots = shell.slots.borrow_mut();
+    let mut slots = shell.slots.borrow_mut();
+    if count > slots.rows.capacity() {
         slots.reserve(count);
         slots.neighbours.begin();
     }
