@@ -343,14 +343,6 @@ pub struct Probe {
     pub terms: Rc<Terms>,
 }
 
-impl core::ops::Deref for Probe {
-    type Target = Terms;
-
-    fn deref(&self) -> &Terms {
-        &self.terms
-    }
-}
-
 /// How a target is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Terms {

@@ -96,7 +96,8 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
     }))
 }
 
-/// Spawns every task that the configuration needs; a reload may add links and slots, nothing else is ever spawned.
+/// Spawns every task that the configuration needs; a reload may add links, the first use of a slot its task, and nothing
+/// else is ever spawned.
 fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Result<(), Error> {
     let signals = shell.reactor.register(signals)?;
     let spawn = |task| shell.spawn(Priority::Ordinary, task);

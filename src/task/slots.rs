@@ -64,7 +64,7 @@ impl Slots {
     }
 
     /// The slots up to and with `id` whose tasks are not started.
-    fn to_start(&mut self, id: SlotId) -> core::ops::Range<u16> {
+    fn claim_up_to(&mut self, id: SlotId) -> core::ops::Range<u16> {
         let first = self.started;
         self.started = first.max(id.0.saturating_add(1));
         self.rows.resize_with(usize::from(self.started), Slot::default);
@@ -108,12 +108,12 @@ struct Slot {
 }
 
 /// Bytes of a slot: its task with the dialogue, what the executor and the reactor keep of it, its row here. The
-/// allocator rounds up by a quarter.
+/// allocator rounds the small pieces up by a quarter; tables are as large as was asked for.
 pub(super) fn bytes() -> usize {
     fn task<F>(_: impl Fn(Rc<Shell>, SlotId, Timer) -> F) -> usize {
         size_of::<F>()
     }
-    (task(run) + TASK + size_of::<Slot>() + size_of::<Option<Run>>() + ROW) * 5 / 4
+    (task(run) + TASK) * 5 / 4 + size_of::<Slot>() + size_of::<Option<Run>>() + ROW
 }
 
 /// Makes room for `count` slots. To be called while a configuration is loaded.
@@ -129,7 +129,7 @@ pub(super) fn grow(shell: &Rc<Shell>, count: usize) {
 pub(super) fn begin(shell: &Rc<Shell>, slot: SlotId, job: Job) {
     let mut slots = shell.slots.borrow_mut();
     slots.begun += 1;
-    let new = slots.to_start(slot);
+    let new = slots.claim_up_to(slot);
     drop(slots);
     for slot in new {
         match shell.reactor.timer() {
@@ -332,9 +332,9 @@ mod tests {
     #[test]
     fn the_task_of_a_slot_is_started_when_the_slot_is_used_first_and_once() {
         let mut slots = Slots::default();
-        assert_eq!(slots.to_start(SlotId(0)), 0..1);
-        assert_eq!(slots.to_start(SlotId(3)), 1..4);
-        assert!(slots.to_start(SlotId(2)).is_empty() && slots.to_start(SlotId(3)).is_empty());
-        assert_eq!(slots.to_start(SlotId(4)), 4..5);
+        assert_eq!(slots.claim_up_to(SlotId(0)), 0..1);
+        assert_eq!(slots.claim_up_to(SlotId(3)), 1..4);
+        assert!(slots.claim_up_to(SlotId(2)).is_empty() && slots.claim_up_to(SlotId(3)).is_empty());
+        assert_eq!(slots.claim_up_to(SlotId(4)), 4..5);
     }
 }
