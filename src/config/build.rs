@@ -3,9 +3,10 @@
 //! `instance_build.rs` and `service_build.rs` add rows; nothing is added that does not fit its limit.
 
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use super::codes::LIMIT;
-use super::counts::{BIND, Counts, parameters};
+use super::counts::{BIND, Counts, TERMS, parameters};
 use super::ids::{Id, InstanceId, LinkId, ProbeId, ServiceId};
 use super::keywords::RootDraft;
 use super::known::{Known, hash_of};
@@ -22,6 +23,9 @@ use crate::syntax::{Context, Position};
 use crate::wire::genl_ipvs::ServiceKey;
 use crate::wire::link::LinkName;
 use crate::wire::nftables::firewall::FirewallRule;
+
+/// How many probes are looked at for one that is made in the same way: the checks of a service stand together.
+const NEWEST: usize = 16;
 
 /// Objects of one kind, counted against their limit.
 #[derive(Debug)]
@@ -250,9 +254,22 @@ impl Tables {
         }
         let id = ProbeId::from_index(self.probes.len());
         self.parameters += probe.bind.as_ref().map_or(0, |_| BIND);
+        let probe = self.on_known_terms(probe);
         self.probes.push(probe);
         self.probe_ids.insert(hash, id.0);
         Some(id)
+    }
+
+    /// The same with the terms of one of the newest probes if they are equal.
+    fn on_known_terms(&mut self, probe: Probe) -> Probe {
+        let mut newest = self.probes.iter().rev().take(NEWEST);
+        match newest.find(|one| one.terms == probe.terms) {
+            Some(one) => Probe { terms: Rc::clone(&one.terms), ..probe },
+            None => {
+                self.parameters += TERMS;
+                probe
+            }
+        }
     }
 
     /// Drops the newest probes; what still points at them is not found any more.

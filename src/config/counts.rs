@@ -4,7 +4,7 @@
 //! but for services of a group, which stand in it once); and in the tables. What each costs is `director/need.rs`.
 
 use super::ids::ProbeId;
-use super::model::{Bind, Config, Destination, Peer, Probe, Service, Tracker};
+use super::model::{Bind, Config, Destination, Peer, Probe, Service, Terms, Tracker};
 use super::route::{HopDraft, RouteDraft};
 use super::routing::{Hop, Route};
 use super::track::TrackerDraft;
@@ -201,6 +201,9 @@ pub(super) fn parameters(checker: &Checker) -> usize {
 
 /// Bytes of what is known of how a check leaves.
 pub(super) const BIND: usize = size_of::<Bind>() + PIECE;
+
+/// Bytes of how checks are made that have that in common.
+pub(super) const TERMS: usize = size_of::<Terms>() + PIECE;
 
 #[cfg(test)]
 mod tests {

@@ -332,13 +332,20 @@ pub enum OnFailure {
     Inhibit,
 }
 
-/// A probe of one target, shared by every destination that asks for the same.
+/// A probe of one target, shared by every destination that asks for the same. It reads as its [`Terms`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Probe {
     /// Where to connect; of a checker without ports, port 0.
     pub target: SocketAddr,
     /// What the socket is bound to and marked with, if anything.
     pub bind: Option<Rc<Bind>>,
+    /// How: mostly the same for all servers of a service, so that it is there once for all of them.
+    pub terms: Rc<Terms>,
+}
+
+/// How a target is checked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Terms {
     /// `delay_loop`: between checks.
     pub interval: Duration,
     /// `connect_timeout`.

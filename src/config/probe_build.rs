@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::build::Tables;
 use super::codes::{FAMILY, NO_PORT};
-use super::model::{Assumption, Bind, Probe};
+use super::model::{Assumption, Bind, Probe, Terms};
 use super::service::ServerDraft;
 use super::service_build::ServiceBuild;
 use crate::check::keywords::{Draft, Pace};
@@ -113,14 +113,16 @@ fn probe(checker: Checker, (target, bind): (SocketAddr, Option<Rc<Bind>>), pace:
     Probe {
         target,
         bind,
-        interval,
-        timeout: pace.connect_timeout.map_or(Duration::from_secs(5), |given| given.value),
-        retry: pace.retry.map_or(form.retry, |given| given.value),
-        rise: 1,
-        retry_delay: pace.delay_before_retry.map_or(form.pause.unwrap_or(interval), |given| given.value),
-        // keepalived spreads first checks over a whole delay_loop, up to a minute of sending clients to a dead server.
-        warmup: pace.warmup.map_or(interval.min(Duration::from_secs(1)), |given| given.value),
-        assumption: if alpha { Assumption::Down } else { Assumption::Up },
-        checker,
+        terms: Rc::new(Terms {
+            interval,
+            timeout: pace.connect_timeout.map_or(Duration::from_secs(5), |given| given.value),
+            retry: pace.retry.map_or(form.retry, |given| given.value),
+            rise: 1,
+            retry_delay: pace.delay_before_retry.map_or(form.pause.unwrap_or(interval), |given| given.value),
+            // keepalived spreads first checks over a whole delay_loop, up to a minute of sending clients to a dead server.
+            warmup: pace.warmup.map_or(interval.min(Duration::from_secs(1)), |given| given.value),
+            assumption: if alpha { Assumption::Down } else { Assumption::Up },
+            checker,
+        }),
     }
 }

@@ -3,6 +3,7 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use super::appliance::ApplianceDraft;
 use super::build::{Tables, row};
@@ -11,7 +12,7 @@ use super::group::GroupDraft;
 use super::ids::{AddressId, Id, LinkId, PingGroupId, Range, ServiceId, TrackedRouteId, VariableId};
 use super::instance::InstanceDraft;
 use super::iproute::{self, TABLES};
-use super::model::{Assumption, PingGroup, Probe, TrackTarget, TrackedRoute, Tracker, Variable};
+use super::model::{Assumption, PingGroup, Probe, Terms, TrackTarget, TrackedRoute, Tracker, Variable};
 use super::own;
 use super::rows::{ignored, link, weight, words};
 use super::static_build::{self, StaticDraft};
@@ -309,14 +310,16 @@ fn ping_group(ping: &own::Draft, name: super::model::Text, tables: &mut Tables) 
         let probe = Probe {
             target: (host.value, 0).into(),
             bind: None,
-            interval,
-            timeout: half,
-            retry: u32::try_from(tries.saturating_sub(1)).unwrap_or(0),
-            rise,
-            retry_delay: half,
-            warmup: Duration::ZERO,
-            assumption,
-            checker: Checker::Ping(PingCheck),
+            terms: Rc::new(Terms {
+                interval,
+                timeout: half,
+                retry: u32::try_from(tries.saturating_sub(1)).unwrap_or(0),
+                rise,
+                retry_delay: half,
+                warmup: Duration::ZERO,
+                assumption,
+                checker: Checker::Ping(PingCheck),
+            }),
         };
         if let Some(id) = tables.probe(probe, host.at)
             && tables.probe_uses.get(start..).is_some_and(|uses| !uses.contains(&id))

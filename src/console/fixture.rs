@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::config::ids::{InstanceId, LinkId, ProbeId, Range, ServiceId};
 use crate::config::model::{
     Announce, Assumption, Authentication, Destination, Instance, OnFailure, Preemption, Probe, Service,
-    SourceCheck, TextsBuilder, Tracker, Transport, VirtualAddress,
+    SourceCheck, Terms, TextsBuilder, Tracker, Transport, VirtualAddress,
 };
 use crate::director::action::{Action, Actions, Budget, Dump};
 use crate::director::event::{Errno, Event, Source};
@@ -169,21 +169,23 @@ fn probe(id: u32, each: u32) -> Probe {
     Probe {
         target: (IpAddr::from([10, 0, 0, low]), 80).into(),
         bind: None,
-        interval: Duration::from_secs(2),
-        timeout: Duration::from_secs(1),
-        retry: if place % 2 == 1 { 3 } else { 2 },
-        rise: 1,
-        retry_delay: Duration::from_secs(1),
-        warmup: Duration::ZERO,
-        assumption: Assumption::Up,
-        checker: match place % 2 {
-            1 => Checker::Http(HttpGet {
-                urls: Rc::new([url]),
-                recovery: Recovery::Fast,
-                protocol: Version::V10,
-            }),
-            _ => Checker::Tcp(TcpCheck),
-        },
+        terms: Rc::new(Terms {
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            retry: if place % 2 == 1 { 3 } else { 2 },
+            rise: 1,
+            retry_delay: Duration::from_secs(1),
+            warmup: Duration::ZERO,
+            assumption: Assumption::Up,
+            checker: match place % 2 {
+                1 => Checker::Http(HttpGet {
+                    urls: Rc::new([url]),
+                    recovery: Recovery::Fast,
+                    protocol: Version::V10,
+                }),
+                _ => Checker::Tcp(TcpCheck),
+            },
+        }),
     }
 }
 

@@ -36,8 +36,11 @@ pub struct Reactor {
 
 #[derive(Default)]
 struct Sources {
+    /// Those that were used: there is room for `limit`, of which the kernel gives no pages as long as it is not used.
     slots: Vec<Slot>,
+    /// Those of them that are not in use, the one that was given back last at the end.
     free: Vec<u32>,
+    limit: usize,
 }
 
 #[derive(Default)]
@@ -105,7 +108,7 @@ impl Reactor {
     #[inline(never)]
     fn add(&self, io: BorrowedFd<'_>) -> Result<u32, Error> {
         let mut sources = self.sources.borrow_mut();
-        let Some(index) = sources.free.pop() else {
+        let Some(index) = sources.claim() else {
             return Err(Error::new("watch", "descriptor: table of sources full", Errno::NOBUFS));
         };
         let generation = sources.slot(index).map_or(0, |slot| slot.generation);
@@ -195,13 +198,21 @@ impl Reactor {
 
 impl Sources {
     fn reserve(&mut self, count: usize) {
-        let held = self.slots.len();
-        if count > held {
-            self.slots.reserve_exact(count - held);
-            self.slots.resize_with(count, Slot::default);
+        if count > self.limit {
+            self.limit = count;
+            self.slots.reserve_exact(count - self.slots.len());
             self.free.reserve_exact(count - self.free.len());
-            self.free.extend((held..count).rev().filter_map(|index| u32::try_from(index).ok()));
         }
+    }
+
+    /// A place that is not in use.
+    fn claim(&mut self) -> Option<u32> {
+        if let Some(index) = self.free.pop() {
+            return Some(index);
+        }
+        let index = u32::try_from(self.slots.len()).ok().filter(|_| self.slots.len() < self.limit)?;
+        self.slots.push(Slot::default());
+        Some(index)
     }
 
     fn slot(&mut self, index: u32) -> Option<&mut Slot> {

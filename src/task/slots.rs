@@ -1,5 +1,6 @@
 //! Probe slots: at most 1,024 long-lived tasks, each running one probe's dialogue (`probe`) at a time. The task of a slot is
-//! a few words; the dialogue stands in a table, but for TLS.
+//! a few words; the dialogue stands in a table, but for TLS. A task is started when its slot is used first, and stays:
+//! most boxes never use a hundred at the same time. Admission counts them all.
 //!
 //! A slot's job is replaced or taken away by the director (`begin`, `abort`); the task notices at its next poll and
 //! drops connection and dialogue. There is no queue: a probe that finds no slot waits in the director.
@@ -27,6 +28,7 @@ use crate::config::tls::Contents;
 use crate::director::action::{Epoch, SlotId};
 use crate::director::event::Event;
 use crate::kernel::clock;
+use crate::limits::MAX_BATCH;
 
 /// Bytes that the executor keeps of a task.
 const TASK: usize = 128;
@@ -34,17 +36,43 @@ const TASK: usize = 128;
 /// The slots.
 #[derive(Default)]
 pub(super) struct Slots {
+    /// Of the slots that were used, as `runs`.
     rows: Vec<Slot>,
     /// What runs in each; room for all is reserved at load, and as long as it holds only the slots used so far, the
     /// kernel gives no pages for the rest. The director takes the slot that was given back last, so that a calm box uses a few.
     runs: Vec<Option<Run>>,
     neighbours: Neighbours,
+    /// Tasks that were started: those of the first slots.
+    started: u16,
+    /// Jobs given in this turn of the loop.
+    begun: usize,
 }
 
+/// Jobs given in one turn: then those that run are looked at, so that servers which answer at once give their slots back
+/// before others are used, and a box that was stopped for a while does not knock everywhere at the same moment.
+const MOST: usize = MAX_BATCH;
+
 impl Slots {
+    /// A turn of the loop begins.
+    pub(super) const fn begin_turn(&mut self) {
+        self.begun = 0;
+    }
+
+    /// How many more jobs this turn may give.
+    pub(super) const fn room(&self) -> usize {
+        MOST.saturating_sub(self.begun)
+    }
+
+    /// The slots up to and with `id` whose tasks are not started.
+    fn claim_up_to(&mut self, id: SlotId) -> core::ops::Range<u16> {
+        let first = self.started;
+        self.started = first.max(id.0.saturating_add(1));
+        self.rows.resize_with(usize::from(self.started), Slot::default);
+        first..self.started
+    }
+
     fn reserve(&mut self, count: usize) {
         self.rows.reserve_exact(count - self.rows.len());
-        self.rows.resize_with(count, Slot::default);
         self.runs.reserve_exact(count - self.runs.len());
     }
 
@@ -80,32 +108,35 @@ struct Slot {
 }
 
 /// Bytes of a slot: its task with the dialogue, what the executor and the reactor keep of it, its row here. The
-/// allocator rounds up by a quarter.
+/// allocator rounds the small pieces up by a quarter; tables are as large as was asked for.
 pub(super) fn bytes() -> usize {
     fn task<F>(_: impl Fn(Rc<Shell>, SlotId, Timer) -> F) -> usize {
         size_of::<F>()
     }
-    (task(run) + TASK + size_of::<Slot>() + size_of::<Option<Run>>() + ROW) * 5 / 4
+    (task(run) + TASK) * 5 / 4 + size_of::<Slot>() + size_of::<Option<Run>>() + ROW
 }
 
-/// Starts slots until there are `count`. To be called while a configuration is loaded.
+/// Makes room for `count` slots. To be called while a configuration is loaded.
 pub(super) fn grow(shell: &Rc<Shell>, count: usize) {
-    let held = shell.slots.borrow().rows.len();
-    if count > held {
-        let mut slots = shell.slots.borrow_mut();
+    let mut slots = shell.slots.borrow_mut();
+    if count > slots.rows.capacity() {
         slots.reserve(count);
         slots.neighbours.begin();
     }
-    for slot in (held..count).filter_map(|slot| u16::try_from(slot).ok()) {
+}
+
+/// Gives a slot a job; what it was doing is dropped.
+pub(super) fn begin(shell: &Rc<Shell>, slot: SlotId, job: Job) {
+    let mut slots = shell.slots.borrow_mut();
+    slots.begun += 1;
+    let new = slots.claim_up_to(slot);
+    drop(slots);
+    for slot in new {
         match shell.reactor.timer() {
             Ok(timer) => shell.spawn(Priority::Ordinary, run(Rc::clone(shell), SlotId(slot), timer)),
             Err(error) => log::error!("probe slot {slot}: {error}"),
         }
     }
-}
-
-/// Gives a slot a job; what it was doing is dropped.
-pub(super) fn begin(shell: &Shell, slot: SlotId, job: Job) {
     change(shell, slot, Some(job));
 }
 
@@ -296,5 +327,14 @@ mod tests {
         let mut slots = Slots::default();
         slots.reserve(1_024);
         assert!(slots.runs.is_empty() && slots.runs.capacity() >= 1_024, "reserved and not touched");
+    }
+
+    #[test]
+    fn the_task_of_a_slot_is_started_when_the_slot_is_used_first_and_once() {
+        let mut slots = Slots::default();
+        assert_eq!(slots.claim_up_to(SlotId(0)), 0..1);
+        assert_eq!(slots.claim_up_to(SlotId(3)), 1..4);
+        assert!(slots.claim_up_to(SlotId(2)).is_empty() && slots.claim_up_to(SlotId(3)).is_empty());
+        assert_eq!(slots.claim_up_to(SlotId(4)), 4..5);
     }
 }

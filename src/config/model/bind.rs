@@ -46,3 +46,11 @@ impl Config {
         id.index() >= self.written_services().len()
     }
 }
+
+impl core::ops::Deref for super::Probe {
+    type Target = super::Terms;
+
+    fn deref(&self) -> &super::Terms {
+        &self.terms
+    }
+}

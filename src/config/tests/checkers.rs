@@ -48,7 +48,7 @@ fn an_empty_block_has_the_defaults_of_its_checker() {
         assert_eq!((probe.checker.name(), &*probe.target.to_string()), (name, target), "{block}");
         assert_eq!((probe.retry, probe.retry_delay), (retry, Duration::from_secs(pause)), "{block}");
         assert_eq!((probe.interval, probe.timeout), (Duration::from_secs(7), Duration::from_secs(5)));
-        assert_eq!((probe.warmup, probe.bind), (Duration::from_secs(1), None), "{block}");
+        assert_eq!((probe.warmup, probe.bind.clone()), (Duration::from_secs(1), None), "{block}");
         assert_eq!(probe.assumption, Assumption::Up, "{block}");
     }
 }
@@ -60,7 +60,7 @@ fn what_all_checkers_share_is_taken_from_the_block_then_the_server_then_the_serv
     for word in ["TCP_CHECK", "UDP_CHECK", "DNS_CHECK", "SMTP_CHECK"] {
         let probe = one(&format!("{word} {{\n{lines}\n}}"));
         assert_eq!(probe.target.to_string(), "192.0.2.9:8080");
-        let bind = probe.bind.unwrap();
+        let bind = probe.bind.clone().unwrap();
         assert_eq!(bind.source, Some("192.0.2.11:1024".parse().unwrap()));
         assert_eq!((bind.link.unwrap().as_str(), bind.mark), ("eth1", u32::MAX));
         let times = [probe.timeout, probe.warmup, probe.retry_delay, probe.interval].map(Duration::as_secs);

@@ -360,7 +360,10 @@ fn a_ping_group_is_down_after_its_dead_time_also_if_its_first_echo_is_lost() {
 fn checks_that_begin_together_are_spread_over_their_interval_from_the_second_on() {
     let servers = (0..100).map(|host| Rs { interval: 10, ..Rs::new(format!("10.0.1.{host}:80")) }).collect();
     let mut config = Builder::new().service(Vs::new("203.0.113.1:80", servers)).build();
-    config.probes.iter_mut().for_each(|probe| probe.warmup = Duration::from_secs(1));
+    config
+        .probes
+        .iter_mut()
+        .for_each(|probe| std::rc::Rc::make_mut(&mut probe.terms).warmup = Duration::from_secs(1));
     let mut node = Node::new(config, "192.0.2.11");
     node.run_until(at(60_000));
     let mut seconds = [0; 60];
@@ -433,7 +436,10 @@ fn several_hindrances_are_each_told_once() {
 fn checks_share_their_wake_ups_and_keep_their_interval() {
     let servers = (0..200).map(|host| Rs { interval: 2, ..Rs::new(format!("10.0.1.{host}:80")) }).collect();
     let mut config = Builder::new().service(Vs::new("203.0.113.1:80", servers)).build();
-    config.probes.iter_mut().for_each(|probe| probe.warmup = Duration::from_secs(1));
+    config
+        .probes
+        .iter_mut()
+        .for_each(|probe| std::rc::Rc::make_mut(&mut probe.terms).warmup = Duration::from_secs(1));
     let mut node = Node::new(config, "192.0.2.11");
     node.run_until(at(30_000));
     let mut begun = std::collections::BTreeMap::<ProbeId, Vec<crate::time::Instant>>::new();

@@ -10,7 +10,7 @@ use super::*;
 use crate::check::Checker;
 use crate::check::http_get::{HttpGet, Recovery, Url, Version};
 use crate::check::tcp_check::TcpCheck;
-use crate::config::model::{Assumption, Bind};
+use crate::config::model::{Assumption, Bind, Terms};
 use crate::observe::heap;
 use crate::time::Duration;
 
@@ -24,14 +24,16 @@ fn probe(target: SocketAddr, checker: Checker) -> Probe {
     Probe {
         target,
         bind: None,
-        interval: Duration::from_secs(60),
-        timeout: Duration::from_millis(150),
-        retry: 0,
-        rise: 1,
-        retry_delay: Duration::ZERO,
-        warmup: Duration::ZERO,
-        assumption: Assumption::Up,
-        checker,
+        terms: Rc::new(Terms {
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_millis(150),
+            retry: 0,
+            rise: 1,
+            retry_delay: Duration::ZERO,
+            warmup: Duration::ZERO,
+            assumption: Assumption::Up,
+            checker,
+        }),
     }
 }
 
@@ -201,7 +203,8 @@ fn a_source_address_that_is_not_ours_is_our_fault() {
     let (listener, address) = listener();
     let bind =
         Some(Rc::new(Bind { source: Some("192.0.2.77:0".parse().unwrap()), link: None, mark: 0, via: None }));
-    let (verdict, _) = run(&listener, &Probe { bind, ..probe(address, Checker::Tcp(TcpCheck)) }, |_| {});
+    let probe = Probe { bind, ..probe(address, Checker::Tcp(TcpCheck)) };
+    let (verdict, _) = run(&listener, &probe, |_| {});
     assert_eq!(verdict, Verdict::Local { errno: 99 });
 }
 

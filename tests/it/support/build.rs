@@ -10,7 +10,7 @@ use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use lvsbox::config::model::{
     Announce, Assumption, Authentication, Destination, Global, Group, Instance, Manners, OnFailure, Peer,
-    Preemption, Probe, Service, SourceCheck, SyncDaemon, TextsBuilder, Timeouts, Tracker, Transport,
+    Preemption, Probe, Service, SourceCheck, SyncDaemon, Terms, TextsBuilder, Timeouts, Tracker, Transport,
     VirtualAddress,
 };
 use lvsbox::time::Duration;
@@ -339,14 +339,16 @@ impl Rows {
             let probe = Probe {
                 target,
                 bind: None,
-                interval: Duration::from_secs(rs.interval),
-                timeout: Duration::from_secs(5),
-                retry: rs.retry,
-                rise: 1,
-                retry_delay: Duration::from_secs(rs.retry_delay),
-                warmup: Duration::from_secs(rs.interval),
-                assumption: if rs.alpha { Assumption::Down } else { Assumption::Up },
-                checker: if urls == 0 { Checker::Tcp(TcpCheck) } else { http(urls, rs.fast) },
+                terms: std::rc::Rc::new(Terms {
+                    interval: Duration::from_secs(rs.interval),
+                    timeout: Duration::from_secs(5),
+                    retry: rs.retry,
+                    rise: 1,
+                    retry_delay: Duration::from_secs(rs.retry_delay),
+                    warmup: Duration::from_secs(rs.interval),
+                    assumption: if rs.alpha { Assumption::Down } else { Assumption::Up },
+                    checker: if urls == 0 { Checker::Tcp(TcpCheck) } else { http(urls, rs.fast) },
+                }),
             };
             let known = self.probes.iter().position(|one| *one == probe);
             let id = known.unwrap_or_else(|| {
