@@ -24,6 +24,8 @@ use pace::{in_company, spread};
 
 /// After a failure of our own the probe is made again after this time.
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
+/// Changes that are remembered: between the copy and the swap of a reload lie a few turns.
+const MAX_CHANGED: usize = 4_096;
 /// Time for the kernel's table to be programmed at the start.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -80,6 +82,10 @@ pub struct Health {
     /// Probes whose last dialogue failed by our own fault.
     hindered: usize,
     hindrance: Option<(Errno, Instant)>,
+    /// Whose state changed last: a reload that copied it before copies it again. The oldest go first.
+    changed: Box<[ProbeId]>,
+    /// Changes since the start.
+    changes: usize,
 }
 
 /// How many slots a configuration needs.
@@ -122,6 +128,8 @@ impl Health {
             evidences: Box::default(),
             hindered: 0,
             hindrance: None,
+            changed: vec![ProbeId::default(); config.probes.len().min(MAX_CHANGED)].into_boxed_slice(),
+            changes: 0,
         }
     }
 
@@ -247,6 +255,7 @@ impl Health {
         let Some(state) = self.table.get_mut(id.index()) else { return };
         let wait = if way == Way::Coming && state.last.is_none() { SETTLE } else { LOCAL_RETRY };
         if way == Way::Blocked {
+            note((&mut self.changed, &mut self.changes), id);
             let verdict = Verdict::Local { errno: NO_WAY };
             state.last = Some((now, verdict));
             let before = core::mem::replace(&mut state.hindered, true);
@@ -293,6 +302,7 @@ impl Health {
         let _ = self.free.push(slot);
         let Some(probe) = config.probes.get(id.index()) else { return };
         self.checks_total += 1;
+        note((&mut self.changed, &mut self.changes), id);
         let Some(state) = self.table.get_mut(id.index()) else { return };
         state.slot = None;
         self.secure = self.secure.saturating_sub(usize::from(state.secure));
@@ -375,38 +385,99 @@ impl Health {
         }
     }
 
-    /// Takes over what is known of the probes that both configurations have, and when they are due. What runs in the
-    /// slots belongs to the old epoch and is made again.
-    pub(crate) fn adopt(
+    /// Changes of states since the start; see [`Self::catch_up`].
+    pub(crate) const fn changes(&self) -> usize {
+        self.changes
+    }
+
+    /// Takes over what is known of the probes of `rows` that both configurations have, and when they are due; the first
+    /// checks of the others are planned. What runs in the slots belongs to the old epoch and is made again.
+    pub(crate) fn copy(
         &mut self,
-        old: &Self,
+        rows: core::ops::Range<usize>,
+        (old, from): (&Self, &Bus),
         (probes, config): (&[Option<u32>], &Config),
         now: Instant,
-        from: &Bus,
+        bus: &mut Bus,
+    ) {
+        for row in rows {
+            let before = probes.get(row).copied().flatten();
+            self.copy_one(row, before, (old, from), config, now, bus);
+        }
+    }
+
+    fn copy_one(
+        &mut self,
+        row: usize,
+        before: Option<u32>,
+        (old, from): (&Self, &Bus),
+        config: &Config,
+        now: Instant,
+        bus: &mut Bus,
+    ) {
+        let (id, before) =
+            (ProbeId::from_index(row), before.map(|before| ProbeId::from_index(before as usize)));
+        let known = before.and_then(|before| old.get(before));
+        let (Some(state), Some(probe)) = (self.table.get_mut(row), config.probes.get(row)) else { return };
+        self.hindered -= usize::from(state.hindered);
+        if let Some(known) = known {
+            let hindered = known.hindered && !state.resting;
+            *state =
+                ProbeState { slot: None, resting: state.resting, secure: state.secure, hindered, ..*known };
+        }
+        self.hindered += usize::from(state.hindered);
+        if state.resting {
+            bus.cancel(Timer::Probe(id));
+            return;
+        }
+        let Some(before) = before.filter(|_| known.is_some()) else {
+            bus.set_if_idle(Timer::Probe(id), now + spread(row, probe.warmup));
+            return;
+        };
+        match old.evidences.of(before) {
+            Some(evidence) => self.evidences.keep(id, *evidence),
+            None => self.evidences.forget(id),
+        }
+        let at = from.deadline(Timer::Probe(before)).unwrap_or(now);
+        // A shorter interval counts from now on.
+        bus.set(Timer::Probe(id), at.min(now + probe.interval.max(probe.warmup)));
+    }
+
+    /// What was copied while the old table stood at `changes` is brought up to date; all of it for
+    /// `None`.
+    pub(crate) fn catch_up(
+        &mut self,
+        changes: Option<usize>,
+        (old, from): (&Self, &Bus),
+        (probes, config): (&[Option<u32>], &Config),
+        now: Instant,
         bus: &mut Bus,
     ) {
         (self.checks_total, self.failures_total) = (old.checks_total, old.failures_total);
-        for (row, before) in probes.iter().enumerate() {
-            let Some(before) = before.map(|before| before as usize) else { continue };
-            let Some(known) = old.table.get(before) else { continue };
-            if let Some(state) = self.table.get_mut(row) {
-                *state = ProbeState { slot: None, resting: state.resting, secure: state.secure, ..*known };
-                if state.resting {
-                    state.hindered = false;
-                    continue;
+        let missed = changes.map(|changes| old.changes.wrapping_sub(changes));
+        if let Some(missed) = missed.filter(|missed| *missed <= old.changed.len()) {
+            let mut stale = DirtySet::new(old.table.len());
+            let places = (0..missed).map(|back| old.changes.wrapping_sub(back + 1) % old.changed.len());
+            places.filter_map(|place| old.changed.get(place)).for_each(|id| stale.insert(id.index()));
+            for (row, before) in probes.iter().enumerate().filter(|_| missed > 0) {
+                if before.is_some_and(|before| stale.contains(before as usize)) {
+                    self.copy_one(row, *before, (old, from), config, now, bus);
                 }
             }
-            self.hindered += usize::from(known.hindered);
-            if let Some(evidence) = old.evidences.of(ProbeId::from_index(before)) {
-                self.evidences.keep(ProbeId::from_index(row), *evidence);
-            }
-            let at = from.deadline(Timer::Probe(ProbeId::from_index(before))).unwrap_or(now);
-            // A shorter interval counts from now on.
-            let longest = config.probes.get(row).map_or(Duration::ZERO, |one| one.interval.max(one.warmup));
-            bus.set(Timer::Probe(ProbeId::from_index(row)), at.min(now + longest));
+        } else {
+            self.copy(0..probes.len(), (old, from), (probes, config), now, bus);
         }
         self.hindrance = old.hindrance.filter(|_| self.hindered > 0);
     }
+}
+
+/// Remembers that the state of a probe changed.
+fn note((changed, changes): (&mut [ProbeId], &mut usize), id: ProbeId) {
+    let rows = changed.len().max(1);
+    if let Some(place) = changed.get_mut(*changes % rows) {
+        *place = id;
+    }
+    *changes = changes.wrapping_add(1);
 }
 
 impl ProbeState {
