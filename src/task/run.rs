@@ -170,7 +170,7 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     let mut more = act(shell, end);
     more |= run_tasks(&executors.ordinary, end);
     more |= shell.touched.take() && act(shell, end);
-    more |= journal::drain(shell);
+    more |= journal::follow(shell);
     birth::watch(shell);
     more |= shell.feed.wake();
     #[cfg(feature = "tls")]
