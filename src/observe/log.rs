@@ -313,8 +313,9 @@ mod tests {
     fn a_reader_that_stops_reading_does_not_stop_the_writer() {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut sink = Sink::new();
+        let line = "x".repeat(499) + "\n";
         while sink.outlet.lost_total < 10 {
-            sink.write(writer.as_fd(), &[b'x'; 500]);
+            sink.write(writer.as_fd(), line.as_bytes());
         }
         let mut chunk = vec![0; 256 << 10];
         assert!(reader.read(&mut chunk).unwrap() > 0);

@@ -101,6 +101,32 @@ fn what_a_check_found_and_when_it_is_due_survive() {
 }
 
 #[test]
+fn what_a_check_finds_between_the_preparation_and_the_swap_is_not_lost() {
+    let mut node = running();
+    let target = "10.0.0.3:80".parse().unwrap();
+    let row = |director: &Director| {
+        let probes = &director.config().probes;
+        ProbeId(u32::try_from(probes.iter().position(|one| one.target == target).unwrap()).unwrap())
+    };
+    let mut reload = Reload::new(reversed().build(), &node.director, node.now);
+    while !reload.step(&node.director) {}
+    node.servers.insert(target, Server::Refuses);
+    node.run(Duration::from_secs(20));
+    let old = row(&node.director);
+    let (now, mut director) = (node.now, node.director);
+    let due = director.probe_due(old);
+    let before = *director.health().get(old).unwrap();
+    assert_eq!(before.belief, Belief::Down);
+    director.adopt(now, reload);
+    let new = row(&director);
+    assert_ne!(old, new);
+    let after = director.health().get(new).unwrap();
+    assert_eq!((after.belief, after.since, after.last), (Belief::Down, before.since, before.last));
+    assert_eq!(director.probe_due(new), due);
+    assert!(!director.services().is_alive(director.services().users(new)[0]));
+}
+
+#[test]
 fn a_full_pass_goes_on_where_it_was() {
     let config = |name| {
         let rs = Rs { urls: Some(3), ..Rs::new("10.0.0.1:80") };
