@@ -105,6 +105,9 @@ impl DirtySet {
 
     /// Takes out the next id behind the one taken last, wrapping around.
     pub(crate) fn pop(&mut self) -> Option<usize> {
+        if self.is_empty() {
+            return None;
+        }
         let id = self.next_from(self.cursor).or_else(|| self.next_from(0))?;
         self.remove(id);
         self.cursor = id + 1;

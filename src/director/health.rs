@@ -3,6 +3,7 @@
 //! The dialogue itself lives in one of a fixed number of slots in `task/slots.rs`. A probe that is due and finds no
 //! slot waits in order; nothing is skipped and nothing is made twice.
 
+mod adopt;
 mod evidences;
 mod pace;
 
@@ -24,6 +25,8 @@ use pace::{in_company, spread};
 
 /// After a failure of our own the probe is made again after this time.
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
+/// Changes that are remembered: between the copy and the swap of a reload lie a few turns.
+const MAX_CHANGED: usize = 4_096;
 /// Time for the kernel's table to be programmed at the start.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -80,6 +83,10 @@ pub struct Health {
     /// Probes whose last dialogue failed by our own fault.
     hindered: usize,
     hindrance: Option<(Errno, Instant)>,
+    /// Whose state changed last: a reload that copied it before copies it again. The oldest go first.
+    changed: Box<[ProbeId]>,
+    /// Changes since the start.
+    changes: usize,
 }
 
 /// How many slots a configuration needs.
@@ -122,6 +129,8 @@ impl Health {
             evidences: Box::default(),
             hindered: 0,
             hindrance: None,
+            changed: vec![ProbeId::default(); config.probes.len().min(MAX_CHANGED)].into_boxed_slice(),
+            changes: 0,
         }
     }
 
@@ -247,6 +256,7 @@ impl Health {
         let Some(state) = self.table.get_mut(id.index()) else { return };
         let wait = if way == Way::Coming && state.last.is_none() { SETTLE } else { LOCAL_RETRY };
         if way == Way::Blocked {
+            note((&mut self.changed, &mut self.changes), id);
             let verdict = Verdict::Local { errno: NO_WAY };
             state.last = Some((now, verdict));
             let before = core::mem::replace(&mut state.hindered, true);
@@ -293,6 +303,7 @@ impl Health {
         let _ = self.free.push(slot);
         let Some(probe) = config.probes.get(id.index()) else { return };
         self.checks_total += 1;
+        note((&mut self.changed, &mut self.changes), id);
         let Some(state) = self.table.get_mut(id.index()) else { return };
         state.slot = None;
         self.secure = self.secure.saturating_sub(usize::from(state.secure));
@@ -374,39 +385,15 @@ impl Health {
             bus.verdicts.insert(id.index());
         }
     }
+}
 
-    /// Takes over what is known of the probes that both configurations have, and when they are due. What runs in the
-    /// slots belongs to the old epoch and is made again.
-    pub(crate) fn adopt(
-        &mut self,
-        old: &Self,
-        (probes, config): (&[Option<u32>], &Config),
-        now: Instant,
-        from: &Bus,
-        bus: &mut Bus,
-    ) {
-        (self.checks_total, self.failures_total) = (old.checks_total, old.failures_total);
-        for (row, before) in probes.iter().enumerate() {
-            let Some(before) = before.map(|before| before as usize) else { continue };
-            let Some(known) = old.table.get(before) else { continue };
-            if let Some(state) = self.table.get_mut(row) {
-                *state = ProbeState { slot: None, resting: state.resting, secure: state.secure, ..*known };
-                if state.resting {
-                    state.hindered = false;
-                    continue;
-                }
-            }
-            self.hindered += usize::from(known.hindered);
-            if let Some(evidence) = old.evidences.of(ProbeId::from_index(before)) {
-                self.evidences.keep(ProbeId::from_index(row), *evidence);
-            }
-            let at = from.deadline(Timer::Probe(ProbeId::from_index(before))).unwrap_or(now);
-            // A shorter interval counts from now on.
-            let longest = config.probes.get(row).map_or(Duration::ZERO, |one| one.interval.max(one.warmup));
-            bus.set(Timer::Probe(ProbeId::from_index(row)), at.min(now + longest));
-        }
-        self.hindrance = old.hindrance.filter(|_| self.hindered > 0);
+/// Remembers that the state of a probe changed.
+fn note((changed, changes): (&mut [ProbeId], &mut usize), id: ProbeId) {
+    let rows = changed.len().max(1);
+    if let Some(place) = changed.get_mut(*changes % rows) {
+        *place = id;
     }
+    *changes = changes.wrapping_add(1);
 }
 
 impl ProbeState {

@@ -284,6 +284,11 @@ impl Journal {
         self.ring.get(self.place(at)).map(|record| (lost, *record))
     }
 
+    /// Records behind `cursor`.
+    pub fn unread(&self, cursor: &Cursor) -> u64 {
+        self.written.saturating_sub(cursor.0)
+    }
+
     /// Records written since the start.
     pub fn written_total(&self) -> u64 {
         self.written

@@ -64,6 +64,11 @@ impl Presence {
         Self { awaited: addresses.into_iter().map(awaited).collect() }
     }
 
+    /// True if no address is waited for: no checks rest.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
     fn find(&self, address: IpAddr) -> Option<usize> {
         self.awaited.binary_search_by_key(&address, |one| one.address).ok()
     }
@@ -117,7 +122,7 @@ impl Parts {
     /// Sets what rests and what does not, before the first check is planned.
     pub(crate) fn rest(&mut self, config: &Config) {
         // Nothing does in a table that was just made.
-        if self.presence.awaited.is_empty() {
+        if self.presence.is_idle() {
             return;
         }
         for id in (0..config.probes.len()).map(ProbeId::from_index) {

@@ -44,6 +44,8 @@ pub struct Reload {
     /// Probes of the running configuration by what they ask.
     probes: Index,
     stage: Stage,
+    /// Changes of the running probes' states before the first of them was copied.
+    changes: usize,
     now: Instant,
 }
 
@@ -55,6 +57,7 @@ enum Stage {
     NewProbes(usize),
     Keys(usize),
     Services(usize),
+    States(usize),
     Done,
 }
 
@@ -69,7 +72,16 @@ impl Reload {
             old_destinations: full(running.config().destinations.len()),
         };
         let probes = Index::new(running.config().probes.len());
-        Self { config, large: Large::default(), parts: None, maps, probes, stage: Stage::Tables, now }
+        Self {
+            config,
+            large: Large::default(),
+            parts: None,
+            maps,
+            probes,
+            stage: Stage::Tables,
+            changes: 0,
+            now,
+        }
     }
 
     /// The configuration being prepared.
@@ -90,6 +102,7 @@ impl Reload {
             Stage::NewProbes(from) => self.match_probes(from, running),
             Stage::Keys(from) => self.enter_keys(from),
             Stage::Services(from) => self.match_services(from, running),
+            Stage::States(from) => self.copy_states(from, running),
             Stage::Done => Stage::Done,
         };
         self.stage == Stage::Done
@@ -146,7 +159,20 @@ impl Reload {
                 }
             }
         }
-        if to < self.config.services.len() { Stage::Services(to) } else { Stage::Done }
+        if to < self.config.services.len() { Stage::Services(to) } else { Stage::States(0) }
+    }
+
+    /// The last, so that little changes until the swap.
+    fn copy_states(&mut self, from: usize, running: &Director) -> Stage {
+        let (to, old) = ((from + SLICE).min(self.config.probes.len()), &running.parts);
+        if from == 0 {
+            self.changes = old.health.changes();
+        }
+        if let Some(Parts { health, bus, .. }) = &mut self.parts {
+            let new = (&*self.maps.probes, &self.config);
+            health.copy(from..to, (&old.health, &old.bus), new, self.now, bus);
+        }
+        if to < self.config.probes.len() { Stage::States(to) } else { Stage::Done }
     }
 
     /// The end of a slice of services that starts at `from` and holds about [`SLICE`] destinations.
@@ -170,10 +196,10 @@ impl Reload {
     }
 
     /// What was prepared; the work that is left is done at once.
-    pub(crate) fn finish(mut self, running: &Director) -> (Config, Parts, Maps) {
+    pub(crate) fn finish(mut self, running: &Director) -> (Config, Parts, Maps, usize) {
         while !self.step(running) {}
         let parts = self.parts.take().unwrap_or_else(|| Parts::new(&self.config, self.now));
-        (self.config, parts, self.maps)
+        (self.config, parts, self.maps, self.changes)
     }
 }
 
@@ -196,10 +222,11 @@ impl Director {
 
     /// Puts a prepared configuration in force. Everything asked before is of an old epoch: slots are to be stopped,
     /// and readers of the journal must have read it, since ids change their meaning. This cannot be cut: half of it would
-    /// meet events with tables of both configurations. It is bound by the rows of probes and destinations that are copied.
+    /// meet events with tables of both configurations. It is bound by the rows of destinations that are copied, and the probes whose
+    /// state changed since [`Reload::step`] copied it.
     /// What is replaced comes back, to be freed in another turn.
     pub fn adopt(&mut self, now: Instant, reload: Reload) -> Former {
-        let (config, mut parts, mut maps) = reload.finish(self);
+        let (config, mut parts, mut maps, changes) = reload.finish(self);
         let old = &mut self.parts;
         let from = Predecessor { vrrp: &old.vrrp, config: &self.config, bus: &old.bus };
         parts.bus.epoch = Epoch(old.bus.epoch.0.wrapping_add(1));
@@ -215,8 +242,10 @@ impl Director {
         parts.route_plan.adopt(&old.route_plan, from, (&config, &parts.vrrp, &parts.links));
         parts.presence.adopt(&old.presence);
         parts.rest(&config);
-        parts.health.adopt(&old.health, (&maps.probes, &config), now, &old.bus, &mut parts.bus);
-        parts.health.begin(now, &config, &mut parts.bus);
+        // Which probes rest was not known when they were copied.
+        let changes = Some(changes).filter(|_| parts.presence.is_idle());
+        let former = (&old.health, &old.bus);
+        parts.health.catch_up(changes, former, (&maps.probes, &config), now, &mut parts.bus);
         parts.services.adopt(&old.services, &maps.services);
         let Parts { services, health, bus, .. } = &mut parts;
         services.overrides.adopt(now, &old.services.overrides, (&maps.destinations, &config), health, bus);
@@ -230,9 +259,9 @@ impl Director {
         tracks.take_stock(now, Watched { config: &config, links, health, services }, bus);
         // All of the table is to be compared anyway, and what is tracked was just looked at.
         bus.services.clear();
-        let former = core::mem::replace(self, Self { config, parts });
+        let former = Former(core::mem::replace(self, Self { config, parts }));
         self.settle(now);
-        Former(former)
+        former
     }
 }
 

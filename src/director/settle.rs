@@ -65,6 +65,10 @@ impl Director {
 
     /// Carries facts from their owners to their consumers.
     pub(super) fn settle(&mut self, now: Instant) {
+        // Most events, the kernel's answers for one, leave none.
+        if !self.parts.bus.has_facts() {
+            return;
+        }
         let config = &self.config;
         let Parts {
             bus,

@@ -163,6 +163,11 @@ impl Director {
             || parts.survey.has_work()
     }
 
+    /// True while an announcement can be sent now.
+    pub fn is_announcing(&self) -> bool {
+        self.parts.garp.has_work(&self.config, &self.parts.net_plan)
+    }
+
     /// True when the kernel was listed once as a whole. A reload before that would forget what a predecessor that was
     /// killed left behind by the configuration that is going.
     pub fn knows_kernel(&self) -> bool {

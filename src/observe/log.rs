@@ -29,7 +29,7 @@ pub enum Topic {
     Changes,
 }
 
-/// The rings and the writer. In static memory: 68 KiB that cost pages only as they are used.
+/// The rings and the writer. In static memory: 72 KiB that cost pages only as they are used.
 static LOGGER: Logger = Logger(Mutex::new(State {
     ring: Ring::new(),
     changes: Ring::new(),
@@ -109,6 +109,32 @@ impl Drop for Hold {
     }
 }
 
+/// Lines that are logged while an instance of it lives go to standard error together, as many as one write takes.
+#[derive(Debug)]
+pub struct Sheaf(());
+
+impl Sheaf {
+    /// From now on.
+    pub fn new() -> Self {
+        LOGGER.lock().sink.gathers = true;
+        Self(())
+    }
+}
+
+impl Default for Sheaf {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Sheaf {
+    fn drop(&mut self) {
+        let mut state = LOGGER.lock();
+        state.sink.gathers = false;
+        state.sink.flush(output::standard_error());
+    }
+}
+
 /// Figures of the log since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
@@ -123,7 +149,11 @@ pub struct Figures {
 /// The figures now.
 pub fn figures() -> Figures {
     let state = LOGGER.lock();
-    Figures { written_total: state.written_total, lost_total: state.sink.lost_total, held: state.ring.held() }
+    Figures {
+        written_total: state.written_total,
+        lost_total: state.sink.outlet.lost_total,
+        held: state.ring.held(),
+    }
 }
 
 impl Logger {
@@ -172,25 +202,60 @@ const fn prefix(level: Level) -> &'static str {
     }
 }
 
-/// A descriptor that may refuse.
+/// Lines on their way to a descriptor that may refuse.
 struct Sink {
-    /// Lines refused since the last that was taken.
-    lost: u64,
-    lost_total: u64,
-    /// The last write took only part of its line: the next begins with a newline.
-    torn: bool,
+    outlet: Outlet,
+    /// Lines wait in `sheaf` for others.
+    gathers: bool,
+    sheaf: [u8; output::MAX_WRITE],
+    held: usize,
 }
 
 impl Sink {
     const fn new() -> Self {
-        Self { lost: 0, lost_total: 0, torn: false }
+        let outlet = Outlet { lost: 0, lost_total: 0, torn: false };
+        Self { outlet, gathers: false, sheaf: [0; output::MAX_WRITE], held: 0 }
     }
 
     fn write(&mut self, to: BorrowedFd<'_>, line: &[u8]) {
+        if !self.gathers {
+            return self.outlet.write(to, line);
+        }
+        if self.held + line.len() > self.sheaf.len() {
+            self.flush(to);
+        }
+        if let Some(room) = self.sheaf.get_mut(self.held..self.held + line.len()) {
+            room.copy_from_slice(line);
+            self.held += line.len();
+        }
+    }
+
+    /// Writes what was gathered.
+    fn flush(&mut self, to: BorrowedFd<'_>) {
+        let held = core::mem::take(&mut self.held);
+        if held > 0 {
+            self.outlet.write(to, self.sheaf.get(..held).unwrap_or(&[]));
+        }
+    }
+}
+
+/// What became of lines that were written.
+struct Outlet {
+    /// Lines refused since the last that was taken.
+    lost: u64,
+    lost_total: u64,
+    /// The last write took only part of its last line: the next begins with a newline.
+    torn: bool,
+}
+
+impl Outlet {
+    /// Writes whole lines.
+    fn write(&mut self, to: BorrowedFd<'_>, lines: &[u8]) {
         if self.torn {
             self.torn = output::write_now(to, b"\n") != Ok(1);
         }
-        if self.torn || (self.lost > 0 && !self.report(to)) || !self.put(to, line) {
+        let taken = if self.torn || (self.lost > 0 && !self.report(to)) { 0 } else { self.put(to, lines) };
+        for _ in lines.iter().skip(taken).filter(|byte| **byte == b'\n') {
             self.lost += 1;
             self.lost_total += 1;
         }
@@ -200,17 +265,20 @@ impl Sink {
     fn report(&mut self, to: BorrowedFd<'_>) -> bool {
         let mut text = Text::default();
         let _ = write!(text, "{} warning: {} log lines lost", Timestamp(clock::wall()), self.lost);
-        let told = self.put(to, text.finish());
+        let line = text.finish();
+        let told = self.put(to, line) == line.len();
         if told {
             self.lost = 0;
         }
         told
     }
 
-    fn put(&mut self, to: BorrowedFd<'_>, line: &[u8]) -> bool {
-        let taken = output::write_now(to, line).unwrap_or(0);
-        self.torn = taken > 0 && taken < line.len();
-        taken == line.len()
+    /// Bytes that were taken.
+    fn put(&mut self, to: BorrowedFd<'_>, lines: &[u8]) -> usize {
+        let taken = output::write_now(to, lines).unwrap_or(0);
+        let last = taken.checked_sub(1).and_then(|last| lines.get(last));
+        self.torn = last.is_some_and(|byte| *byte != b'\n');
+        taken
     }
 }
 
@@ -228,7 +296,7 @@ mod tests {
         for _ in 0..3 {
             sink.write(full.as_fd(), b"unheard\n");
         }
-        assert_eq!(sink.lost_total, 3);
+        assert_eq!(sink.outlet.lost_total, 3);
         let (mut reader, writer) = std::io::pipe().unwrap();
         sink.write(writer.as_fd(), b"heard\n");
         sink.write(writer.as_fd(), b"again\n");
@@ -245,8 +313,9 @@ mod tests {
     fn a_reader_that_stops_reading_does_not_stop_the_writer() {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut sink = Sink::new();
-        while sink.lost_total < 10 {
-            sink.write(writer.as_fd(), &[b'x'; 500]);
+        let line = "x".repeat(499) + "\n";
+        while sink.outlet.lost_total < 10 {
+            sink.write(writer.as_fd(), line.as_bytes());
         }
         let mut chunk = vec![0; 256 << 10];
         assert!(reader.read(&mut chunk).unwrap() > 0);
@@ -255,6 +324,24 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert!(text.contains("10 log lines lost\nlater\n"), "{text}");
+    }
+
+    #[test]
+    fn gathered_lines_leave_together_and_each_that_is_refused_is_counted() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut sink = Sink { gathers: true, ..Sink::new() };
+        for n in 0..100 {
+            sink.write(writer.as_fd(), format!("{n:99}\n").as_bytes());
+        }
+        let mut chunk = [0; 16 << 10];
+        assert_eq!(reader.read(&mut chunk).unwrap(), 8_000, "as many as one write takes, twice");
+        sink.flush(writer.as_fd());
+        assert_eq!(reader.read(&mut chunk).unwrap(), 2_000);
+        assert!(chunk.starts_with(format!("{:99}\n", 80).as_bytes()));
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        (0..3).for_each(|_| sink.write(full.as_fd(), b"unheard\n"));
+        sink.flush(full.as_fd());
+        assert_eq!(sink.outlet.lost_total, 3);
     }
 
     #[test]

@@ -17,12 +17,15 @@ impl<const N: usize> Ring<N> {
     }
 
     /// Appends bytes; the oldest go.
-    pub fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if let Some(slot) = self.bytes.get_mut(index::<N>(self.end)) {
-                *slot = *byte;
-                self.end = self.end.wrapping_add(1);
+    pub fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let place = index::<N>(self.end);
+            let (now, rest) = bytes.split_at(bytes.len().min(N - place));
+            if let Some(room) = self.bytes.get_mut(place..place + now.len()) {
+                room.copy_from_slice(now);
             }
+            self.end = self.end.wrapping_add(u64::try_from(now.len()).unwrap_or(0));
+            bytes = rest;
         }
     }
 

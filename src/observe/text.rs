@@ -48,6 +48,13 @@ impl Text {
 
 impl fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most text has no control characters (those above ASCII begin with 0xC2) and is taken as a whole.
+        let plain = text.bytes().all(|byte| byte >= b' ' && byte != 0x7f && byte != 0xc2);
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + text.len()).filter(|_| plain) {
+            room.copy_from_slice(text.as_bytes());
+            self.len += text.len();
+            return Ok(());
+        }
         text.chars().try_for_each(|character| self.push(character))
     }
 }

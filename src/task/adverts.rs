@@ -184,11 +184,12 @@ pub(super) fn send(shell: &Shell, action: Action) {
 /// What neighbours are to think of the interface of an IPv6 address. The kernel tells nobody that forwarding was switched,
 /// so it is asked, once in a while of a burst.
 fn role(shell: &Shell, address: AddressId) -> Role {
-    let (now, director) = (clock::now(), shell.director.borrow());
+    let director = shell.director.borrow();
     let Some(address) = director.config().addresses.get(address.index()) else { return Role::Host };
     let mut ports = shell.ports.borrow_mut();
     let port = ports.0.get_mut(address.link.index()).filter(|_| address.address.is_ipv6());
     let Some(port) = port else { return Role::Host };
+    let now = clock::now();
     match port.role {
         Some((at, role)) if now.since(at) < ROLE_LASTS => role,
         _ => {

@@ -5,10 +5,24 @@ use super::shell::Shell;
 use crate::console::lines::{self, Severity};
 use crate::director::Director;
 use crate::director::journal::Record;
+use crate::limits::MAX_RECORDS;
 use crate::observe::log as logger;
 
 /// Records that become lines in one turn; the ring holds sixteen times as many.
 const BURST: usize = 64;
+
+/// Unread records up to which lines wait while addresses are announced: half of the ring.
+const HURRY: u64 = MAX_RECORDS as u64 / 2;
+
+/// Logs what is new, unless addresses are being announced: their neighbours wait, readers of the log do not. True if there
+/// is more.
+pub(super) fn follow(shell: &Shell) -> bool {
+    let waits = {
+        let director = shell.director.borrow();
+        director.is_announcing() && director.journal().unread(&shell.journal.get()) < HURRY
+    };
+    waits || drain(shell)
+}
 
 /// Logs what is new. True if there is more.
 pub(super) fn drain(shell: &Shell) -> bool {
@@ -16,6 +30,7 @@ pub(super) fn drain(shell: &Shell) -> bool {
     let mut cursor = shell.journal.get();
     let Some(first) = director.journal().read(&mut cursor) else { return false };
     let more = shell.meter.measure(Work::Log, || {
+        let _together = logger::Sheaf::new();
         let rest = core::iter::from_fn(|| director.journal().read(&mut cursor));
         let mut count = 0;
         for (lost, record) in core::iter::once(first).chain(rest).take(BURST) {

@@ -177,7 +177,7 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     let mut more = act(shell, end);
     more |= run_tasks(shell, &executors.ordinary, end);
     more |= shell.touched.take() && act(shell, end);
-    more |= journal::drain(shell);
+    more |= journal::follow(shell);
     // Then more may be due than were begun.
     more |= shell.slots.borrow().room() == 0;
     birth::watch(shell);

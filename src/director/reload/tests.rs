@@ -5,6 +5,7 @@ use crate::config::ids::{InstanceId, LinkId, ProbeId};
 use crate::config::model::{Announce, Preemption};
 use crate::director::Director;
 use crate::director::action::{Action, AdvertKind};
+use crate::director::event::Event;
 use crate::director::health::Belief;
 use crate::director::journal::Reason;
 use crate::director::reload::Reload;
@@ -97,6 +98,32 @@ fn what_a_check_found_and_when_it_is_due_survive() {
     assert_eq!(node.director.probe_due(new), due);
     node.run_millis(10);
     node.assert_table_as_wished();
+}
+
+#[test]
+fn what_a_check_finds_between_the_preparation_and_the_swap_is_not_lost() {
+    let mut node = running();
+    let target = "10.0.0.3:80".parse().unwrap();
+    let row = |director: &Director| {
+        let probes = &director.config().probes;
+        ProbeId(u32::try_from(probes.iter().position(|one| one.target == target).unwrap()).unwrap())
+    };
+    let mut reload = Reload::new(reversed().build(), &node.director, node.now);
+    while !reload.step(&node.director) {}
+    node.servers.insert(target, Server::Refuses);
+    node.run(Duration::from_secs(20));
+    let old = row(&node.director);
+    let (now, mut director) = (node.now, node.director);
+    let due = director.probe_due(old);
+    let before = *director.health().get(old).unwrap();
+    assert_eq!(before.belief, Belief::Down);
+    director.adopt(now, reload);
+    let new = row(&director);
+    assert_ne!(old, new);
+    let after = director.health().get(new).unwrap();
+    assert_eq!((after.belief, after.since, after.last), (Belief::Down, before.since, before.last));
+    assert_eq!(director.probe_due(new), due);
+    assert!(!director.services().is_alive(director.services().users(new)[0]));
 }
 
 #[test]
@@ -401,4 +428,80 @@ fn probes_of_one_target_that_go_different_ways_keep_what_each_of_them_found() {
     assert_eq!(maps(&(service(2, 6) + &service(1, 5))), [Some(1), Some(0)]);
     let other = maps(&service(1, 7));
     assert!(other[0].is_some(), "another way to the same server: what is known of it is better than nothing");
+}
+
+/// Counts a reload that changes every weight, 256 services of 16 servers, from the new configuration to the last answer:
+/// `valgrind --tool=callgrind` on `--ignored every_weight` says which function costs what.
+#[test]
+#[ignore = "a measurement"]
+fn every_weight_of_4096_servers_changes() {
+    let text = |weight: u8| -> String {
+        let server = |a: usize, n: usize| {
+            format!("real_server 10.100.{a}.{n} 80 {{\nweight {weight}\nTCP_CHECK {{\n}}\n}}\n")
+        };
+        let service = |a: usize| {
+            let servers: String = (0..16).map(|n| server(a, n)).collect();
+            format!("virtual_server 10.0.{a}.1 80 {{\nlb_algo wlc\nlb_kind NAT\nprotocol TCP\n{servers}}}\n")
+        };
+        (0..256).map(service).collect()
+    };
+    let mut director = Director::new(read_it(&text(1)), at(0));
+    let first = ask_all(&mut director);
+    let mut reload = Reload::new(read_it(&text(2)), &director, at(1));
+    prepare_it(&mut reload, &director);
+    let former = adopt_it(&mut director, reload);
+    let second = ask_all_again(&mut director);
+    drop(former);
+    assert_eq!((first, second), (256 + 4_096, 4_096));
+}
+
+#[inline(never)]
+fn read_it(text: &str) -> crate::config::Config {
+    crate::config::load(text, "t").config.unwrap()
+}
+
+#[inline(never)]
+fn prepare_it(reload: &mut Reload, director: &Director) {
+    while !reload.step(director) {}
+}
+
+#[inline(never)]
+fn adopt_it(director: &mut Director, reload: Reload) -> crate::director::reload::Former {
+    director.adopt(at(2), reload)
+}
+
+#[inline(never)]
+fn ask_all_again(director: &mut Director) -> usize {
+    ask_all(director)
+}
+
+/// Services and destinations that were asked for and rendered; the kernel has nothing and agrees to all.
+#[inline(never)]
+fn ask_all(director: &mut Director) -> usize {
+    use crate::director::action::{Actions, Budget};
+    let (mut asked, mut bytes) = (0, vec![0; 16 << 10]);
+    let budget = Budget { route: 64, ipvs: 64, announcements: 0, probes: 0 };
+    loop {
+        let mut actions = Actions::new();
+        director.poll_actions(at(3), budget, &mut actions);
+        if actions.is_empty() {
+            return asked;
+        }
+        let mut writer = crate::wire::netlink::Writer::new(&mut bytes);
+        for (action, seq) in actions.iter().zip(1..) {
+            if matches!(action, Action::Service { .. } | Action::Destination { .. }) {
+                director.ipvs_request(*action).unwrap().emit(&mut writer, 30, seq).unwrap();
+                asked += 1;
+            }
+        }
+        for action in actions {
+            director.handle(
+                at(3),
+                match action {
+                    Action::Dump { .. } => Event::Dumped { action, result: Ok(()) },
+                    _ => Event::Applied { action, result: Ok(()) },
+                },
+            );
+        }
+    }
 }

@@ -5,6 +5,9 @@
 
 use super::{HEADER_LEN, NLA_F_NESTED, NLM_F_ACK, aligned, array};
 
+/// Length and kind of an attribute (`struct nlattr`).
+const HEAD_LEN: usize = 4;
+
 /// A message did not fit and was taken back. With messages before it in the buffer: send those, and try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
@@ -50,12 +53,10 @@ impl<'a> Writer<'a> {
     pub fn begin(&mut self, kind: u16, flags: u16, seq: u32) {
         self.len = self.complete;
         self.overflow = false;
+        let ([k0, k1], [f0, f1], [s0, s1, s2, s3]) =
+            (kind.to_ne_bytes(), flags.to_ne_bytes(), seq.to_ne_bytes());
         // The length is known at the end; the port is the kernel's to fill in.
-        self.put(&[0; 4]);
-        self.put(&kind.to_ne_bytes());
-        self.put(&flags.to_ne_bytes());
-        self.put(&seq.to_ne_bytes());
-        self.put(&[0; 4]);
+        self.put(&[0, 0, 0, 0, k0, k1, f0, f1, s0, s1, s2, s3, 0, 0, 0, 0]);
     }
 
     /// Ends the message.
@@ -97,9 +98,21 @@ impl<'a> Writer<'a> {
         self.pad();
     }
 
-    /// An attribute of any bytes.
+    /// An attribute of any bytes. (In one piece: a request has a dozen of them, a reload thousands of requests.)
+    #[inline(never)]
     pub fn bytes(&mut self, kind: u16, value: &[u8]) {
-        self.attribute(kind, |writer| writer.put(value));
+        let end = self.len + aligned(HEAD_LEN + value.len());
+        let room = self.buffer.get_mut(self.len..end).filter(|_| !self.overflow);
+        if let (Some([l0, l1, k0, k1, rest @ ..]), Ok(length)) = (room, u16::try_from(HEAD_LEN + value.len()))
+            && let Some((place, padding)) = rest.split_at_mut_checked(value.len())
+        {
+            ([*l0, *l1], [*k0, *k1]) = (length.to_ne_bytes(), kind.to_ne_bytes());
+            place.copy_from_slice(value);
+            padding.fill(0);
+            self.len = end;
+        } else {
+            self.overflow = true;
+        }
     }
 
     /// A byte.
