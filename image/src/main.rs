@@ -16,9 +16,7 @@ use lab::cleanup;
 use lab::demo::lan::{self, Lan};
 use lab::demo::{console, crash, menu, tour};
 use lab::guest::Guest;
-use lab::modules;
 use lab::soak;
-use lab::wait;
 use lab::web::{Behaviour, WebServer};
 use lab::world;
 
@@ -84,15 +82,13 @@ fn main() -> ExitCode {
             }
             Err(message) => complain(&message),
         },
-        Some((&"soak", [binary, minutes, seed @ ..])) if seed.len() < 2 => {
-            soak_in_guest(Path::new(binary), minutes, seed.first().copied())
-        }
-        Some((&"soak-inside", [binary, minutes, seed])) => match (minutes.parse(), seed.parse()) {
-            (Ok(minutes), Ok(seed)) => {
-                let ok = soak::run(Path::new(binary), minutes, seed, &mut |text| print!("{text}"));
-                if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-            }
-            _ => complain(USAGE),
+        Some((&"soak", [binary, words @ ..])) => match soak::command::Plan::parse(words) {
+            Some(plan) => outcome(soak::command::run(Path::new(binary), plan, &mut show)),
+            None => complain(USAGE),
+        },
+        Some((&"soak-inside", [binary, words @ ..])) => match soak::command::Plan::parse(words) {
+            Some(plan) => outcome(soak::run(Path::new(binary), plan.minutes, plan.seed, &mut show)),
+            None => complain(USAGE),
         },
         Some((&"bench-config", [binary])) => {
             print!("{}", bench::config::run(Path::new(binary)));
@@ -111,6 +107,10 @@ fn main() -> ExitCode {
     }
 }
 
+fn outcome(is_well: bool) -> ExitCode {
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn complain(message: &str) -> ExitCode {
     eprintln!("{message}");
     ExitCode::from(2)
@@ -120,41 +120,6 @@ fn complain(message: &str) -> ExitCode {
 fn show(text: &str) {
     print!("{text}");
     std::io::stdout().flush().ok();
-}
-
-/// The same, and the picture at the end goes into a file.
-fn soak_in_guest(binary: &Path, minutes: &str, seed: Option<&str>) -> ExitCode {
-    let seed = seed.map_or_else(|| std::process::id().to_string(), str::to_owned);
-    let (Ok(span), Ok(_)) = (minutes.parse::<u64>(), seed.parse::<u64>()) else { return complain(USAGE) };
-    let binary = std::path::absolute(binary).unwrap_or_else(|_| binary.to_owned());
-    let (program, binary) = (lan::this_program(), binary.to_string_lossy().into_owned());
-    let modules = [modules::GUEST, &["sch_netem"]].concat().leak();
-    let argv = [&program.to_string_lossy(), "soak-inside", &binary, minutes, &seed];
-    let running = Guest::new().memory(2_048).modules(modules).spawn(&argv);
-    let mut shown = 0;
-    let ended = wait::maybe(Duration::from_secs(span * 60 + 1_500), || {
-        let ended = running.has_ended();
-        let output = running.output();
-        let text = output.split("<!-- begin -->").next().unwrap_or_default();
-        print!("{}", text.get(shown..).unwrap_or_default());
-        shown = text.len();
-        ended.then_some(())
-    });
-    let output = running.output();
-    if let Some((picture, rest)) =
-        output.split_once("<!-- begin -->\n").and_then(|(_, rest)| rest.split_once("<!-- end -->\n"))
-    {
-        print!("{rest}");
-        let file = Path::new(&binary).with_file_name("soak.svg");
-        match std::fs::write(&file, picture) {
-            Ok(()) => println!("the picture: {}", file.display()),
-            Err(error) => eprintln!("{}: {error}", file.display()),
-        }
-    }
-    if ended.is_none() {
-        eprintln!("the guest did not end in time");
-    }
-    if running.status() == Some(0) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn guest(argv: &[&str]) -> ExitCode {

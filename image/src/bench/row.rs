@@ -17,6 +17,8 @@ pub mod what {
     pub const CHECK_FLOOR: &str = "kernel's floor of 1,000 checks";
     /// The same if each wake-up serves two.
     pub const CHECK_FLOOR_PAIRS: &str = "kernel's floor of 1,000 checks, in pairs";
+    /// What remains of a check above [`CHECK_FLOOR_PAIRS`].
+    pub const CHECK_ABOVE: &str = "1,000 checks: above the kernel's floor";
     /// From the start of the program to the last real server in the kernel.
     pub const TABLE: &str = "start: table complete after";
     /// The same with checks of all of them.
@@ -122,7 +124,7 @@ impl Goal {
         match (section, name) {
             (Section::Servers(4_096), what::PSS | what::PSS_CHECKING) => Some(Self::Ratio(0.25)),
             (Section::Servers(4_096), what::ABOVE) => Some(Self::Ratio(0.1)),
-            (Section::Servers(_), what::CHECK) => Some(Self::Ratio(0.5)),
+            (Section::Servers(_), what::CHECK | what::CHECK_ABOVE) => Some(Self::Ratio(0.5)),
             (Section::Servers(_), what::TABLE | what::TABLE_CHECKS) => Some(Self::Ratio(1.0)),
             (Section::Takeover, name) if what::TAKEOVER.iter().any(|end| name.ends_with(end)) => {
                 Some(Self::NotLater)

@@ -179,11 +179,11 @@ fn kernel_row(
     }
 }
 
-/// What remains of the reload of every weight above the kernel's floor.
-fn above(floor: f64, section: Section, measured: &[Row]) -> Option<Row> {
-    let row = measured.iter().find(|row| row.what == what::ALL)?;
+/// What remains of the row `of` above the kernel's floor.
+fn above((name, of): (&str, &str), floor: f64, section: Section, measured: &[Row]) -> Option<Row> {
+    let row = measured.iter().find(|row| row.what == of)?;
     let above = |value: Option<f64>| value.map(|value| (value - floor).max(0.0));
-    Some(Row::new(section, what::ABOVE, "ms", above(row.ours), above(row.theirs)))
+    Some(Row::new(section, name, "ms", above(row.ours), above(row.theirs)))
 }
 
 /// Runs everything of `sizes`; the rows are given to `tell` as they come.
@@ -197,11 +197,13 @@ pub fn run(binary: &Path, sizes: &[(u16, u16)], tell: &mut dyn FnMut(Row)) {
         let section = Section::Servers(pool.len());
         let rows = compare(("without checks", tables), pool, section, programs, tell);
         let floor = kernel_row(section, what::FLOOR, || floor::change_all_weights(pool), tell);
-        floor.and_then(|floor| above(floor, section, &rows)).into_iter().for_each(&mut *tell);
-        compare(("with checks", checks), pool, section, programs, tell);
-        for (name, together) in [(what::CHECK_FLOOR, 1), (what::CHECK_FLOOR_PAIRS, 2)] {
-            kernel_row(section, name, || probe_floor::check(pool, 1_000, together), tell);
-        }
+        let reload = (what::ABOVE, what::ALL);
+        floor.and_then(|floor| above(reload, floor, section, &rows)).into_iter().for_each(&mut *tell);
+        let rows = compare(("with checks", checks), pool, section, programs, tell);
+        kernel_row(section, what::CHECK_FLOOR, || probe_floor::check(pool, 1_000, 1), tell);
+        let floor = kernel_row(section, what::CHECK_FLOOR_PAIRS, || probe_floor::check(pool, 1_000, 2), tell);
+        let check = (what::CHECK_ABOVE, what::CHECK);
+        floor.and_then(|floor| above(check, floor, section, &rows)).into_iter().for_each(&mut *tell);
     }
 }
 
@@ -233,9 +235,9 @@ mod tests {
     fn a_reload_that_the_clock_puts_below_the_floor_is_on_it() {
         let section = Section::Servers(4_096);
         let rows = [Row::new(section, what::ALL, "ms", Some(90.0), Some(500.0))];
-        let row = above(100.0, section, &rows).unwrap();
+        let row = above((what::ABOVE, what::ALL), 100.0, section, &rows).unwrap();
         assert_eq!((row.ours, row.theirs, row.is_met()), (Some(0.0), Some(400.0), Some(true)));
-        assert_eq!(above(100.0, section, &[]), None);
+        assert_eq!(above((what::ABOVE, what::ALL), 100.0, section, &[]), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! once, everything heals, and the process is measured at rest; then faults happen for as long as was asked for, everything
 //! heals, and it is measured again: memory, descriptors and what the kernel holds must be what they were.
 
+pub mod command;
 pub mod faults;
 pub mod plot;
 pub mod sample;
@@ -83,7 +84,7 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
     }
     let log = site.log_end();
     wrong.extend(site.end());
-    tell(&format!("<!-- begin -->\n{}<!-- end -->\n", plot::svg(&story)));
+    tell(&format!("{}{}{}", command::BEGIN, plot::svg(&story), command::END));
     for what in &wrong {
         tell(&format!("FAILED: {what}\n"));
     }
