@@ -18,7 +18,7 @@ pub(super) fn poll(shell: &Rc<Shell>) -> bool {
         route: shell.route.borrow().room(),
         ipvs: shell.ipvs.borrow().room(),
         announcements: MAX_BATCH,
-        probes: shell.slots.borrow().room(),
+        probes: shell.slots.borrow().room(!shell.ipvs.borrow().outstanding.is_empty()),
     };
     let mut actions = Actions::new();
     shell.director.borrow_mut().poll_actions(clock::now(), budget, &mut actions);

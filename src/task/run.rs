@@ -175,11 +175,13 @@ fn turn(shell: &Rc<Shell>, executors: &Executors, due: Instant) -> bool {
     let left = run_tasks(shell, &executors.urgent, end);
     shell.touched.set(false);
     let mut more = act(shell, end);
-    more |= run_tasks(shell, &executors.ordinary, end);
+    let behind = run_tasks(shell, &executors.ordinary, end);
+    shell.slots.borrow_mut().end_turn(behind);
+    more |= behind;
     more |= shell.touched.take() && act(shell, end);
     more |= journal::follow(shell);
     // Then more may be due than were begun.
-    more |= shell.slots.borrow().room() == 0;
+    more |= shell.slots.borrow().room(false) == 0;
     birth::watch(shell);
     more |= shell.feed.wake();
     #[cfg(feature = "tls")]

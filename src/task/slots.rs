@@ -46,11 +46,16 @@ pub(super) struct Slots {
     started: u16,
     /// Jobs given in this turn of the loop.
     begun: usize,
+    /// The last turn was over before every task had run.
+    behind: bool,
 }
 
 /// Jobs given in one turn: then those that run are looked at, so that servers which answer at once give their slots back
 /// before others are used, and a box that was stopped for a while does not knock everywhere at the same moment.
 const MOST: usize = MAX_BATCH;
+/// The same while there is a backlog, or the kernel's table is being changed: clients come first, and a slot that is
+/// used once takes memory from then on. Some begin all the same: neither may stop the checks.
+const FEW: usize = 2;
 
 impl Slots {
     /// A turn of the loop begins.
@@ -58,9 +63,15 @@ impl Slots {
         self.begun = 0;
     }
 
-    /// How many more jobs this turn may give.
-    pub(super) const fn room(&self) -> usize {
-        MOST.saturating_sub(self.begun)
+    /// All tasks have run, or the turn is over and some are `left`.
+    pub(super) const fn end_turn(&mut self, left: bool) {
+        self.behind = left;
+    }
+
+    /// How many more jobs this turn may give; `busy` if others wait for the kernel.
+    pub(super) const fn room(&self, busy: bool) -> usize {
+        let most = if busy || self.behind { FEW } else { MOST };
+        most.saturating_sub(self.begun)
     }
 
     /// The slots up to and with `id` whose tasks are not started.
@@ -327,6 +338,19 @@ mod tests {
         let mut slots = Slots::default();
         slots.reserve(1_024);
         assert!(slots.runs.is_empty() && slots.runs.capacity() >= 1_024, "reserved and not touched");
+    }
+
+    #[test]
+    fn few_jobs_are_given_in_a_turn_behind_a_backlog_or_while_others_wait_for_the_kernel() {
+        let mut slots = Slots::default();
+        assert_eq!((slots.room(false), slots.room(true)), (64, 2));
+        slots.begun = 3;
+        assert_eq!((slots.room(false), slots.room(true)), (61, 0), "of the whole turn");
+        slots.end_turn(true);
+        slots.begin_turn();
+        assert_eq!(slots.room(false), 2, "the last turn left tasks");
+        slots.end_turn(false);
+        assert_eq!(slots.room(false), 64);
     }
 
     #[test]
