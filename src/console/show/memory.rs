@@ -47,7 +47,7 @@ pub(in crate::console) fn text(view: &View<'_>, _: Place, out: &mut dyn Write) -
     line(out, format_args!("{:<18}{:>8} KiB", "resident (VmRSS)", view.process.resident_kib))?;
     let (need, (room, bound)) = (kib(view.process.need), view.process.room);
     let room = kib(room);
-    line(out, format_args!("{:<18}{need:>8} KiB at most, {room} KiB are there: {bound}", "needed"))?;
+    line(out, format_args!("{:<18}{need:>8} KiB, {room} are there: {bound}", "needed (at most)"))?;
     line(out, format_args!("{:<18}{:>8}", "threads", view.process.threads))?;
     Ok(None)
 }
