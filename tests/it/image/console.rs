@@ -77,6 +77,7 @@ fn look_at_everything(machine: &Machine) -> Vec<Asked> {
             .has("  10.0.1.100/24  VIP of VI_1"),
         at("show arp"),
         at("show routes").has("10.0.1.0/24 dev eth0 src 10.0.1.11"),
+        at("show sysctl").has("  net.ipv4.ip_forward                                  1  1"),
         at("show memory").has("instances                1     255").has("threads                  1"),
         at("show loop").begins("turns     "),
         at("show boot").begins("mounts ").begins("interfaces ").begins("first advert "),
