@@ -238,17 +238,38 @@ fn dotted(hex: &str) -> String {
         .unwrap_or_default()
 }
 
-/// OpenSSL's server, one connection after the other.
+/// A web server over TLS, with a thread for each connection: one that a cut cable left behind holds up no other.
+const SECURE: &str = "\
+import http.server, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2], sys.argv[3])
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+    def get_request(self):
+        connection, address = super().get_request()
+        connection.settimeout(20)
+        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+    def handle_error(self, request, address):
+        pass
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *words):
+        pass
+Server(('', int(sys.argv[1])), Answer).serve_forever()
+";
+
+/// The server of [`SECURE`] with a key of its own.
 fn secure(farm: &Host, scratch: &Scratch) -> Process {
     let (key, certificate) = (scratch.join("key.pem"), scratch.join("certificate.pem"));
     let mut command = farm.command("openssl");
     command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
     command.args(["-subj", "/CN=soak", "-keyout"]).arg(&key).arg("-out").arg(&certificate);
     output_of(command);
-    let mut command = farm.command("openssl");
-    command.args(["s_server", "-accept", &texts::SECURE.to_string(), "-quiet", "-www", "-key"]);
-    command.arg(&key).arg("-cert").arg(&certificate);
-    Process::spawn(command, "s_server", &scratch.join("s_server.log"))
+    let mut command = farm.command("python3");
+    command.args(["-c", SECURE, &texts::SECURE.to_string()]).arg(&certificate).arg(&key);
+    Process::spawn(command, "secure", &scratch.join("secure.log"))
 }
 
 /// Web servers that break the protocol, if they are found from here.
