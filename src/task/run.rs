@@ -100,12 +100,12 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
 /// else is ever spawned.
 fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Result<(), Error> {
     let signals = shell.reactor.register(signals)?;
-    let spawn = |task| shell.spawn(Priority::Ordinary, task);
     monitor::start(shell)?;
     shell.spawn(Priority::Ordinary, signals::run(Rc::clone(shell), signals));
     shell.spawn(Priority::Ordinary, reload::run(Rc::clone(shell)));
     for channel in [&route::CHANNEL, &ipvs::CHANNEL] {
-        spawn(answers::run(Rc::clone(shell), channel, shell.reactor.timer()?));
+        // The next requests wait for them: behind a thousand checks the kernel's table would be made after those.
+        shell.spawn(Priority::Urgent, answers::run(Rc::clone(shell), channel, shell.reactor.timer()?));
     }
     nftables::sweep(shell);
     control::start(shell, listener)?;

@@ -162,7 +162,7 @@ pub(super) struct Parts {
 /// Which tasks go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Priority {
-    /// Adverts.
+    /// Adverts, and what the kernel answers, half a millisecond at a time.
     Urgent,
     /// Everything else.
     Ordinary,
