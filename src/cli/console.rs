@@ -66,7 +66,7 @@ fn complain(control: &str, trouble: &Trouble) -> u8 {
 
 fn begin(control: &str) -> Result<(Client<'_>, Signals), Trouble> {
     // The daemon is asked first: without one there is no need to touch the terminal.
-    let changes = ctl::connect(control, Mode::NonBlocking)?;
+    let changes = ctl::connect(control, Mode::Brief)?;
     ask(&changes, "log changes")?;
     let signals = Signals::open(Audience::Daemon).map_err(Trouble::Kernel)?;
     let tty = Tty::of_input().map_err(Trouble::Kernel)?;
@@ -172,7 +172,7 @@ impl Client<'_> {
         self.session.set_columns(columns);
         self.session.set_rows(rows);
         self.session.set_prompt(&process::host_name());
-        let opened = ctl::connect(self.control, Mode::NonBlocking);
+        let opened = ctl::connect(self.control, Mode::Brief);
         let asked =
             opened.and_then(|connection| ask(&connection, self.session.command()).map(|()| connection));
         match asked {
@@ -186,7 +186,7 @@ impl Client<'_> {
             }
         }
         if self.changes.is_none() {
-            let opened = ctl::connect(self.control, Mode::NonBlocking);
+            let opened = ctl::connect(self.control, Mode::Brief);
             self.changes = opened.and_then(|again| ask(&again, "log changes").map(|()| again)).ok();
         }
     }

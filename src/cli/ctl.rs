@@ -38,9 +38,13 @@ pub(super) enum Trouble {
 pub(super) fn complain(control: &str, trouble: &Trouble, out: &mut dyn Write) {
     let _ = match trouble {
         Trouble::Kernel(error) => writeln!(out, "lvsbox: {error}").and_then(|()| {
-            // ECONNREFUSED
-            let hint = "is lvsbox running, in this network namespace?";
-            if error.number() == 111 { writeln!(out, "{hint}") } else { Ok(()) }
+            match error.number() {
+                // EAGAIN
+                11 => writeln!(out, "lvsbox is busy with other clients: try again"),
+                // ECONNREFUSED
+                111 => writeln!(out, "is lvsbox running, in this network namespace?"),
+                _ => Ok(()),
+            }
         }),
         Trouble::Squatter { pid, uid } => writeln!(
             out,

@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, listen, socket_with,
 };
@@ -25,12 +26,18 @@ pub struct Connection(OwnedFd);
 pub enum Mode {
     /// They return `WOULDBLOCK`.
     NonBlocking,
+    /// They return `WOULDBLOCK`, but [`Connection::open`] waits for [`BRIEFLY`] at most while the queue of the other
+    /// end is full.
+    Brief,
     /// They wait: for the short-lived commands.
     Blocking,
 }
 
 /// Connections that wait in the kernel to be accepted.
 const BACKLOG: i32 = 8;
+
+/// How long a terminal's user may be kept waiting for a connection.
+const BRIEFLY: core::time::Duration = core::time::Duration::from_secs(2);
 
 impl Listener {
     /// Binds the abstract name and listens.
@@ -61,16 +68,23 @@ impl Connection {
     /// Connects to the abstract name.
     ///
     /// # Errors
-    /// `CONNREFUSED` if nobody listens.
+    /// `CONNREFUSED` if nobody listens, `WOULDBLOCK` if the queue is full.
     pub fn open(name: &str, mode: Mode) -> Result<Self, Error> {
         let fail = |errno| Error::new("connect to control socket", format_args!("@{name}"), errno);
         let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(fail)?;
         let flags = match mode {
             Mode::NonBlocking => SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-            Mode::Blocking => SocketFlags::CLOEXEC,
+            Mode::Blocking | Mode::Brief => SocketFlags::CLOEXEC,
         };
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(fail)?;
+        if mode == Mode::Brief {
+            // unix(7): a full queue is waited for as long as a send would.
+            set_socket_timeout(&socket, Timeout::Send, Some(BRIEFLY)).map_err(fail)?;
+        }
         rustix::net::connect(&socket, &address).map_err(fail)?;
+        if mode == Mode::Brief {
+            rustix::io::ioctl_fionbio(&socket, true).map_err(fail)?;
+        }
         Ok(Self(socket))
     }
 
@@ -129,5 +143,27 @@ mod tests {
         let mut buffer = [0; 4];
         assert_eq!(server.receive(&mut buffer), Ok(6), "a longer message is cut and says so");
         assert_eq!(server.receive(&mut buffer), Err(Errno::WOULDBLOCK));
+    }
+
+    #[test]
+    fn a_full_queue_is_waited_for_and_what_follows_is_not() {
+        let name = format!("lvsbox-queue-{}", std::process::id());
+        let listener = Listener::open(&name).unwrap();
+        let open = || Connection::open(&name, Mode::NonBlocking);
+        let waiting: Vec<_> = core::iter::from_fn(|| open().ok()).collect();
+        assert_eq!(waiting.len() as i32, BACKLOG + 1);
+        assert_eq!(open().unwrap_err().number(), 11);
+        let late = std::thread::spawn({
+            let name = name.clone();
+            move || Connection::open(&name, Mode::Brief).map(|brief| brief.receive(&mut [0; 4]))
+        });
+        let mut taken = Vec::new();
+        for _ in 0..25 {
+            // As a daemon that comes to it now and then.
+            std::thread::sleep(core::time::Duration::from_millis(50));
+            taken.extend(listener.accept());
+        }
+        assert!(late.is_finished() && taken.len() == waiting.len() + 1);
+        assert_eq!(late.join().unwrap().unwrap(), Err(Errno::WOULDBLOCK));
     }
 }
