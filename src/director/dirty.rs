@@ -1,6 +1,8 @@
 //! A set of dense ids: a three-level bitset. Insert is O(1); `pop` goes through the ids in order from where it last
 //! stopped, so that everyone gets a turn and a list is served in the order of the configuration.
 
+use core::ops::Range;
+
 /// Ids below the capacity given at creation, at most 262,144.
 #[derive(Debug)]
 pub(crate) struct DirtySet {
@@ -28,17 +30,22 @@ impl DirtySet {
         }
     }
 
-    /// Adds all ids below `count`, which is within the capacity.
-    pub(crate) fn fill(&mut self, count: usize) {
-        fn ones(words: &mut [u64], count: usize) {
-            for (word, from) in words.iter_mut().zip((0..count).step_by(64)) {
-                *word |= u64::MAX >> 64_usize.saturating_sub(count - from);
+    /// Adds all of `ids`, which are within the capacity.
+    pub(crate) fn insert_all(&mut self, ids: Range<usize>) {
+        fn ones(words: &mut [u64], (start, end): (usize, usize)) {
+            for (word, from) in words.iter_mut().zip((0..end).step_by(64)).skip(start / 64) {
+                *word |=
+                    u64::MAX << start.saturating_sub(from) & u64::MAX >> 64_usize.saturating_sub(end - from);
             }
         }
-        let leaves = count.div_ceil(64);
-        ones(&mut self.leaves, count);
-        ones(&mut self.branches, leaves);
-        ones(core::slice::from_mut(&mut self.root), leaves.div_ceil(64));
+        if ids.is_empty() {
+            return;
+        }
+        let above = |(start, end): (usize, usize)| (start / 64, end.div_ceil(64));
+        let ids = (ids.start, ids.end);
+        ones(&mut self.leaves, ids);
+        ones(&mut self.branches, above(ids));
+        ones(core::slice::from_mut(&mut self.root), above(above(ids)));
     }
 
     /// Adds `id`; an id beyond the capacity is a bug of ours and ignored.
@@ -99,7 +106,7 @@ impl DirtySet {
     }
 
     /// True if the set holds an id of `range`.
-    pub(crate) fn any_in(&self, range: core::ops::Range<usize>) -> bool {
+    pub(crate) fn any_in(&self, range: Range<usize>) -> bool {
         self.next_from(range.start).is_some_and(|id| id < range.end)
     }
 
@@ -180,13 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_set_holds_every_id_below_its_count_and_no_other() {
+    fn a_range_is_added_and_nothing_else() {
         for count in [0, 1, 63, 64, 65, 4_095, 4_096, 4_097, 65_536] {
-            let mut set = DirtySet::new(count);
-            set.fill(count);
-            assert_eq!(set.is_empty(), count == 0);
-            assert!(core::iter::from_fn(|| set.pop()).eq(0..count), "{count}");
-            assert!(set.is_empty());
+            for start in [0, 1, 63, 64, 4_095, 4_097].into_iter().filter(|start| *start <= count) {
+                let mut set = DirtySet::new(70_000);
+                set.insert_all(start..count);
+                assert_eq!(set.is_empty(), start == count);
+                assert!(core::iter::from_fn(|| set.pop()).eq(start..count), "{start}..{count}");
+                assert!(set.is_empty());
+            }
         }
     }
 

@@ -151,16 +151,14 @@ impl Announcements {
     /// Each address of the instance owes at least `rounds` frames; none at all for zero.
     fn owe(&mut self, id: InstanceId, rounds: u8, config: &Config) {
         let rows = config.instances.get(id.index()).map(|one| one.addresses.rows()).unwrap_or_default();
-        for row in rows {
-            if let Some(owed) = self.owed.get_mut(row) {
-                *owed = if rounds == 0 { 0 } else { rounds.max(*owed) };
-            }
-            if rounds > 0 {
-                self.queue.insert(row);
-                self.untold.insert(row);
-            } else {
-                self.queue.remove(row);
-            }
+        for owed in self.owed.get_mut(rows.clone()).unwrap_or_default() {
+            *owed = if rounds == 0 { 0 } else { rounds.max(*owed) };
+        }
+        if rounds > 0 {
+            self.queue.insert_all(rows.clone());
+            self.untold.insert_all(rows);
+        } else {
+            rows.for_each(|row| self.queue.remove(row));
         }
     }
 

@@ -3,6 +3,8 @@
 //!
 //! An object that fails goes to the next rung and never delays another; there is one timer per rung, not per object.
 
+use core::ops::Range;
+
 use super::action::Epoch;
 use super::bus::{Bus, RUNGS, Timer};
 use super::dirty::DirtySet;
@@ -22,6 +24,13 @@ pub enum Stage {
     Waiting(u8),
     /// A permanent error: not tried again until the configuration or the kernel changes.
     Parked,
+}
+
+impl Stage {
+    /// An error holds it back.
+    const fn is_held(self) -> bool {
+        matches!(self, Self::Waiting(_) | Self::Parked)
+    }
 }
 
 /// One object.
@@ -83,7 +92,7 @@ impl Ledger {
     /// One in which everything is to be compared.
     pub(crate) fn unproven(objects: usize) -> Self {
         let mut ledger = Self::new(objects);
-        ledger.dirty.fill(objects);
+        ledger.dirty.insert_all(0..objects);
         ledger
     }
 
@@ -108,13 +117,13 @@ impl Ledger {
     }
 
     /// True while an object of `rows` is to be compared or waits for the kernel's answer.
-    pub(crate) fn is_busy(&self, rows: core::ops::Range<usize>) -> bool {
+    pub(crate) fn is_busy(&self, rows: Range<usize>) -> bool {
         self.flying.any_in(rows.clone()) || self.dirty.any_in(rows)
     }
 
     /// How many objects are held back by an error.
     pub(crate) fn troubled(&self) -> usize {
-        self.entries.iter().filter(|entry| matches!(entry.stage, Stage::Waiting(_) | Stage::Parked)).count()
+        self.entries.iter().filter(|entry| entry.stage.is_held()).count()
     }
 
     /// The wish or the mirror of a ready object may have changed.
@@ -126,16 +135,28 @@ impl Ledger {
 
     /// Everything may have changed, and what failed deserves another try.
     pub(crate) fn mark_all(&mut self) {
-        for id in 0..self.entries.len() {
-            self.release(id);
-            self.mark(id);
+        self.mark_rows(0..self.entries.len());
+    }
+
+    /// The same of these rows.
+    pub(crate) fn mark_rows(&mut self, rows: Range<usize>) {
+        let Some(entries) = self.entries.get_mut(rows.clone()) else { return };
+        for entry in entries {
+            if entry.stage.is_held() {
+                *entry = Entry { stage: Stage::Ready, rung: 0, ..*entry };
+            }
+        }
+        if self.flying.any_in(rows.clone()) {
+            rows.for_each(|id| self.mark(id));
+        } else {
+            self.dirty.insert_all(rows);
         }
     }
 
     /// A held object deserves another try.
     pub(crate) fn release(&mut self, id: usize) {
         if let Some(entry) = self.entries.get_mut(id)
-            && matches!(entry.stage, Stage::Waiting(_) | Stage::Parked)
+            && entry.stage.is_held()
         {
             *entry = Entry { stage: Stage::Ready, rung: 0, ..*entry };
             self.dirty.insert(id);

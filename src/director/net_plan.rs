@@ -121,10 +121,8 @@ impl NetPlan {
         if core::mem::replace(known, wanted) == wanted {
             return;
         }
-        for row in config.instances.get(id.index()).map(|one| one.addresses.rows()).unwrap_or_default() {
-            self.ledger.release(row);
-            self.ledger.mark(row);
-        }
+        let rows = config.instances.get(id.index()).map(|one| one.addresses.rows());
+        self.ledger.mark_rows(rows.unwrap_or_default());
     }
 
     /// An interface changed: what waited for it is tried again; what was on one that was replaced is gone with it. One

@@ -17,7 +17,6 @@ use super::net_plan::NetPlan;
 use super::vrrp::{Holding, Vrrp};
 use crate::config::Config;
 use crate::config::ids::{AddressId, Id, InstanceId};
-use crate::config::model::Instance;
 use crate::time::{Duration, Instant};
 use crate::wire::nftables::{Census, Element, MAX_ELEMENTS, Presence, TABLE, Transaction};
 
@@ -50,8 +49,8 @@ enum Stage {
 /// The table of addresses that do not answer.
 #[derive(Debug)]
 pub struct NftablesPlan {
-    /// By address: it shall not answer.
-    silent: Box<[bool]>,
+    /// There are addresses that shall not answer.
+    asked: bool,
     /// By address: the element that the kernel has for it.
     present: Box<[Option<Element>]>,
     /// By instance: what it wanted when it was last looked at.
@@ -83,18 +82,11 @@ pub struct NftablesPlan {
 impl NftablesPlan {
     /// A plan for `config`.
     pub(crate) fn new(config: &Config) -> Self {
-        let silent: Box<[bool]> = config
-            .addresses
-            .iter()
-            .map(|one| {
-                one.instance.and_then(|id| config.instances.get(id.index())).is_some_and(Instance::is_silent)
-            })
-            .collect();
-        let asked = silent.contains(&true);
+        let asked = config.instances.iter().any(|one| one.is_silent() && !one.addresses.is_empty());
         Self {
-            present: vec![None; silent.len()].into_boxed_slice(),
+            present: vec![None; config.addresses.len()].into_boxed_slice(),
             wanted: vec![false; config.instances.len()].into_boxed_slice(),
-            silent,
+            asked,
             changes: Vec::new(),
             rows: Vec::new(),
             table: if asked { Table::Unsure } else { Table::Absent },
@@ -114,7 +106,7 @@ impl NftablesPlan {
 
     /// True if an instance has addresses that shall not answer, or had, and the kernel still has our table.
     pub fn is_used(&self) -> bool {
-        self.table != Table::Absent || self.silent.contains(&true)
+        self.table != Table::Absent || self.asked
     }
 
     /// Why the kernel does not have the table as it should be.
@@ -159,9 +151,11 @@ impl NftablesPlan {
 
     /// The element that the kernel shall have for an address.
     fn wish(&self, row: usize, (config, vrrp, links, net_plan): Around<'_>) -> Option<Element> {
-        let address = config.addresses.get(row).filter(|_| self.silent.get(row) == Some(&true))?;
+        let address = config.addresses.get(row)?;
+        let owner = address.instance?;
+        config.instances.get(owner.index()).filter(|one| one.is_silent())?;
         let link = links.get(address.link);
-        let held = address.instance.is_some_and(|id| vrrp.holding(id) != Holding::Nothing) && !self.stopping;
+        let held = vrrp.holding(owner) != Holding::Nothing && !self.stopping;
         let there = net_plan.is_present(AddressId::from_index(row));
         (there || held && link.exists()).then(|| Element::new(address.address, link.index))
     }
@@ -182,7 +176,7 @@ impl NftablesPlan {
             self.present.fill(None);
         }
         self.dirty = !self.fill(around);
-        let asked = self.silent.contains(&true) && !(self.stopping && self.is_empty());
+        let asked = self.asked && !(self.stopping && self.is_empty());
         if !asked {
             self.due = None;
             return (self.table != Table::Absent).then_some(FilterStep::Remove);

@@ -278,7 +278,7 @@ impl Former {
 
 fn full(rows: usize) -> DirtySet {
     let mut set = DirtySet::new(rows);
-    set.fill(rows);
+    set.insert_all(0..rows);
     set
 }
 

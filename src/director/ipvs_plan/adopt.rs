@@ -51,7 +51,7 @@ impl IpvsPlan {
             .collect();
         self.retired = retired.iter().map(|(_, key)| *key).collect();
         self.services = Ledger::unproven(self.service_mirror.len());
-        self.destinations.dirty.fill(self.destination_mirror.len());
+        self.destinations.dirty.insert_all(0..self.destination_mirror.len());
         let mut drains = self.carry_drains(old, (before, config));
         self.strangers = self.left_behind(old, &mut maps.old_destinations, (before, config), &mut drains);
         self.drain = Drain::new(drains);
