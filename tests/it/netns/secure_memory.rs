@@ -47,22 +47,29 @@ fn compare(count: usize, chain: usize, ssl: impl Fn(&Site) -> String) -> (u64, u
     let site = Site::new("tls-need");
     let server = stall(&site, chain);
     let text = ssl(&site) + &checks(count);
-    let _director = Make::Lvsbox.start(&site.director, &text, &site.scratch);
+    let director = Make::Lvsbox.start(&site.director, &text, &site.scratch);
     let Said { program, running, need } = said(&configuration(&site.director, &site.scratch));
     let held = count.min(SESSIONS);
-    let mut most = 0;
+    let (mut most, mut resident) = (0, 0);
     for round in [1, 2] {
         wait::until(&format!("{held} sessions, {round}"), secs(60), || {
             (server.count("held") >= round * held).then_some(())
         });
         let json = ctl(&site.director, "show memory json");
         most = most.max(number(&json, "heap_live"));
+        resident = resident.max(director.status("VmRSS") << 10);
         if round == 1 {
             ctl(&site.director, "reload");
         }
     }
     let peak = number(&ctl(&site.director, "show memory json"), "heap_peak");
-    println!("{count} checks: heap {most} of {}, peak {peak} of {}", running - program, need - program);
+    let highest = director.status("VmHWM") << 10;
+    println!(
+        "{count} checks: heap {most} of {}, peak {peak} of {}; resident {resident} of {running}, peak {highest} of {need}",
+        running - program,
+        need - program
+    );
+    assert!(resident <= running && highest <= need, "{count} checks: {resident}, {highest}");
     assert!(most <= running - program, "{count} checks: {most} of {}", running - program);
     assert!(peak <= need - program, "{count} checks: at most {peak} of {}", need - program);
     (most, running - program)
