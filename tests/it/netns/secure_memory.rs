@@ -96,3 +96,18 @@ fn certificates_that_are_trusted_and_our_own_are_in_what_is_said() {
     });
     assert!(large.0 > 1_000_000, "{large:?}");
 }
+
+#[test]
+fn what_was_made_of_the_files_of_ssl_is_gone_after_a_reload_without_them() {
+    let site = Site::new("tls-gone");
+    let server = stall(&site, 2);
+    let ca = repeated(&site, "ca.pem", 1_000);
+    let text = format!("SSL {{\n ca {}\n}}\n{}", ca.display(), checks(1));
+    let _director = Make::Lvsbox.start(&site.director, &text, &site.scratch);
+    wait::until("a session", secs(60), || (server.count("held") > 0).then_some(()));
+    let live = || number(&ctl(&site.director, "show memory json"), "heap_live");
+    let before = live();
+    fs::write(configuration(&site.director, &site.scratch), "").unwrap();
+    ctl(&site.director, "reload");
+    wait::until("less memory", secs(20), || (live() + 500_000 < before).then_some(()));
+}
