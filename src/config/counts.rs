@@ -52,6 +52,12 @@ pub struct Counts {
     pub slow: bool,
     /// There is an `SSL_GET`.
     pub secure: bool,
+    /// Bytes of our own certificates and their key.
+    #[cfg(feature = "tls")]
+    pub own: usize,
+    /// Bytes of the files that an `SSL` block names.
+    #[cfg(feature = "tls")]
+    pub files: usize,
     /// Bytes of names and of what checks ask for and expect.
     pub parameters: usize,
     /// Bytes of the text and of its tree, once it is read.
@@ -145,7 +151,9 @@ impl Counts {
         {
             // As they are, and as TLS wants them.
             let trusted = config.tls.contents.trusted.iter();
-            self.parameters += trusted.map(|one| 2 * one.len()).sum::<usize>();
+            self.parameters += trusted.map(|one| 2 * one.len() + limits::TLS_ANCHOR_BYTES).sum::<usize>();
+            self.own = config.tls.contents.own_bytes();
+            self.parameters += 2 * self.own;
         }
         self.slow = config.destinations.iter().any(|one| !one.slow_start.is_zero());
         self.secure &= !config.probes.is_empty();

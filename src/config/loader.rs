@@ -217,6 +217,7 @@ impl Loader {
             Stage::Files => {
                 #[cfg(feature = "tls")]
                 {
+                    self.counts.files = self.root.tls.bytes();
                     let mut cx = context(&self.tree, &mut self.diagnostics);
                     self.tables.tls = core::mem::take(&mut self.root.tls).finish(&mut cx);
                 }
@@ -291,7 +292,12 @@ impl Loader {
             Stage::Read(reader) => reader.tree().growth(),
             Stage::Counted => self.counts.drafts(),
             Stage::Blocks(_) | Stage::Service(..) | Stage::Instances(_) => self.tables.growth(),
-            Stage::Counting(_) | Stage::Files | Stage::Sealing(_) | Stage::Done { .. } => 0,
+            // The texts are there.
+            #[cfg(feature = "tls")]
+            Stage::Files => (crate::limits::TLS_FILE_COPIES - 1) * self.root.tls.bytes(),
+            #[cfg(not(feature = "tls"))]
+            Stage::Files => 0,
+            Stage::Counting(_) | Stage::Sealing(_) | Stage::Done { .. } => 0,
         }
     }
 

@@ -24,6 +24,8 @@ const TIME_WAIT: u64 = 60;
 /// The same in IPVS, of a connection that was reset (`IP_VS_TCP_S_CLOSE`), and in the table of tracked connections
 /// (`nf_conntrack_tcp_timeout_close`).
 const RESET: u64 = 10;
+/// The most that `conn_tab_bits` may be.
+const MAX_TABLE_BITS: u32 = 20;
 /// Seconds for which a tracked connection is kept after both have closed it (`nf_conntrack_tcp_timeout_time_wait`).
 const TRACKED: u64 = 120;
 /// The same of a datagram (`nf_conntrack_udp_timeout`) and an echo (`nf_conntrack_icmp_timeout`).
@@ -46,6 +48,8 @@ pub struct Needs {
     pub tracked: u32,
     /// Services and destinations, each of which IPVS estimates rates of.
     pub estimators: u32,
+    /// Connections that the limits of real servers (`uthreshold`) let in; those without a limit are not known.
+    pub connections: u32,
     pub(super) owners: u16,
 }
 
@@ -53,6 +57,12 @@ impl Needs {
     /// Descriptors: each source has one, and a quarter more are for what is open for a moment.
     pub const fn descriptors(&self) -> u32 {
         self.sources.saturating_mul(5) / 4
+    }
+
+    /// Bits of IPVS's table of connections: as many rows as connections (`IP_VS_TAB_BITS` in net/netfilter/ipvs/Kconfig),
+    /// and what its parameter takes.
+    pub fn table_bits(&self) -> u32 {
+        self.connections.saturating_sub(1).checked_ilog2().map_or(0, |bits| bits + 1).min(MAX_TABLE_BITS)
     }
 
     /// True if there are so many destinations that the kernel is not to estimate rates.
@@ -91,6 +101,7 @@ impl Counting {
         let clamp = |end: usize, len: usize| start.min(len)..end.min(len);
         for one in config.destinations.get(clamp(end, config.destinations.len())).unwrap_or(&[]) {
             self.add_address(one.key.address);
+            self.needs.connections = self.needs.connections.saturating_add(one.upper);
         }
         for probe in config.probes.get(clamp(end, config.probes.len())).unwrap_or(&[]) {
             self.add_probe(probe);

@@ -38,6 +38,15 @@ pub struct Contents {
     pub own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 }
 
+impl Contents {
+    /// Bytes of our own certificates and their key.
+    pub fn own_bytes(&self) -> usize {
+        let Some((chain, key)) = &self.own else { return 0 };
+        let row = 2 * size_of::<CertificateDer<'static>>() + 24;
+        key.secret_der().len() + chain.iter().map(|one| one.len() + row).sum::<usize>()
+    }
+}
+
 /// A file that a line names, and its text or the error number of reading it.
 type Named = Option<(Given<Box<str>>, Option<Result<String, u16>>)>;
 
@@ -83,6 +92,12 @@ impl TlsDraft {
     /// The file that is to be read next.
     pub(super) fn want(&self) -> Option<&str> {
         self.files.get(self.unread()?)?.as_ref().map(|(name, _)| &*name.value)
+    }
+
+    /// Bytes of the texts that were read.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.files.iter().flatten().filter_map(|(_, text)| text.as_ref()?.as_ref().ok());
+        texts.map(String::len).sum()
     }
 
     /// The answer to [`Self::want`]: the file's text, or an error number of errno.h.

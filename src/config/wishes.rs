@@ -13,11 +13,15 @@ use super::needs::Needs;
 pub const DESCRIPTORS: &str = "RLIMIT_NOFILE";
 /// Switched off for many destinations.
 pub const ESTIMATION: &str = "net.ipv4.vs.run_estimation";
+/// A parameter of the module, given when it is loaded, and no file below `/proc/sys`.
+pub const TABLE_BITS: &str = "ip_vs.conn_tab_bits";
 /// The figure of this name is also told by netlink, where the setting is not there: in network namespaces but the first.
 pub const NEIGHBOURS: [&str; 2] = ["net.ipv4.neigh.default.gc_thresh3", "net.ipv6.neigh.default.gc_thresh3"];
 
 /// The kernel's own `gc_thresh3`.
 const USUAL_NEIGHBOURS: u32 = 1_024;
+/// The kernel's own `conn_tab_bits`.
+const USUAL_BITS: u32 = 12;
 /// Ports below are for others (`ip_unprivileged_port_start`).
 const FIRST_PORT: u32 = 1_024;
 /// The kernel's own range begins here.
@@ -77,6 +81,8 @@ pub enum Owner {
     Tracking,
     /// `sysctl` of the configuration.
     Sysctl,
+    /// As many connections as real servers take.
+    Table,
 }
 
 impl Owner {
@@ -87,7 +93,7 @@ impl Owner {
             Self::Process => "process",
             Self::Role | Self::Tunnel => "real_server_role",
             Self::Vrrp => "vrrp",
-            Self::Services | Self::Many => "services",
+            Self::Services | Self::Many | Self::Table => "services",
             Self::Direct => "direct",
             Self::Via => "via",
             Self::Checks => "checks",
@@ -117,6 +123,7 @@ impl Owner {
             Self::Direct => config.forwards_unchanged() && config.hidden == 0,
             Self::Via => config.hidden > 0,
             Self::Many => needs.too_many_estimators(),
+            Self::Table => needs.table_bits() > USUAL_BITS,
             Self::Checks => needs.ports > 0,
             Self::Tracking => {
                 let asked = |(name, value): &(Box<str>, Box<str>)| &**name == CONNTRACK && &**value != "0";
@@ -180,6 +187,7 @@ const CIRCLE: &str = "a standby that is a real server, too, would balance packet
 const REPLIES: &str = "on the MASTER replies to checks come from an address that is here, too";
 const RATES: &str = "estimating so many makes adverts late (before Linux 6.2); rates read 0";
 const PORTS: &str = "checks are not made while all ports to a server are in use";
+const CHAINS: &str = "uthreshold lets in more connections; given when ip_vs is loaded";
 const TRACKED: &str = "new connections are dropped while the table of tracked ones is full";
 
 /// All settings. `conf.all` and `conf.default` both: the one counts for interfaces that exist, the other for those to
@@ -222,6 +230,7 @@ static TABLE: &[Row] = &[
     Row { owner: Owner::Checks, name: "net.ipv4.ip_local_port_range", wanted: Wanted::Ports(|needs| needs.ports), reason: PORTS },
     // As many again for those of clients.
     Row { owner: Owner::Tracking, name: "net.netfilter.nf_conntrack_max", wanted: Wanted::AtLeast(|needs| needs.tracked.saturating_mul(2)), reason: TRACKED },
+    Row { owner: Owner::Table, name: TABLE_BITS, wanted: Wanted::Better(Needs::table_bits), reason: CHAINS },
 ];
 
 /// True for one setting: a name may have slashes for dots.
@@ -380,6 +389,19 @@ mod tests {
         let most = u32::try_from(crate::limits::MAX_ESTIMATORS).unwrap() - 1;
         assert_eq!(value(&service(most), ESTIMATION), None);
         assert_eq!(value(&service(most + 1), ESTIMATION).unwrap(), "0");
+    }
+
+    #[test]
+    fn the_table_of_connections_is_as_large_as_the_servers_let_in_from_the_kernels_own_size_on() {
+        let bits = |upper: u32| {
+            let limit = format!("80 {{\nuthreshold {upper}\n}}");
+            value(&service(2).replace("80 {\n}", &limit), TABLE_BITS)
+        };
+        assert_eq!(bits(2_048), None, "4,096 connections");
+        assert_eq!(bits(2_049).as_deref(), Some("13"));
+        assert_eq!((bits(4_096).as_deref(), bits(4_097).as_deref()), (Some("13"), Some("14")));
+        assert_eq!(bits(2_000_000_000).as_deref(), Some("20"), "no more can be asked for");
+        assert_eq!(value(&service(2), TABLE_BITS), None);
     }
 
     #[test]

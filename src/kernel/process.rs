@@ -68,7 +68,7 @@ pub fn room(budget: usize) -> Room {
     let bounds = [
         ("ulimit -v", limit(Resource::As)),
         ("ulimit -d", limit(Resource::Data).saturating_add(other)),
-        ("memory.max of the control group", group_limit().unwrap_or(usize::MAX)),
+        ("memory limit of the control group", group_limit().unwrap_or(usize::MAX)),
         ("memory of the board", budget),
         ("memory of the machine", machine),
     ];
@@ -76,13 +76,38 @@ pub fn room(budget: usize) -> Room {
     narrowest.map_or(Room { bytes: budget, bound: "" }, |(bound, bytes)| Room { bytes, bound })
 }
 
-/// `memory.max` of the control group (cgroups(7), version 2); nothing without one, or if it is `max`.
+/// The limit of memory of this process's control group (cgroups(7)); nothing without one.
 fn group_limit() -> Option<usize> {
     let mut buffer = [0; 4_096];
-    let text = read("/proc/self/cgroup", &mut buffer).ok()?;
-    let group = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim_end_matches('/');
-    let name = ["/sys/fs/cgroup", group, "/memory.max"].concat();
-    read(&name, &mut buffer).ok()?.trim_end().parse().ok()
+    narrowest_group("/sys/fs/cgroup", read("/proc/self/cgroup", &mut buffer).ok()?)
+}
+
+/// The narrowest limit of the groups that `text` (`/proc/self/cgroup`) names and of all above them, as each holds for what
+/// is below it: `memory.max` of version 2, or `memory.limit_in_bytes` of version 1, mounted below `mounts`. A container
+/// may see its own group as the root, and others' names: what is not there is no limit.
+fn narrowest_group(mounts: &str, text: &str) -> Option<usize> {
+    let limit = |line: &str| {
+        let (controllers, mut group) = line.split_once(':')?.1.split_once(':')?;
+        let (mount, file) = match controllers {
+            "" => ("", "/memory.max"),
+            "memory" => ("/memory", "/memory.limit_in_bytes"),
+            _ => return None,
+        };
+        group = group.trim_end_matches('/');
+        let mut least = None;
+        loop {
+            let mut buffer = [0; 4_096];
+            let name = [mounts, mount, group, file].concat();
+            let here = read(&name, &mut buffer).ok().and_then(|text| text.trim_end().parse::<usize>().ok());
+            // `None` is the smallest of options.
+            least = least.into_iter().chain(here).min();
+            match group.rsplit_once('/') {
+                Some((above, _)) => group = above,
+                None => return least,
+            }
+        }
+    };
+    text.lines().filter_map(limit).min()
 }
 
 fn size(number: u64) -> usize {
@@ -163,6 +188,36 @@ mod tests {
         assert!(all.bytes > 1 << 20 && all.bytes < usize::MAX && all.bound != board.bound, "{all:?}");
         let status = status().unwrap();
         assert!(status.mapped > size(status.resident_kib) * 1_024 && status.data < status.mapped);
+    }
+
+    #[test]
+    fn the_narrowest_limit_of_a_control_group_and_all_above_it_counts() {
+        let root = std::env::temp_dir().join(format!("lvsbox-groups-{}", std::process::id()));
+        let put = |name: &str, text: &str| {
+            let file = root.join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        };
+        let limit = |text: &str| narrowest_group(root.to_str().unwrap(), text);
+        put("a/b/c/memory.max", "max\n");
+        assert_eq!(limit("0::/a/b/c\n"), None, "`max` is none");
+        put("a/b/c/memory.max", "5000\n");
+        put("a/memory.max", "4000\n");
+        put("z/memory.max", "1\n");
+        assert_eq!(limit("1:name=systemd:/z\n0::/a/b/c\n"), Some(4_000), "that of an ancestor");
+        put("a/b/c/memory.max", "3000\n");
+        assert_eq!(limit("0::/a/b/c\n"), Some(3_000), "its own");
+        assert_eq!(limit("0::/a/b\n"), Some(4_000));
+        assert_eq!(limit("0::/\n"), None);
+        put("memory.max", "2000\n");
+        assert_eq!(limit("0::/\n"), Some(2_000), "a container's own is the root that it sees");
+        assert_eq!(limit("0::/of/others\n0::/a/b/c\n"), Some(2_000));
+        // Version 1, whose groups without a limit have a very large one.
+        put("memory/x/memory.limit_in_bytes", "9223372036854771712\n");
+        put("memory/memory.limit_in_bytes", "1500\n");
+        assert_eq!(limit("4:memory:/x\n3:cpuset:/a\n0::/a\n"), Some(1_500));
+        assert_eq!(limit(""), None);
+        std::fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]

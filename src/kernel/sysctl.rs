@@ -33,7 +33,16 @@ pub fn digit(name: &str) -> Option<u8> {
 
 /// What the setting, named as for [`set`], says, without the end of the line and cut to `buffer`; nothing if it is not there.
 pub fn read<'a>(name: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
-    let file = rustix::fs::open(path(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    text(&path(name), buffer)
+}
+
+/// `conn_tab_bits` of the module `ip_vs`, likewise; nothing while it is not loaded.
+pub fn table_bits(buffer: &mut [u8]) -> Option<&str> {
+    text("/sys/module/ip_vs/parameters/conn_tab_bits", buffer)
+}
+
+fn text<'a>(file: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
+    let file = rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let length = rustix::io::read(&file, &mut *buffer).ok()?;
     core::str::from_utf8(buffer.get(..length)?.trim_ascii_end()).ok()
 }

@@ -13,6 +13,8 @@ use crate::config::Loader;
 use crate::config::counts::Counts;
 use crate::director::need::{self, Row};
 use crate::kernel::process::{self, Room};
+#[cfg(feature = "tls")]
+use crate::limits;
 use crate::limits::{
     DAEMON_BYTES, MAX_LOG_BYTES, MAX_SLOTS, MAX_TLS_SESSION_BYTES, MAX_TLS_SESSIONS, PROGRAM_BYTES,
     READING_BYTES, STEP_BYTES,
@@ -43,12 +45,20 @@ impl Need {
         let sessions = if counts.secure { counts.probes.min(MAX_TLS_SESSIONS) } else { 0 };
         let others = [
             Row::new("slots of checks", counts.probes.min(MAX_SLOTS), slots::bytes()),
-            Row::new("TLS sessions", sessions, MAX_TLS_SESSION_BYTES),
+            Row {
+                name: "TLS sessions",
+                count: sessions,
+                bytes: sessions * MAX_TLS_SESSION_BYTES + besides(counts),
+            },
             Row::new("log", 1, MAX_LOG_BYTES),
             Row::new("buffers and tasks", 1, DAEMON_BYTES),
             Row::new("program and stack", 1, program),
         ];
-        let building = counts.reading_peak.max(counts.reading + counts.drafts());
+        #[cfg(feature = "tls")]
+        let files = limits::TLS_FILE_COPIES * counts.files;
+        #[cfg(not(feature = "tls"))]
+        let files = 0;
+        let building = counts.reading_peak.max(counts.reading + counts.drafts() + files);
         let reload = READING_BYTES + building.max(sum(&tables) + need::maps(counts));
         Self { running: sum(&tables) + sum(&others), tables, others, reload }
     }
@@ -57,6 +67,23 @@ impl Need {
     pub const fn whole(&self) -> usize {
         self.running + self.reload
     }
+}
+
+/// Bytes of TLS besides its sessions: what they share, twice while a reload replaces it; the dialogues of slots, which wait
+/// for a place; our own certificates in the handshakes.
+#[cfg(feature = "tls")]
+fn besides(counts: &Counts) -> usize {
+    if !counts.secure {
+        return 0;
+    }
+    let dialogues = counts.probes.min(limits::MAX_TLS_SLOTS) * slots::secure_bytes();
+    let own = (counts.probes.min(limits::MAX_TLS_HANDSHAKES) + limits::TLS_OWN_COPIES) * counts.own;
+    2 * limits::TLS_SHARED_BYTES + dialogues + own
+}
+
+#[cfg(not(feature = "tls"))]
+const fn besides(_: &Counts) -> usize {
+    0
 }
 
 /// Bytes of the program that are mapped and are not its heap, as they were when this was asked first: later there are
@@ -167,7 +194,25 @@ mod tests {
         assert!(bounds(1, false).further(0).is_some());
         // TLS counts if there is any.
         let secure = Need::of(&Counts { secure: true, ..counts }, 1 << 20);
-        assert_eq!(secure.running - need.running, MAX_TLS_SESSIONS * MAX_TLS_SESSION_BYTES);
+        let more = MAX_TLS_SESSIONS * MAX_TLS_SESSION_BYTES + besides(&Counts { secure: true, ..counts });
+        assert_eq!(secure.running - need.running, more);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn own_certificates_and_dialogues_of_slots_count_with_tls_and_files_while_they_are_read() {
+        let of = |probes, own, files| {
+            let counts = Counts { secure: true, probes, own, files, ..Counts::default() };
+            (besides(&counts), Need::of(&counts, 0).reload)
+        };
+        assert_eq!(besides(&Counts { secure: false, own: 9, ..Counts::default() }), 0);
+        let (most, slot) = (limits::MAX_TLS_SLOTS, of(1, 0, 0).0 - of(0, 0, 0).0);
+        assert!(slot > 512, "{slot}");
+        assert_eq!(of(most, 0, 0).0 - of(most - 1, 0, 0).0, slot);
+        assert_eq!(of(most + 1, 0, 0).0, of(most, 0, 0).0, "no more of them run at once");
+        let copies = limits::MAX_TLS_HANDSHAKES + limits::TLS_OWN_COPIES;
+        assert_eq!(of(most, 1_000, 0).0 - of(most, 0, 0).0, 1_000 * copies);
+        assert_eq!(of(1, 0, 9_000).1 - of(1, 0, 0).1, 9_000 * limits::TLS_FILE_COPIES);
     }
 
     #[test]

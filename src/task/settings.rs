@@ -9,7 +9,7 @@ use super::dump::Job;
 use super::shell::{Role, Shell};
 use crate::config::Config;
 use crate::config::needs::Needs;
-use crate::config::wishes::{DESCRIPTORS, ESTIMATION, NEIGHBOURS, Owner, Value, Wish, wishes};
+use crate::config::wishes::{DESCRIPTORS, ESTIMATION, NEIGHBOURS, Owner, TABLE_BITS, Value, Wish, wishes};
 use crate::console::{Buf, Format, sysctl as show};
 use crate::kernel::error::Error;
 use crate::kernel::link::Links;
@@ -82,6 +82,9 @@ fn now(name: &str) -> Option<Now> {
     let mut bytes = [0; 64];
     if name == DESCRIPTORS {
         return number(process::descriptor_limit());
+    }
+    if name == TABLE_BITS {
+        return sysctl::table_bits(&mut bytes)?.parse().ok().and_then(number);
     }
     if let Some(found) = sysctl::read(name, &mut bytes) {
         // Tabs separate numbers.

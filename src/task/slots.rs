@@ -127,6 +127,15 @@ pub(super) fn bytes() -> usize {
     (task(run) + TASK) * 5 / 4 + size_of::<Slot>() + size_of::<Option<Run>>() + ROW
 }
 
+/// Bytes of a dialogue that speaks TLS, besides its session and its slot: with its place in two queues.
+#[cfg(feature = "tls")]
+pub(super) fn secure_bytes() -> usize {
+    fn dialogue<'a, F>(_: impl Fn(&'a Shell, (SlotId, Job), &'a Timer) -> F) -> usize {
+        size_of::<F>()
+    }
+    (dialogue(secure) + TASK) * 5 / 4
+}
+
 /// Makes room for `count` slots. To be called while a configuration is loaded.
 pub(super) fn grow(shell: &Rc<Shell>, count: usize) {
     let mut slots = shell.slots.borrow_mut();
@@ -160,6 +169,8 @@ pub(super) fn abort(shell: &Shell, slot: SlotId) {
 pub(super) fn abort_all(shell: &Shell) {
     let count = shell.slots.borrow().rows.len();
     (0..count).filter_map(|slot| u16::try_from(slot).ok()).for_each(|slot| abort(shell, SlotId(slot)));
+    #[cfg(feature = "tls")]
+    shell.tls.forget();
 }
 
 fn change(shell: &Shell, id: SlotId, job: Option<Job>) {

@@ -133,6 +133,11 @@ impl Office {
         }
     }
 
+    /// Lets go of the terms: those of the next configuration are made of other files, or never.
+    pub fn forget(&self) {
+        *self.terms.borrow_mut() = None;
+    }
+
     /// Waits for a place.
     pub async fn enter(&self) -> Place<'_> {
         let mut turn = Waiting { office: self, number: None };

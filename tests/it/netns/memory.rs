@@ -27,23 +27,23 @@ fn pool((services, servers): (u16, u16), weight: u8) -> String {
 
 /// A number of a JSON text.
 #[track_caller]
-fn number(json: &str, name: &str) -> u64 {
+pub(super) fn number(json: &str, name: &str) -> u64 {
     let key = format!("\"{name}\":");
     let (_, rest) = json.rsplit_once(&key).unwrap_or_else(|| panic!("no {name} in {json}"));
     rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
 
 /// What `check --memory` says of a file.
-struct Said {
+pub(super) struct Said {
     /// Bytes of the program.
-    program: u64,
+    pub(super) program: u64,
     /// With everything that it takes while it runs.
-    running: u64,
+    pub(super) running: u64,
     /// With a reload.
-    need: u64,
+    pub(super) need: u64,
 }
 
-fn said(file: &Path) -> Said {
+pub(super) fn said(file: &Path) -> Said {
     let mut command = Command::new(binary());
     command.args(["check", "--memory", "--json"]).arg(file);
     let json = lab::process::output_of(command);

@@ -25,6 +25,8 @@ mod routes;
 mod sealed;
 #[cfg(feature = "tls")]
 mod secure;
+#[cfg(feature = "tls")]
+mod secure_memory;
 mod servers;
 mod silent;
 mod soak;

@@ -181,3 +181,20 @@ fn rates_of_8192_are_estimated_and_one_more_is_told_as_are_rates_that_are_not() 
     assert!(row.lines().any(|line| line.starts_with("  net.ipv4.vs.run_estimation")), "{row}");
     table_of([128, 512, 1_024]);
 }
+
+#[test]
+#[ignore = "changes the whole kernel: runs in a guest"]
+fn table_of_connections_is_shown_once_servers_let_in_more_than_it_has_rows() {
+    let site = Site::new(1);
+    let with = |limit: u32| service(1, 5).replace("weight 1\n", &format!("weight 1\n uthreshold {limit}\n"));
+    let director = site.start(&with(4_096));
+    director.wait_line("Gained quorum", secs(20));
+    assert!(ctl(&site.director, "show ipvs thresholds").contains("4096"), "{}", with(4_096));
+    assert!(!ctl(&site.director, "show sysctl").contains("conn_tab_bits"));
+    site.reload(&with(4_097));
+    let shown = ctl(&site.director, "show sysctl");
+    assert!(
+        shown.contains("! ip_vs.conn_tab_bits                                 12  13 or more"),
+        "{shown}"
+    );
+}
