@@ -13,7 +13,7 @@ pub const WEB: std::ops::Range<u16> = 8_001..8_009;
 pub const HOSTILE: Ipv4Addr = Ipv4Addr::new(10, 129, 0, 1);
 /// Its ports.
 pub const HOSTILE_PORTS: std::ops::Range<u16> = 8_001..8_026;
-/// Where OpenSSL's server listens.
+/// Where the server over TLS listens.
 pub const SECURE: u16 = 8_443;
 
 /// What a real server is.
