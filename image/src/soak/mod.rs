@@ -3,7 +3,7 @@
 //!
 //! [`site`] is a director with some hundred real servers, a client and Debian's keepalived as its rival; [`faults`] what is
 //! done to them, by a seed; [`sample`] what the process takes, every second; [`plot`] shows it. First every fault happens
-//! once, everything heals, and the process is measured at rest; then faults happen for as long as was asked for, everything
+//! once, and all checks at once, everything heals, and the process is measured at rest; then faults happen for as long as was asked for, everything
 //! heals, and it is measured again: memory, descriptors and what the kernel holds must be what they were.
 
 pub mod command;
@@ -60,6 +60,8 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
         step(&mut faults, &mut story, begun, Some(kind.name), tell);
         faults.repair();
     }
+    faults.heal(&mut || story.look(&site, begun));
+    faults.crowd();
     faults.heal(&mut || story.look(&site, begun));
     let before = Calm::of(&site, None, SPARE_BYTES);
     tell(&format!("at rest after the first round: {}\n", before.line()));
