@@ -57,8 +57,6 @@ pub fn serve(namespace: &Namespace, port: u16, scratch: &Scratch) -> Process {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
-
     use super::*;
 
     /// Needs root, as every namespace.
@@ -67,15 +65,11 @@ mod tests {
         let (namespace, scratch) = (Namespace::new("secure"), Scratch::new("secure"));
         let _server = serve(&namespace, 8_443, &scratch);
         let _silent = namespace.enter(|| TcpStream::connect(("127.0.0.1", 8_443)).unwrap());
-        let mut command = namespace.command("openssl");
-        command.args(["s_client", "-quiet", "-connect", "127.0.0.1:8443"]);
-        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-        let mut client = command.stderr(std::process::Stdio::null()).spawn().unwrap();
-        client.stdin.as_mut().unwrap().write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        let mut said = [0; 12];
-        let answered = client.stdout.as_mut().unwrap().read_exact(&mut said);
-        client.kill().unwrap();
-        client.wait().unwrap();
-        assert!(answered.is_ok() && said.ends_with(b" 200"), "{said:?}");
+        let ask = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -connect 127.0.0.1:8443";
+        let mut command = namespace.command("sh");
+        command.args(["-c", ask]);
+        let client = Process::spawn(command, "a client", &scratch.join("client.log"));
+        // Well before the silent one is given up.
+        client.wait_line("HTTP/1.0 200 ", secs(12));
     }
 }
