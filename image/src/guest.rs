@@ -240,6 +240,22 @@ impl Running {
         read_lossy(&self.scratch.join("share/output"))
     }
 
+    /// Gives each line that the command says to `tell`, without its end, until the machine is off; false if it is not
+    /// `within` that time.
+    pub fn follow(&self, within: Duration, tell: &mut dyn FnMut(&str)) -> bool {
+        let mut shown = 0;
+        let ended = wait::maybe(within, || {
+            // The end is looked for before the output: what was said last is still told.
+            let has_ended = self.has_ended();
+            let output = self.output();
+            let lines = whole_lines(output.get(shown..).unwrap_or_default(), has_ended);
+            lines.lines().for_each(&mut *tell);
+            shown += lines.len();
+            has_ended.then_some(())
+        });
+        ended.is_some()
+    }
+
     /// What QEMU itself has said.
     pub fn complaint(&self) -> String {
         self.process.log()
@@ -249,6 +265,12 @@ impl Running {
     pub fn console(&self) -> String {
         read_lossy(&self.scratch.join("serial"))
     }
+}
+
+/// The lines of `text` that are complete, or all of them if nothing comes behind them.
+fn whole_lines(text: &str, has_ended: bool) -> &str {
+    let end = text.rfind('\n').map_or(0, |end| end + 1);
+    if has_ended { text } else { text.get(..end).unwrap_or_default() }
 }
 
 fn read_lossy(path: &Path) -> String {
@@ -295,4 +317,15 @@ pub fn kernel_of(tree: &Path) -> Option<(PathBuf, PathBuf)> {
     let files = fs::read_dir(tree.join("boot")).ok()?.flatten();
     let image = files.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("vmlinuz-"))?;
     Some((image, tree.join("lib/modules")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_lines;
+
+    #[test]
+    fn a_line_that_is_being_written_is_told_when_it_is_complete_or_the_last_one() {
+        assert_eq!([whole_lines("a\nb", false), whole_lines("a", false)], ["a\n", ""]);
+        assert_eq!([whole_lines("a\nb\n", false), whole_lines("a\nb", true)], ["a\nb\n", "a\nb"]);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`netns::Lan`] is a bridge in a network namespace with hosts on it; [`process::Process`] is a program in one of
 //! them; [`capture::Capture`] is the observer on the wire; [`web::WebServer`] is a real server with a chosen
-//! behaviour; [`machine::Machine`] boots the appliance's image ([`firmware::Firmware`], for a [`board::Board`]);
+//! behaviour, [`secure`] one over TLS; [`machine::Machine`] boots the appliance's image ([`firmware::Firmware`], for a [`board::Board`]);
 //! [`guest::Guest`] is the whole machine again under another kernel, one that has IPVS; [`world::World`] is such a
 //! guest with a client and two web servers. Everything is taken down when its value is dropped, also on a panic; what
 //! a killed run left behind is swept at the next start.
@@ -37,6 +37,7 @@ pub mod monitor;
 pub mod netns;
 pub mod process;
 pub mod scratch;
+pub mod secure;
 pub mod serial;
 pub mod soak;
 pub mod switch;

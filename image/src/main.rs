@@ -21,30 +21,40 @@ use lab::web::{Behaviour, WebServer};
 use lab::world;
 
 const USAGE: &str = "\
-lab guest COMMAND [ARGUMENT...]     run a command as root in a guest with IPVS that sees this machine's files
-lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endless-headers|endless-body|garbage]
-        [--name NAME]               a real server
+lab guest COMMAND [ARGUMENT...]
+        run a command as root in a guest with IPVS that sees this machine's files
+lab web --listen ADDRESS:PORT [--behaviour normal|unavailable|silent|drip|endless-headers|
+        endless-body|garbage] [--name NAME]
+        a real server
 lab world [--control DEVICE] [--target ADDRESS:PORT]
-                                    client and web servers behind this machine's network card; for a guest only
-lab crash --binary FILE             what a machine says in which lvsbox of FILE crashes as PID 1; it succeeds if the machine
-                                    starts again
-lab demo --binary FILE [--tour]     two directors that run lvsbox of FILE, client and web servers; with --tour
-                                    without a person, and it succeeds only if everything happened
+        client and web servers behind this machine's network card; for a guest only
+lab crash --binary FILE
+        what a machine says in which lvsbox of FILE crashes as PID 1; it succeeds if the machine
+        starts again
+lab demo --binary FILE [--tour]
+        two directors that run lvsbox of FILE, client and web servers; with --tour without a person,
+        and it succeeds only if everything happened
 lab bench BINARY [--json FILE] [--small BINARY] [--counted | --here] [quick|takeover|boot|SIZE...]
-                                    what tables, memory, checks, reloads, takeovers and boots cost BINARY and keepalived
-                                    in a guest with IPVS: a table, then the same in JSON, to FILE or behind the table;
-                                    --small: BINARY without TLS; --here: on this machine, which needs IPVS; --counted: the
-                                    guest's clock counts instructions, so that this machine may do other things as well;
-                                    quick: 4096 and fewer takeovers and boots; SIZE: 40, 1000, 4096, 16384 or 65536
-                                    real servers (65536: BINARY alone); without a word: everything
-lab bench-inside BINARY [WORD...]   what `lab bench` runs in its guest: records with tabs between their words
-lab bench-config BINARY             time and memory of the largest configuration: `BINARY check` and `keepalived -t`
-lab bench-takeover BINARY           `takeover` on this machine: needs no IPVS
-lab bench-lateness BINARY           how regular the adverts of 255 instances are under load, of BINARY and keepalived;
-                                    with IPVS as well: lab guest LAB bench-lateness BINARY
-lab soak BINARY MINUTES [SEED]      BINARY in a guest with IPVS, traffic, and faults all the time: what it takes is plotted,
-                                    and at the end everything must be as it was; a picture is put beside BINARY
-lab soak-inside BINARY MINUTES SEED what runs in that guest";
+        what tables, memory, checks, reloads, takeovers and boots cost BINARY and keepalived in a
+        guest with IPVS: a table, then the same in JSON, to FILE or behind the table; --small:
+        BINARY without TLS; --here: on this machine, which needs IPVS; --counted: the guest's clock
+        counts instructions, so that this machine may do other things as well; quick: 4096 and
+        fewer takeovers and boots; SIZE: 40, 1000, 4096, 16384 or 65536 real servers (65536: BINARY
+        alone); without a word: everything
+lab bench-inside BINARY [WORD...]
+        what `lab bench` runs in its guest: records with tabs between their words
+lab bench-config BINARY
+        time and memory of the largest configuration: `BINARY check` and `keepalived -t`
+lab bench-takeover BINARY
+        `takeover` on this machine: needs no IPVS
+lab bench-lateness BINARY
+        how regular the adverts of 255 instances are under load, of BINARY and keepalived; with IPVS
+        as well: lab guest LAB bench-lateness BINARY
+lab soak BINARY MINUTES [SEED]
+        BINARY in a guest with IPVS, traffic, and faults all the time: what it takes is plotted, and
+        at the end everything must be as it was; a picture is put beside BINARY
+lab soak-inside BINARY MINUTES SEED
+        what runs in that guest";
 
 fn main() -> ExitCode {
     cleanup::on_signal();

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use crate::frames::{Advert, Frame, GratuitousArp};
+use crate::frames::{Advert, Frame};
 use crate::scratch::Scratch;
 use crate::wait;
 use run::Run;
@@ -174,11 +174,6 @@ impl Switch {
     /// The adverts among them.
     pub fn adverts(&self) -> Vec<Advert> {
         self.lock().seen.iter().filter_map(|seen| seen.frame.advert()).collect()
-    }
-
-    /// The gratuitous ARPs among them.
-    pub fn gratuitous_arps(&self) -> Vec<GratuitousArp> {
-        self.lock().seen.iter().filter_map(|seen| seen.frame.gratuitous_arp()).collect()
     }
 
     /// Forgets the frames seen so far.

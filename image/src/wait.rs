@@ -1,4 +1,4 @@
-//! Waiting for a condition with a deadline; the only place where the laboratory sleeps.
+//! Waiting for a condition with a deadline; the only place where a test sleeps. The bench does for itself: its windows.
 //!
 //! A test never waits for a fixed time: it names what it waits for, and the name is the message when it never comes.
 

@@ -166,20 +166,11 @@ fn in_guest(binary: &Path, plan: &Plan, page: &mut Page, print: &mut dyn FnMut(&
     argv.extend(plan.words.iter().map(String::as_str));
     let guest = Guest::new().memory(4_096);
     let running = if plan.counted { guest.counted() } else { guest }.spawn(&argv);
-    let mut shown = 0;
-    let ended = wait::maybe(LONGEST, || {
-        let is_over = running.has_ended();
-        let output = running.output();
-        // A line that is still being written comes later.
-        let upto = output.rfind('\n').map_or(0, |end| end + 1);
-        for row in output.get(shown..upto).unwrap_or_default().lines().filter_map(Row::parse) {
-            page.show(row, print);
-        }
-        shown = shown.max(upto);
-        is_over.then_some(())
+    let has_ended = running.follow(LONGEST, &mut |line| {
+        Row::parse(line).into_iter().for_each(|row| page.show(row, print));
     });
     if running.status() != Some(0) {
-        page.show(Row::failed(Section::Files, "the guest", &end_of(&running, ended.is_some())), print);
+        page.show(Row::failed(Section::Files, "the guest", &end_of(&running, has_ended)), print);
     }
 }
 

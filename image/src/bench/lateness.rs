@@ -109,7 +109,7 @@ fn measure(program: &Program, load: Load, span: Duration, tell: &mut dyn FnMut(&
     let observer = lan.host("eye", &["10.9.0.9/24"]);
     let scratch = Scratch::new("lateness");
     let wire = Capture::open(&observer, "eth0");
-    let servers = RealServers::serve(&director, &scratch);
+    let _servers = RealServers::serve(&director, &scratch);
     let process = program.start(&director, &instances(), &scratch);
     let file = program.file(&director, &scratch);
     wait_masters(&wire, &process);
@@ -137,8 +137,6 @@ fn measure(program: &Program, load: Load, span: Duration, tell: &mut dyn FnMut(&
         tell(&format!("\n{}", output_of(command)));
     }
     assert_eq!(process.count("Reload refused"), 0, "a reload of the load");
-    drop(process);
-    servers.stop(&director);
 }
 
 /// Waits until every instance sends.
@@ -164,21 +162,49 @@ fn row(program: &str, phase: Phase, seen: &Lateness) -> String {
     let phase = match phase {
         Phase::Alone => "alone",
         Phase::Checks => "checks",
-        Phase::Reloads => "checks and reloads",
+        Phase::Reloads => "reloads",
     };
     let Lateness { late, silent, machine, reloads } = seen;
-    let mut text = format!("{program:10} {phase:18} {:7}", late.len());
+    let mut text = format!("{program:10} {phase:7} {:7}", late.len());
     for thousandths in [500, 990, 999, 1_000] {
-        let _ = write!(text, " {:9.2}", millis(late.quantile(thousandths)));
+        let _ = write!(text, " {:8.2}", millis(late.quantile(thousandths)));
     }
-    let _ = write!(text, " {:8} {silent:6}", late.above(20_000));
-    let _ = writeln!(
-        text,
-        " {reloads:7}    {:9.2} {:9.2}",
-        millis(machine.quantile(990)),
-        millis(machine.worst())
-    );
+    let _ = write!(text, " {:6} {silent:6} {reloads:7}", late.above(20_000));
+    let _ = writeln!(text, " {:7.2} {:7.2}", millis(machine.quantile(990)), millis(machine.worst()));
     text
+}
+
+/// What stands above the rows.
+fn head(load: Load, has_ipvs: bool) -> String {
+    let Load { services, servers, delay, .. } = load;
+    format!(
+        "{INSTANCES} instances at 100 ms; {services} services with {servers} real servers each, checked every {delay} s; \
+         IPVS: {}\n\
+         gap between two adverts of an instance beyond 100 ms, in milliseconds: alone, with checks, and with\n\
+         reloads besides; `machine`: how late a thread woke that does nothing else\n\
+         {:26} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6} {:>7} {:>15}\n\
+         {:26} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6} {:>7} {:>7} {:>7}\n",
+        if has_ipvs { "yes" } else { "no" },
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "machine",
+        "                      gaps",
+        "p50",
+        "p99",
+        "p99.9",
+        "worst",
+        ">20 ms",
+        "silent",
+        "reloads",
+        "p99",
+        "worst",
+    )
 }
 
 /// Measures both programs. `binary` is lvsbox, built for release. Rows are given to `tell` as they come.
@@ -190,17 +216,28 @@ pub fn run(binary: &Path, tell: &mut dyn FnMut(&str)) {
         Load { services: 4_096, servers: 16, scheduler: "wrr", delay: 30 }
     };
     let span = Duration::from_secs(20);
-    tell(&format!(
-        "{INSTANCES} instances at 100 ms; {} services with {} real servers each, checked every {} s; IPVS: {}\n\
-         gap between two adverts of an instance beyond 100 ms, in milliseconds\n\
-         {:37}       p50       p99     p99.9     worst   >20 ms silent reloads    machine's p99 and worst\n",
-        load.services,
-        load.servers,
-        load.delay,
-        if has_ipvs { "yes" } else { "no" },
-        "gaps",
-    ));
+    tell(&head(load, has_ipvs));
     for program in [Program::Keepalived, Program::Lvsbox(PathBuf::from(binary))] {
         measure(&program, load, span, tell);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::WIDTH;
+    use super::*;
+
+    #[test]
+    fn lines_fit_and_figures_stand_under_their_names() {
+        let figures: Figures = [99_999_000].into_iter().collect();
+        let seen = Lateness { late: figures.clone(), silent: 255, machine: Figures::default(), reloads: 5 };
+        let load = Load { services: 4_096, servers: 16, scheduler: "wrr", delay: 30 };
+        let (head, row) = (head(load, false), row("keepalived", Phase::Reloads, &seen));
+        assert!(head.lines().chain(row.lines()).all(|line| line.len() <= WIDTH), "{head}{row}");
+        let end = |line: &str, word: &str| line.find(word).map(|at| at + word.len());
+        let names = head.lines().last().unwrap();
+        assert_eq!(end(&row, " 99999.00"), end(names, "p50"), "{head}{row}");
+        assert_eq!(end(&row, " 255"), end(names, "silent"), "{head}{row}");
+        assert_eq!(names.len() + 1, row.len(), "{head}{row}");
     }
 }

@@ -6,24 +6,17 @@
 //! six is asked for a page over TLS.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
+use super::pool::{PORT, Servers};
 use crate::netns::Namespace;
-use crate::process::{Process, output_of};
+use crate::process::Process;
 use crate::scratch::Scratch;
-use crate::wait::{self, secs};
+use crate::secure;
 
 /// Instances: as many as VRIDs.
 pub const INSTANCES: u8 = 255;
-/// Where a real server accepts.
-const PORT: u16 = 8_080;
-/// Where it speaks TLS.
+/// Where a real server speaks TLS; elsewhere it accepts at [`PORT`].
 const SECURE: u16 = 8_443;
-/// Real servers that answer have addresses of this network, all of which the namespace takes for its own.
-const OWN: &str = "10.128.0.0/10";
 
 /// How much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,59 +84,16 @@ impl Load {
     }
 }
 
-/// Accepts and closes for the real servers that answer, until it is dropped.
+/// The real servers that answer, until they are dropped.
 #[derive(Debug)]
 pub struct RealServers {
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _plain: Servers,
     _secure: Process,
 }
 
 impl RealServers {
     /// Makes `namespace` answer for its real servers. `scratch` is for a key and a certificate.
     pub fn serve(namespace: &Namespace, scratch: &Scratch) -> Self {
-        namespace.ip(&format!("route add local {OWN} dev lo"));
-        namespace.sysctl("net.core.somaxconn", "4096");
-        let listener = namespace.enter(|| TcpListener::bind(("0.0.0.0", PORT))).expect("listen");
-        let ended = Arc::new(AtomicBool::new(false));
-        let end = Arc::clone(&ended);
-        let thread = std::thread::spawn(move || {
-            while !end.load(Ordering::Relaxed) {
-                drop(listener.accept());
-            }
-        });
-        namespace_knock(namespace);
-        Self { ended, thread: Some(thread), _secure: secure(namespace, scratch) }
+        Self { _plain: Servers::serve(namespace), _secure: secure::serve(namespace, SECURE, scratch) }
     }
-
-    /// Ends the thread, which waits for one more connection.
-    pub fn stop(mut self, namespace: &Namespace) {
-        self.ended.store(true, Ordering::Relaxed);
-        namespace_knock(namespace);
-        self.thread.take().map(JoinHandle::join);
-    }
-}
-
-/// OpenSSL's server, one connection after the other, with a key of 2,048 bits of RSA.
-fn secure(namespace: &Namespace, scratch: &Scratch) -> Process {
-    let (key, certificate) = (scratch.join("key.pem"), scratch.join("certificate.pem"));
-    let mut command = namespace.command("openssl");
-    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=load", "-keyout"]);
-    output_of({
-        command.arg(&key).arg("-out").arg(&certificate);
-        command
-    });
-    let mut command = namespace.command("openssl");
-    command.args(["s_server", "-accept", &SECURE.to_string(), "-quiet", "-www", "-key"]);
-    command.arg(&key).arg("-cert").arg(&certificate);
-    let server = Process::spawn(command, "s_server", &scratch.join("s_server.log"));
-    wait::until("the server over TLS", secs(10), || {
-        namespace.enter(|| std::net::TcpStream::connect(("10.128.0.1", SECURE)).ok()).map(drop)
-    });
-    server
-}
-
-fn namespace_knock(namespace: &Namespace) {
-    let connected = namespace.enter(|| std::net::TcpStream::connect(("10.128.0.1", PORT)).map(drop));
-    connected.expect("connect to a real server");
 }

@@ -3,10 +3,12 @@
 //! the same for every program.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+
+use rustix::net::{Shutdown, shutdown};
 
 use crate::netns::Namespace;
 
@@ -158,6 +160,7 @@ fn address(network: u8, service: u16, server: u16) -> Ipv4Addr {
 /// Accepts and closes for all real servers until it is dropped, and counts.
 #[derive(Debug)]
 pub struct Servers {
+    listener: TcpListener,
     ended: Arc<AtomicBool>,
     accepted: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
@@ -171,33 +174,37 @@ impl Servers {
         let listener = namespace.enter(|| TcpListener::bind(("0.0.0.0", PORT))).expect("listen");
         let (ended, accepted) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (end, count) = (Arc::clone(&ended), Arc::clone(&accepted));
+        let socket = listener.try_clone().expect("share the listener");
         let thread = std::thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {
-                drop(listener.accept());
-                count.fetch_add(1, Ordering::Relaxed);
+                let made = socket.accept().is_ok();
+                count.fetch_add(u64::from(made), Ordering::Relaxed);
             }
         });
-        Self { ended, accepted, thread: Some(thread) }
+        Self { listener, ended, accepted, thread: Some(thread) }
     }
 
     /// Connections so far.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
+}
 
-    /// Ends the thread, which waits for one more connection.
-    pub fn stop(mut self, namespace: &Namespace) {
+impl Drop for Servers {
+    fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
-        namespace
-            .enter(|| TcpStream::connect(("10.128.0.1", PORT)).map(drop))
-            .expect("connect to a real server");
+        // Whoever waits for a connection is told that none will come.
+        shutdown(&self.listener, Shutdown::Both).ok();
         self.thread.take().map(JoinHandle::join);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
+    use crate::wait::{self, secs};
 
     #[test]
     fn only_the_last_real_server_has_the_other_weight() {
@@ -207,6 +214,18 @@ mod tests {
         assert!(is_installed(1, &[5, 7]) && is_installed(1, &[7, 5]) && is_installed(0, &[5, 5]));
         assert!(!is_installed(1, &[5, 5]) && !is_installed(0, &[5, 7]) && !is_installed(0, &[5]));
         assert!(!is_installed(1, &[7, 7]));
+    }
+
+    /// Needs root, as every namespace.
+    #[test]
+    fn real_servers_that_are_dropped_accept_no_more() {
+        let namespace = Namespace::new("servers");
+        let servers = Servers::serve(&namespace);
+        let connect = || namespace.enter(|| TcpStream::connect((real_server(0, 1), PORT)).is_ok());
+        assert!(connect() && connect());
+        wait::until("both connections", secs(10), || (servers.accepted() == 2).then_some(()));
+        drop(servers);
+        assert!(!connect());
     }
 
     #[test]

@@ -41,7 +41,6 @@ pub fn check(pool: Pool, count: usize, together: usize) -> Duration {
     });
     let made = wait::maybe(secs(10), || (servers.accepted() == count as u64).then_some(()));
     assert!(made.is_some(), "{} of {count} connections", servers.accepted());
-    servers.stop(&namespace);
     spent
 }
 

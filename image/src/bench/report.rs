@@ -1,5 +1,5 @@
 //! The page that `tests/bench` prints: on which machine, a table of rows as they come, how figures grow, how to read it;
-//! and the same as one document of JSON. No line is longer than [`WIDTH`].
+//! and the same as one document of JSON. No line of the page is longer than [`WIDTH`]; a row of JSON may be.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,16 +14,18 @@ pub const WIDTH: usize = 100;
 /// How the page is read; its end.
 pub const LEGEND: &str = "\
 How to read it: both programs run the same configuration in turn, in one emulated guest with one
-processor. Times of such a machine say nothing by themselves; the ratio lvsbox / keepalived does.
+processor (--here: on this machine). Times of an emulated machine say nothing by themselves; the
+ratio lvsbox / keepalived does. Image and boot are lvsbox's alone, its machine one of its own.
 Processor time is that of all threads and processes of a program, those that ended included. PSS
 divides pages among the processes that share them; RSS counts them in each. `table complete` is
 the kernel's IPVS table as configured. A reload's processor time ends when the program is idle.
 System calls are strace's count, divided by the connections that the real servers saw meanwhile.
 takeover: milliseconds; `first advert` beyond the instant that the protocol sets (the master down
-interval; after priority 0 the skew), all else from the first advert on. Each address is counted
-once, however often it is announced. `above the kernel's floor` is without what the same requests
-to the kernel cost a program that does nothing else. Goals are ratios, or, of takeovers, to be no
-later than keepalived by more than the milliseconds given.
+interval; after priority 0 the skew), `all ARPs within` from the first announcement to the last,
+all else from the first advert on. Each address is counted once, however often it is announced.
+`above the kernel's floor` is without what the same requests to the kernel cost a program that does
+nothing else; that floor stands in the first column, and is neither program's. Goals are ratios,
+or, of takeovers, to be no later than keepalived by more than the milliseconds given.
 ";
 
 /// What is known about where and of what the figures are.

@@ -262,9 +262,8 @@ impl Site {
 
     /// Ends it.
     pub fn end(self) {
-        let Self { mut process, servers, director, .. } = self;
+        let Self { mut process, .. } = self;
         process.stop(secs(300));
-        servers.stop(&director);
     }
 }
 

@@ -1,15 +1,15 @@
 //! `lab soak`: starts the guest, shows what it says as it says it, and keeps the picture.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::demo::lan;
 use crate::guest::Guest;
-use crate::{modules, wait};
+use crate::modules;
+use crate::wait::secs;
 
-/// Stand around the picture in what the guest says.
-pub(super) const BEGIN: &str = "<!-- begin -->\n";
-pub(super) const END: &str = "<!-- end -->\n";
+/// Lines around the picture in what the guest says.
+pub(super) const BEGIN: &str = "<!-- begin -->";
+pub(super) const END: &str = "<!-- end -->";
 
 /// How long, and which faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,25 +40,21 @@ pub fn run(binary: &Path, plan: Plan, tell: &mut dyn FnMut(&str)) -> bool {
     let (minutes, seed) = (plan.minutes.to_string(), plan.seed.to_string());
     let argv = [&*program.to_string_lossy(), "soak-inside", &file, &minutes, &seed];
     let running = Guest::new().memory(2_048).modules(modules).spawn(&argv);
-    let mut shown = 0;
-    let ended = wait::maybe(Duration::from_secs(plan.minutes * 60 + 1_500), || {
-        let ended = running.has_ended();
-        let output = running.output();
-        let text = output.split(BEGIN).next().unwrap_or_default();
-        tell(text.get(shown..).unwrap_or_default());
-        shown = text.len();
-        ended.then_some(())
+    let (mut picture, mut is_picture) = (String::new(), false);
+    let has_ended = running.follow(secs(plan.minutes * 60 + 1_500), &mut |line| match line {
+        BEGIN => is_picture = true,
+        END => is_picture = false,
+        _ if is_picture => picture.extend([line, "\n"]),
+        _ => tell(&format!("{line}\n")),
     });
-    let output = running.output();
-    if let Some((picture, rest)) = output.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END)) {
-        tell(rest);
+    if !picture.is_empty() {
         let file = binary.with_file_name("soak.svg");
         match std::fs::write(&file, picture) {
             Ok(()) => tell(&format!("the picture: {}\n", file.display())),
             Err(error) => tell(&format!("{}: {error}\n", file.display())),
         }
     }
-    if ended.is_none() {
+    if !has_ended {
         tell("the guest did not end in time\n");
     }
     running.status() == Some(0)

@@ -3,7 +3,7 @@
 //!
 //! [`site`] is a director with some hundred real servers, a client and Debian's keepalived as its rival; [`faults`] what is
 //! done to them, by a seed; [`sample`] what the process takes, every second; [`plot`] shows it. First every fault happens
-//! once, everything heals, and the process is measured at rest; then faults happen for as long as was asked for, everything
+//! once, and all checks at once, everything heals, and the process is measured at rest; then faults happen for as long as was asked for, everything
 //! heals, and it is measured again: memory, descriptors and what the kernel holds must be what they were.
 
 pub mod command;
@@ -61,7 +61,9 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
         faults.repair();
     }
     faults.heal(&mut || story.look(&site, begun));
-    let before = Calm::of(&site);
+    faults.crowd();
+    faults.heal(&mut || story.look(&site, begun));
+    let before = Calm::of(&site, None, SPARE_BYTES);
     tell(&format!("at rest after the first round: {}\n", before.line()));
     let end = Instant::now() + Duration::from_secs(minutes * 60);
     let mut told = Instant::now();
@@ -74,7 +76,7 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
         }
     }
     faults.heal(&mut || story.look(&site, begun));
-    let after = Calm::of(&site);
+    let after = Calm::of(&site, Some(&before), SPARE_BYTES);
     tell(&format!("at rest at the end:             {}\n", after.line()));
     tell(&faults.summary());
     tell(&plot::text(&story));
@@ -84,7 +86,7 @@ pub fn run(binary: &Path, minutes: u64, seed: u64, tell: &mut dyn FnMut(&str)) -
     }
     let log = site.log_end();
     wrong.extend(site.end());
-    tell(&format!("{}{}{}", command::BEGIN, plot::svg(&story), command::END));
+    tell(&format!("{}\n{}{}\n", command::BEGIN, plot::svg(&story), command::END));
     for what in &wrong {
         tell(&format!("FAILED: {what}\n"));
     }
@@ -121,7 +123,10 @@ fn compare(before: &Calm, after: &Calm) -> Vec<String> {
         wrong.push(format!("RSS grew from {} to {} KiB", before.rss_kib, after.rss_kib));
     }
     if after.heap > before.heap + SPARE_BYTES {
-        wrong.push(format!("the heap grew from {} to {} bytes", before.heap, after.heap));
+        wrong.push(format!(
+            "the heap grew from {} to {} bytes\n{}\nbecame\n{}",
+            before.heap, after.heap, before.memory, after.memory
+        ));
     }
     if after.descriptors != before.descriptors {
         wrong.push(format!("{} descriptors became {}", before.descriptors, after.descriptors));

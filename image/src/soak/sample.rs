@@ -9,6 +9,8 @@ use crate::wait;
 
 /// Looks at rest, of which the least counts: a check that is under way has a socket, and a session over TLS its buffers.
 const LOOKS: usize = 40;
+/// On a slow machine there is a session at most looks: so often is looked for one without. What has leaked never goes.
+const MOST_LOOKS: usize = 400;
 
 /// A second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub struct Calm {
     pub rss_kib: u64,
     /// Bytes that the program has allocated.
     pub heap: u64,
+    /// What `show memory` says, when the heap was least.
+    pub memory: String,
     /// Open descriptors.
     pub descriptors: usize,
     /// What the kernel holds: a text of each kind.
@@ -64,15 +68,26 @@ pub struct Calm {
 }
 
 impl Calm {
-    /// The least of some looks.
-    pub fn of(site: &Site) -> Self {
+    /// The least of some looks; of many, as long as it is more than at an earlier rest, `spare` bytes aside.
+    pub fn of(site: &Site, earlier: Option<&Self>, spare: u64) -> Self {
         let mut least =
             Self { rss_kib: u64::MAX, heap: u64::MAX, descriptors: usize::MAX, ..Self::default() };
         let (before, said) = (site.requests(), site.lost().len());
-        for _ in 0..LOOKS {
+        let is_more = |least: &Self| {
+            earlier.is_some_and(|earlier| {
+                least.heap > earlier.heap + spare || least.descriptors > earlier.descriptors
+            })
+        };
+        for look in 0..MOST_LOOKS {
+            if look >= LOOKS && !is_more(&least) {
+                break;
+            }
             wait::maybe(Duration::from_millis(250), || None::<()>);
             least.rss_kib = least.rss_kib.min(usage(site.pid()).rss_kib);
-            least.heap = least.heap.min(site.heap().unwrap_or(u64::MAX));
+            let heap = site.heap().unwrap_or(u64::MAX);
+            if heap < least.heap {
+                (least.heap, least.memory) = (heap, site.ctl("show memory"));
+            }
             least.descriptors = least.descriptors.min(descriptors(site));
         }
         let (answered, asked) = site.requests();

@@ -14,8 +14,9 @@ use rustix::process::Signal;
 use super::texts;
 use crate::guest;
 use crate::netns::{Host, Lan};
-use crate::process::{Process, output_of};
+use crate::process::Process;
 use crate::scratch::Scratch;
+use crate::secure;
 use crate::terminal::Terminal;
 use crate::wait::{self, secs};
 
@@ -63,7 +64,7 @@ impl Site {
         farm.ip("route add default via 10.0.2.1");
         farm.sysctl("net.core.somaxconn", "4096");
         let scratch = Scratch::new("soak");
-        let (secure, hostile) = (secure(&farm, &scratch), hostile(&farm, &scratch));
+        let (_secure, hostile) = (secure::serve(&farm, texts::SECURE, &scratch), hostile(&farm, &scratch));
         let terminal = Terminal::new();
         let file = scratch.write("soak.conf", &texts::text(0));
         let mut command = director.command(binary);
@@ -71,7 +72,6 @@ impl Site {
         let process = Process::spawn(command, "lvsbox", &scratch.join("director.log"));
         let traffic = Traffic::start(client);
         let binary = binary.to_owned();
-        let _secure = secure;
         Self {
             binary,
             lans,
@@ -236,40 +236,6 @@ fn dotted(hex: &str) -> String {
     u32::from_str_radix(hex, 16)
         .map(|bits| std::net::Ipv4Addr::from_bits(bits).to_string())
         .unwrap_or_default()
-}
-
-/// A web server over TLS, with a thread for each connection: one that a cut cable left behind holds up no other.
-const SECURE: &str = "\
-import http.server, ssl, sys
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[2], sys.argv[3])
-class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
-    def get_request(self):
-        connection, address = super().get_request()
-        connection.settimeout(20)
-        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
-    def handle_error(self, request, address):
-        pass
-class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-    def log_message(self, *words):
-        pass
-Server(('', int(sys.argv[1])), Answer).serve_forever()
-";
-
-/// The server of [`SECURE`] with a key of its own.
-fn secure(farm: &Host, scratch: &Scratch) -> Process {
-    let (key, certificate) = (scratch.join("key.pem"), scratch.join("certificate.pem"));
-    let mut command = farm.command("openssl");
-    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
-    command.args(["-subj", "/CN=soak", "-keyout"]).arg(&key).arg("-out").arg(&certificate);
-    output_of(command);
-    let mut command = farm.command("python3");
-    command.args(["-c", SECURE, &texts::SECURE.to_string()]).arg(&certificate).arg(&key);
-    Process::spawn(command, "secure", &scratch.join("secure.log"))
 }
 
 /// Web servers that break the protocol, if they are found from here.

@@ -13,8 +13,11 @@ pub const WEB: std::ops::Range<u16> = 8_001..8_009;
 pub const HOSTILE: Ipv4Addr = Ipv4Addr::new(10, 129, 0, 1);
 /// Its ports.
 pub const HOSTILE_PORTS: std::ops::Range<u16> = 8_001..8_026;
-/// Where OpenSSL's server listens.
+/// Where the server over TLS listens.
 pub const SECURE: u16 = 8_443;
+
+/// The most seconds between two checks of a real server.
+pub const LONGEST_DELAY: u64 = 15;
 
 /// What a real server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +147,10 @@ fn virtual_server(turn: u8, service: u8, text: &mut String) {
 
 /// Servers that break the protocol in all ways.
 fn hostile(turn: u8, text: &mut String) {
-    text.push_str("virtual_server 10.0.1.250 81 {\n delay_loop 15\n lb_kind NAT\n protocol TCP\n");
+    let _ = writeln!(
+        text,
+        "virtual_server 10.0.1.250 81 {{\n delay_loop {LONGEST_DELAY}\n lb_kind NAT\n protocol TCP"
+    );
     for port in HOSTILE_PORTS.skip(usize::from(turn) * 3) {
         let _ = writeln!(
             text,

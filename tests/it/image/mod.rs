@@ -166,7 +166,7 @@ fn poweroff_command_takes_everything_down_and_switches_the_machine_off() {
 fn limits_are_raised_at_the_boot_and_at_a_reload_to_what_the_configuration_needs() {
     let server = "real_server 10.$net.0.$host 80 { \\n }\\n";
     let script = format!(
-        "/busybox sleep 3\necho before $(/busybox cat {NEIGHBOURS})\n(printf 'virtual_server 10.0.1.100 82 {{\\nlb_kind NAT\\nprotocol TCP\\n'\n\
+        "until /init ctl status >/dev/null 2>&1; do /busybox sleep 0.2; done\necho before $(/busybox cat {NEIGHBOURS})\n(printf 'virtual_server 10.0.1.100 82 {{\\nlb_kind NAT\\nprotocol TCP\\n'\n\
          for net in 7 8 9; do for host in $(/busybox seq 200); do printf \"{server}\"; done; done\n\
          printf '}}\\n') >> /etc/lvsbox.conf\n/init ctl reload\necho after $(/busybox cat {NEIGHBOURS})\n/init ctl show sysctl\n/init ctl poweroff"
     );

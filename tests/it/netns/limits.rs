@@ -40,7 +40,7 @@ const TOO_LOW: &str = "1 limit of the kernel too low (show sysctl)";
 fn limited(site: &Site, text: &str, limit: &str) -> Process {
     let plain = lvsbox_run(&site.director, text, &site.scratch);
     let mut command = Command::new(plain.get_program());
-    let program = plain.get_args().position(|word| word == binary().as_os_str()).unwrap_or(0);
+    let program = plain.get_args().position(|word| word == binary().as_os_str()).unwrap();
     let mut words: Vec<_> = plain.get_args().map(ToOwned::to_owned).collect();
     let setting = format!("--nofile={limit}");
     let before = ["prlimit", &setting, "setpriv", "--bounding-set", "-sys_resource"];

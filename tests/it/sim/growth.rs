@@ -27,12 +27,16 @@ use crate::support::ip;
 const SMALL: usize = 5;
 const LARGE: usize = 2_048;
 const SERVERS: usize = 8;
+/// Services of 512, 4,096 and 16,384 real servers.
+const SIZES: [usize; 3] = [64, 512, LARGE];
 /// More than chance, and a hundredth of what a walk over all real servers would make of it.
 const FACTOR: u64 = 4;
+/// More than what chance, and a table that is larger than the processor's caches, make of the time for one of many.
+const LINEAR: u64 = 3;
 const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64 };
 
 /// All weights are `weight`, but that of the last real server.
-fn config(services: usize, weight: u16, last: u16) -> Config {
+fn text(services: usize, weight: u16, last: u16) -> String {
     let mut text = String::from(
         "vrrp_instance VI_1 {\ninterface eth0\nvirtual_router_id 51\npriority 100\nvirtual_ipaddress {\n192.0.2.100/24\n}\n}\n",
     );
@@ -54,7 +58,15 @@ fn config(services: usize, weight: u16, last: u16) -> Config {
         }
         text.push_str("}\n");
     }
-    lvsbox::config::load(&text, "growth").config.unwrap()
+    text
+}
+
+fn read(text: &str) -> Config {
+    lvsbox::config::load(text, "growth").config.unwrap()
+}
+
+fn config(services: usize, weight: u16, last: u16) -> Config {
+    read(&text(services, weight, last))
 }
 
 /// What an event, a load or a reload took.
@@ -64,6 +76,8 @@ struct Work {
     turns: u64,
     /// Times that it was asked what is to be done.
     polls: u64,
+    /// Steps in which a reload was prepared.
+    slices: u64,
     /// What it wanted of the kernel's table: services, destinations, lists.
     services: usize,
     destinations: usize,
@@ -183,7 +197,9 @@ impl Rig {
     fn reload(&mut self, config: Config) -> Work {
         self.work = Work::default();
         let mut reload = Reload::new(config, &self.director, self.now);
-        while !reload.step(&self.director) {}
+        while !reload.step(&self.director) {
+            self.work.slices += 1;
+        }
         drop(self.director.adopt(self.now, reload));
         self.settle();
         self.work
@@ -299,6 +315,81 @@ fn a_load_and_a_reload_of_every_weight_ask_once_for_each_real_server() {
         assert!(one.turns <= 5 + looks && one.polls <= 4 + 2 * looks, "{one:?} for {rows}");
         let none = rig.reload(config(services, 2, 9));
         assert_eq!((none.services, none.destinations, none.dumps), (0, 0, 0));
+    }
+}
+
+/// Two that keep a table of so many services changing: every weight is another one each time.
+struct Reloads {
+    services: usize,
+    texts: [String; 2],
+    rig: Rig,
+    /// Nanoseconds of a reading, and from there until all is done: the least of all times.
+    least: [u64; 2],
+    work: Work,
+}
+
+impl Reloads {
+    fn new(services: usize) -> Self {
+        let texts = [2, 1].map(|weight| text(services, weight, weight));
+        let rig = Rig::new(read(&texts[1]), "192.0.2.11");
+        Self { services, texts, rig, least: [u64::MAX; 2], work: Work::default() }
+    }
+
+    fn rows(&self) -> u64 {
+        u64::try_from(self.services * SERVERS).unwrap()
+    }
+
+    /// What was asked of the kernel's table at last: services, real servers, lists.
+    const fn asked(&self) -> [usize; 3] {
+        [self.work.services, self.work.destinations, self.work.dumps]
+    }
+
+    /// Both, once.
+    fn run(&mut self) {
+        for text in &self.texts {
+            let begun = processor();
+            let config = read(text);
+            let known = processor();
+            self.work = self.rig.reload(config);
+            for (least, spent) in self.least.iter_mut().zip([known - begun, processor() - known]) {
+                *least = (*least).min(spent);
+            }
+        }
+    }
+
+    /// Nanoseconds for each real server.
+    fn each(&self) -> [u64; 2] {
+        self.least.map(|nanos| nanos / self.rows())
+    }
+}
+
+/// A walk over all of them for each of them would cost each thirty times as much.
+#[test]
+fn a_reload_of_every_weight_costs_each_real_server_the_same_however_many_there_are() {
+    let mut sizes = SIZES.map(Reloads::new);
+    for _ in 0..3 {
+        for size in &mut sizes {
+            // What is short is done more often: the least of it has as good a chance to be undisturbed.
+            (0..(LARGE / size.services).min(8)).for_each(|_| size.run());
+        }
+    }
+    let figures = sizes.each_ref().map(|size| (size.rows(), size.each()));
+    println!("real servers, and nanoseconds for each to read the file and to reload: {figures:?}");
+    let [small, ..] = &sizes;
+    for size in &sizes {
+        assert_eq!(size.asked(), [0, size.services * SERVERS, 0]);
+        let times = size.rows() / small.rows();
+        for (work, first) in [
+            (size.work.turns, small.work.turns),
+            (size.work.polls, small.work.polls),
+            (size.work.slices, small.work.slices),
+        ] {
+            assert!(work <= first * times, "{:?} for {}", size.work, size.rows());
+        }
+        assert_eq!(size.work.others, small.work.others);
+        for (each, first) in size.each().into_iter().zip(small.each()) {
+            assert!(each <= LINEAR * first, "{figures:?}");
+        }
     }
 }
 
