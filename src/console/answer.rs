@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::table::{Format, Request, row_of};
+use super::table::{Command, Format, Request, row_of};
 use super::view::View;
 use crate::director::action::Epoch;
 
@@ -73,6 +73,12 @@ impl Answer {
     /// An answer of which nothing has been given yet.
     pub fn new(request: Request) -> Self {
         Self { request, place: Some(Place::default()), epoch: None }
+    }
+
+    /// True if it says how much memory there is: only then need the view have it.
+    pub fn tells_memory(&self) -> bool {
+        let Request { command, format, .. } = self.request;
+        command == Command::Memory || (command == Command::Status && format == Format::Json)
     }
 
     /// Appends the next piece to `out`; true if there is more. A row that does not fit is left for the next piece,

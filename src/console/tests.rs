@@ -57,6 +57,26 @@ fn hear(bench: &mut Bench, priority: u8, change: fn(&mut Received<'_>)) {
 }
 
 #[test]
+fn who_says_how_much_memory_there_is_asks_for_it_and_nobody_else_does() {
+    let bench = master();
+    for row in super::table::TABLE {
+        let line = row.words.join(" ").replace("NAME", "VI_1");
+        for line in [line.clone(), format!("{line} json")] {
+            // Some have no JSON, or want a word that is an address.
+            let Ok(request) = super::parse(line.as_bytes()) else { continue };
+            let ask = |bytes| {
+                let (mut view, mut out, mut answer) = (bench.view(), Buf::new(), Answer::new(request));
+                view.process.room = (bytes, "ulimit -v");
+                let _ = answer.next(&view, &mut out);
+                (out, answer.tells_memory())
+            };
+            let ((one, tells), (other, _)) = (ask(77 << 20), ask(99 << 20));
+            assert_eq!(one != other, tells, "{line}: {one}");
+        }
+    }
+}
+
+#[test]
 fn status_of_a_healthy_box() {
     assert_eq!(
         master().ask("status"),

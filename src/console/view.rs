@@ -74,7 +74,7 @@ pub struct Process {
     pub threads: usize,
     /// Bytes that the configuration needs at most; 0 if it was not worked out.
     pub need: usize,
-    /// Bytes that may be had, and what says so.
+    /// Bytes that may be had, and what says so; only for [`Answer::tells_memory`](super::Answer::tells_memory).
     pub room: (usize, &'static str),
 }
 

@@ -387,7 +387,8 @@ fn tell(outcome: &Outcome, from: usize, piece: &mut Buf) -> Kind {
 fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool {
     let (director, meter) = (shell.director.borrow(), &shell.meter);
     let (boot, status) = (shell.boot.borrow(), process::status().unwrap_or_default());
-    let room = process::room(shell.options.budget);
+    // Three files of the kernel's, which nobody else wants to know.
+    let room = answer.tells_memory().then(|| process::room(shell.options.budget));
     let work: [(&'static str, Tally); Work::ALL.len()] =
         Work::ALL.map(|work| (work.name(), meter.work(work)));
     let ends = CLASSES.into_iter().map(Some).chain([None::<Duration>]);
@@ -420,7 +421,7 @@ fn render(shell: &Shell, answer: &mut console::Answer, piece: &mut Buf) -> bool 
             resident_kib: size(status.resident_kib),
             threads: size(status.threads),
             need: shell.found.get().need,
-            room: (room.bytes, room.bound),
+            room: room.map_or_else(Default::default, |room| (room.bytes, room.bound)),
         },
         turns: view::Turns {
             since: meter.since(),
