@@ -34,7 +34,8 @@ fn module(device: &str) -> &'static str {
 pub(super) fn set(config: &Config, needs: &Needs, is_ours: &dyn Fn(Owner) -> bool) -> usize {
     let mut short = 0;
     for wish in wishes(config, needs) {
-        let put = if is_ours(wish.owner) { put(&wish) } else { Ok(false) };
+        let mut told = now(wish.name);
+        let put = if is_ours(wish.owner) { put_over(told.as_deref(), &wish) } else { Ok(false) };
         match put {
             Ok(true) if wish.name != DESCRIPTORS => {
                 log::info!("{} is set to {} for {}", wish.name, wish.value, wish.owner.word());
@@ -43,10 +44,13 @@ pub(super) fn set(config: &Config, needs: &Needs, is_ours: &dyn Fn(Owner) -> boo
             Err(error) if !wish.is_limit() => log::error!("{error}: {} needs it", wish.owner.word()),
             Ok(_) | Err(_) => {}
         }
-        let now = now(wish.name);
-        if is_short(&wish, now.as_deref()) {
+        if !matches!(put, Ok(false)) {
+            // It may be less than was asked for, and more than before.
+            told = now(wish.name);
+        }
+        if is_short(&wish, told.as_deref()) {
             short += 1;
-            warn(&wish, &now.unwrap_or_default());
+            warn(&wish, &told.unwrap_or_default());
         }
     }
     for device in config.tunnels() {
@@ -64,8 +68,12 @@ pub(super) fn set(config: &Config, needs: &Needs, is_ours: &dyn Fn(Owner) -> boo
 /// # Errors
 /// The kernel has no such setting or refuses it.
 pub fn put(wish: &Wish<'_>) -> Result<bool, Error> {
-    let now = now(wish.name);
-    if is_moot(wish) || now.as_deref().is_some_and(|now| wish.is_met(now)) {
+    put_over(now(wish.name).as_deref(), wish)
+}
+
+/// The same for a setting that says `now`.
+fn put_over(now: Option<&str>, wish: &Wish<'_>) -> Result<bool, Error> {
+    if now.is_some_and(|now| wish.is_met(now)) || is_moot(wish) {
         return Ok(false);
     }
     if let (DESCRIPTORS, Value::AtLeast(need)) = (wish.name, wish.value) {
