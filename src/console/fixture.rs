@@ -247,7 +247,7 @@ impl Bench {
     }
 
     fn settle(&mut self) {
-        let budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64 };
+        let budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64, probes_meanwhile: 2 };
         loop {
             let mut actions = Actions::new();
             self.director.poll_actions(self.now, budget, &mut actions);

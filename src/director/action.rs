@@ -271,6 +271,8 @@ pub struct Budget {
     pub announcements: usize,
     /// Probes.
     pub probes: usize,
+    /// Probes in a poll that asks IPVS for something: fewer, or none if the turn has had them.
+    pub probes_meanwhile: usize,
 }
 
 /// Takes up to `budget` actions from `next`, as long as there is room.

@@ -5,10 +5,6 @@ use super::Parts;
 use super::action::{Actions, Budget, Dump, fill};
 use crate::time::Instant;
 
-/// Probes that begin in a poll while the kernel's table is changed: clients come first. Some begin all the same, since a
-/// table that is never complete (somebody fights for it) must not stop the checks.
-const PROBES_MEANWHILE: usize = 2;
-
 impl Director {
     /// What is to be done, the most urgent first: adverts, sockets, addresses, announcements, IPVS, probes, dumps.
     /// `budget` bounds each kind; what does not fit is given at the next poll.
@@ -46,8 +42,7 @@ impl Director {
         ipvs_plan.begin_poll();
         let before = out.len();
         fill(out, budget.ipvs, || ipvs_plan.poll(now, config, (services, (vrrp, links)), bus));
-        let is_changing = budget.ipvs == 0 || out.len() > before;
-        let probes = if is_changing { budget.probes.min(PROBES_MEANWHILE) } else { budget.probes };
+        let probes = if out.len() > before { budget.probes_meanwhile } else { budget.probes };
         fill(out, probes, || health.poll(now, (config, ipvs_plan), bus));
         fill(out, budget.route, || {
             let (action, what) = survey.poll(bus)?;

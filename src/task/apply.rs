@@ -14,12 +14,15 @@ use crate::limits::MAX_BATCH;
 
 /// Polls the director once. True if there was anything to do.
 pub(super) fn poll(shell: &Rc<Shell>) -> bool {
+    let (ipvs, slots) = (shell.ipvs.borrow(), shell.slots.borrow());
     let budget = Budget {
         route: shell.route.borrow().room(),
-        ipvs: shell.ipvs.borrow().room(),
+        ipvs: ipvs.room(),
         announcements: MAX_BATCH,
-        probes: shell.slots.borrow().room(!shell.ipvs.borrow().outstanding.is_empty()),
+        probes: slots.room(!ipvs.outstanding.is_empty()),
+        probes_meanwhile: slots.room(true),
     };
+    drop((ipvs, slots));
     let mut actions = Actions::new();
     shell.director.borrow_mut().poll_actions(clock::now(), budget, &mut actions);
     let (mut to_route, mut to_ipvs) = (Actions::new(), Actions::new());
@@ -48,7 +51,7 @@ pub(super) fn poll(shell: &Rc<Shell>) -> bool {
 
 /// Sends the adverts that are due and nothing else: the farewells before a reload.
 pub(super) fn departures(shell: &Shell) {
-    let nothing = Budget { route: 0, ipvs: 0, announcements: 0, probes: 0 };
+    let nothing = Budget { route: 0, ipvs: 0, announcements: 0, probes: 0, probes_meanwhile: 0 };
     let mut actions = Actions::new();
     loop {
         actions.clear();

@@ -54,7 +54,8 @@ pub(super) struct Slots {
 /// before others are used, and a box that was stopped for a while does not knock everywhere at the same moment.
 const MOST: usize = MAX_BATCH;
 /// The same while there is a backlog, or the kernel's table is being changed: clients come first, and a slot that is
-/// used once takes memory from then on. Some begin all the same: neither may stop the checks.
+/// used once takes memory from then on. Some begin all the same: neither a backlog nor a table that is never complete
+/// (somebody fights for it) may stop the checks.
 const FEW: usize = 2;
 
 impl Slots {

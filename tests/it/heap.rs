@@ -16,7 +16,7 @@ use lvsbox::wire::vrrp;
 
 use support::{Builder, Dice, Node, Rs, Vr, Vs, at};
 
-const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64 };
+const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64, probes_meanwhile: 2 };
 
 fn config(priority: u8) -> Builder {
     let vips = (0..50).map(|n| format!("198.51.100.{n}/32")).collect();

@@ -265,7 +265,8 @@ fn a_request_says_what_was_asked_for_even_if_the_wish_changes_before_it_is_writt
     let mut node = settled();
     let spec = pool(&mut node)[&rs("10.0.0.2")];
     let director = &mut node.director;
-    let (now, budget) = (at(10_000), Budget { route: 0, ipvs: 1, announcements: 0, probes: 0 });
+    let (now, budget) =
+        (at(10_000), Budget { route: 0, ipvs: 1, announcements: 0, probes: 0, probes_meanwhile: 0 });
     let ask = |director: &mut Director| {
         let mut out = Actions::new();
         director.poll_actions(now, budget, &mut out);
@@ -298,7 +299,7 @@ fn a_listing_during_which_we_removed_a_service_proves_nothing_and_is_made_again(
     let mut reload = Reload::new(builder().build(), &node, now);
     while !reload.step(&node) {}
     node.adopt(now, reload);
-    let budget = Budget { route: 0, ipvs: 8, announcements: 0, probes: 0 };
+    let budget = Budget { route: 0, ipvs: 8, announcements: 0, probes: 0, probes_meanwhile: 0 };
     let ask = |node: &mut Director, now| {
         let mut out = Actions::new();
         node.poll_actions(now, budget, &mut out);

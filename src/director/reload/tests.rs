@@ -480,7 +480,7 @@ fn ask_all_again(director: &mut Director) -> usize {
 fn ask_all(director: &mut Director) -> usize {
     use crate::director::action::{Actions, Budget};
     let (mut asked, mut bytes) = (0, vec![0; 16 << 10]);
-    let budget = Budget { route: 64, ipvs: 64, announcements: 0, probes: 0 };
+    let budget = Budget { route: 64, ipvs: 64, announcements: 0, probes: 0, probes_meanwhile: 0 };
     loop {
         let mut actions = Actions::new();
         director.poll_actions(at(3), budget, &mut actions);

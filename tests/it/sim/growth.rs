@@ -33,7 +33,7 @@ const SIZES: [usize; 3] = [64, 512, LARGE];
 const FACTOR: u64 = 4;
 /// More than what chance, and a table that is larger than the processor's caches, make of the time for one of many.
 const LINEAR: u64 = 3;
-const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64 };
+const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64, probes_meanwhile: 2 };
 
 /// All weights are `weight`, but that of the last real server.
 fn text(services: usize, weight: u16, last: u16) -> String {

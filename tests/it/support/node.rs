@@ -113,7 +113,7 @@ pub(crate) struct Node {
     pub(crate) dice: Dice,
 }
 
-const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64 };
+const BUDGET: Budget = Budget { route: 64, ipvs: 64, announcements: 64, probes: 64, probes_meanwhile: 2 };
 /// More actions in one virtual second than any configuration of these tests can want.
 const MAX_ACTIONS_PER_SECOND: usize = 30_000;
 
