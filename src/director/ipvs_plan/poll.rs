@@ -36,39 +36,32 @@ impl IpvsPlan {
     ) -> Option<Action> {
         // What needs no request, the end of a pass for one, makes room for what comes after it.
         while self.has_work() && self.looks > 0 {
-            if let Some(action) = self.poll_once(now, config, (services, views), bus) {
-                return Some(action);
+            let action = match self.availability {
+                Availability::Unknown => {
+                    self.availability = Availability::Asking(bus.epoch);
+                    Some(Action::FindIpvs { epoch: bus.epoch })
+                }
+                Availability::Present(setup) if setup != Setup::Done => self.poll_setup(setup, bus),
+                Availability::Present(_) if self.parting.is_some() => {
+                    self.availability = Availability::Present(self.parting.take().unwrap_or(Setup::Done));
+                    None
+                }
+                Availability::Present(_) if self.keep => self.poll_removal(config, services, bus),
+                Availability::Present(_) if self.audit.first_pass_pending() => {
+                    self.poll_audit(now, config, bus)
+                }
+                Availability::Present(_) => self
+                    .poll_daemon(views, bus)
+                    .or_else(|| self.poll_service(config, bus))
+                    .or_else(|| self.poll_destination(config, services, bus))
+                    .or_else(|| self.poll_rest(now, config, services, bus)),
+                Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
+            };
+            if action.is_some() {
+                return action;
             }
         }
         None
-    }
-
-    fn poll_once(
-        &mut self,
-        now: Instant,
-        config: &Config,
-        (services, views): (&Services, Views<'_>),
-        bus: &mut Bus,
-    ) -> Option<Action> {
-        match self.availability {
-            Availability::Unknown => {
-                self.availability = Availability::Asking(bus.epoch);
-                Some(Action::FindIpvs { epoch: bus.epoch })
-            }
-            Availability::Present(setup) if setup != Setup::Done => self.poll_setup(setup, bus),
-            Availability::Present(_) if self.parting.is_some() => {
-                self.availability = Availability::Present(self.parting.take().unwrap_or(Setup::Done));
-                None
-            }
-            Availability::Present(_) if self.keep => self.poll_removal(config, services, bus),
-            Availability::Present(_) if self.audit.first_pass_pending() => self.poll_audit(now, config, bus),
-            Availability::Present(_) => self
-                .poll_daemon(views, bus)
-                .or_else(|| self.poll_service(config, bus))
-                .or_else(|| self.poll_destination(config, services, bus))
-                .or_else(|| if self.looks > 0 { self.poll_rest(now, config, services, bus) } else { None }),
-            Availability::Unneeded | Availability::Asking(_) | Availability::Absent(_) => None,
-        }
     }
 
     /// What comes when everything was looked at.
@@ -79,6 +72,9 @@ impl IpvsPlan {
         services: &Services,
         bus: &mut Bus,
     ) -> Option<Action> {
+        if self.looks == 0 {
+            return None;
+        }
         self.poll_removal(config, services, bus)
             .or_else(|| if self.stopping { None } else { self.poll_drain(now, bus) })
             .or_else(|| self.poll_audit(now, config, bus))
