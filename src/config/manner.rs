@@ -19,29 +19,22 @@ pub(super) trait Mannered {
     fn manner(&mut self) -> &mut Manner;
 }
 
-impl Mannered for ServiceDraft {
-    fn manner(&mut self) -> &mut Manner {
-        &mut self.manner
-    }
-}
+macro_rules! timed {
+    ($($draft:ty),*) => {$(
+        impl Mannered for $draft {
+            fn manner(&mut self) -> &mut Manner {
+                &mut self.manner
+            }
+        }
 
-impl Mannered for ServerDraft {
-    fn manner(&mut self) -> &mut Manner {
-        &mut self.manner
-    }
+        impl Paced for $draft {
+            fn pace(&mut self) -> &mut Pace {
+                &mut self.pace
+            }
+        }
+    )*};
 }
-
-impl Paced for ServiceDraft {
-    fn pace(&mut self) -> &mut Pace {
-        &mut self.pace
-    }
-}
-
-impl Paced for ServerDraft {
-    fn pace(&mut self) -> &mut Pace {
-        &mut self.pace
-    }
-}
+timed!(ServiceDraft, ServerDraft);
 
 impl Checked for ServerDraft {
     fn checkers(&mut self) -> &mut Vec<Draft> {

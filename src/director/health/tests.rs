@@ -356,16 +356,22 @@ fn a_ping_group_is_down_after_its_dead_time_also_if_its_first_echo_is_lost() {
     }
 }
 
+/// A director that has checked so many servers of one service every `interval` seconds, the first within a second, for
+/// `millis`.
+fn checked(servers: u32, interval: u64, millis: u64) -> Node {
+    let servers = (0..servers).map(|host| Rs { interval, ..Rs::new(format!("10.0.1.{host}:80")) }).collect();
+    let mut config = Builder::new().service(Vs::new("203.0.113.1:80", servers)).build();
+    for probe in &mut config.probes {
+        std::rc::Rc::make_mut(&mut probe.terms).warmup = Duration::from_secs(1);
+    }
+    let mut node = Node::new(config, "192.0.2.11");
+    node.run_until(at(millis));
+    node
+}
+
 #[test]
 fn checks_that_begin_together_are_spread_over_their_interval_from_the_second_on() {
-    let servers = (0..100).map(|host| Rs { interval: 10, ..Rs::new(format!("10.0.1.{host}:80")) }).collect();
-    let mut config = Builder::new().service(Vs::new("203.0.113.1:80", servers)).build();
-    config
-        .probes
-        .iter_mut()
-        .for_each(|probe| std::rc::Rc::make_mut(&mut probe.terms).warmup = Duration::from_secs(1));
-    let mut node = Node::new(config, "192.0.2.11");
-    node.run_until(at(60_000));
+    let node = checked(100, 10, 60_000);
     let mut seconds = [0; 60];
     for (at, action) in &node.actions {
         let second = usize::try_from(at.since(crate::time::Instant::ZERO).as_micros() / 1_000_000).unwrap();
@@ -434,14 +440,7 @@ fn several_hindrances_are_each_told_once() {
 /// Two wake-ups for each check become fewer the more of them begin together.
 #[test]
 fn checks_share_their_wake_ups_and_keep_their_interval() {
-    let servers = (0..200).map(|host| Rs { interval: 2, ..Rs::new(format!("10.0.1.{host}:80")) }).collect();
-    let mut config = Builder::new().service(Vs::new("203.0.113.1:80", servers)).build();
-    config
-        .probes
-        .iter_mut()
-        .for_each(|probe| std::rc::Rc::make_mut(&mut probe.terms).warmup = Duration::from_secs(1));
-    let mut node = Node::new(config, "192.0.2.11");
-    node.run_until(at(30_000));
+    let node = checked(200, 2, 30_000);
     let mut begun = std::collections::BTreeMap::<ProbeId, Vec<crate::time::Instant>>::new();
     let mut moments = std::collections::BTreeMap::<crate::time::Instant, u32>::new();
     for (when, action) in node.actions.iter().filter(|(when, _)| *when >= at(10_000)) {
