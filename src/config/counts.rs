@@ -77,13 +77,13 @@ impl Counts {
                 self.bound();
                 return None;
             };
+            let word = tree.keyword(node).text;
+            if word == "sorry_server" {
+                self.destinations += 1;
+            }
             if !tree.has_block(node) {
-                if tree.keyword(node).text.starts_with("sorry_server") {
-                    self.destinations += 1;
-                }
                 continue;
             }
-            let word = tree.keyword(node).text;
             match &*word {
                 "virtual_server" => (self.services, self.last) = (self.services + 1, 0),
                 "real_server" => {
@@ -103,7 +103,8 @@ impl Counts {
                 "unicast_peer" | "track_interface" | "track_ping_group" | "track_service" | "track_file"
                 | "track_route" => self.trackers += tree.weight(node) - 1,
                 "ping_group" => (self.probes, self.uses) = (self.probes + 8, self.uses + 8),
-                word if FORMS.iter().any(|form| form.keyword == word) => {
+                // `host` of an SMTP_CHECK is a check of its own.
+                word if word == "host" || FORMS.iter().any(|form| form.keyword == word) => {
                     (self.probes, self.uses) = (self.probes + 1, self.uses + 1);
                     self.secure |= word == "SSL_GET";
                 }
@@ -250,6 +251,18 @@ mod tests {
         let keys = after.drafts() - Counts { largest: 0, ..after }.drafts();
         assert!(keys >= 20 * (size_of::<DestinationKey>() + 2 * size_of::<u32>()), "{keys}");
         assert!(after.drafts() > after.rows());
+    }
+
+    #[test]
+    fn sorry_servers_with_checks_and_hosts_of_an_smtp_check_are_counted() {
+        let text = "virtual_server 10.0.0.1 25 {\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n\
+                    sorry_server 10.0.2.1 25 {\nTCP_CHECK {\n}\n}\nsorry_server 10.0.2.2 25\n\
+                    real_server 10.0.1.1 25 {\nSMTP_CHECK {\nhost {\nconnect_ip 10.0.3.1\n}\n\
+                    host {\nconnect_ip 10.0.3.2\n}\n}\n}\n}\n";
+        let (before, after) = counted(text);
+        assert_eq!((after.destinations, after.probes, after.uses), (3, 3, 3));
+        assert_eq!(before.destinations, 3);
+        assert!(before.probes >= 3 && before.uses >= 3, "{before:?}");
     }
 
     #[test]
