@@ -22,8 +22,10 @@ const ENOENT: u16 = 2;
 /// In a kernel that has this, threads of their own estimate, and nobody waits for them (Linux 6.2).
 const THREADS: &str = "net.ipv4.vs.est_nice";
 
-/// What a setting says; more than this is cut.
-type Now = heapless::String<64>;
+/// Bytes of what a setting says; more is cut.
+const CUT: usize = 64;
+/// What a setting says.
+type Now = heapless::String<CUT>;
 
 fn module(device: &str) -> &'static str {
     if device == TUNL0 { "ipip" } else { "ip6_tunnel" }
@@ -87,7 +89,7 @@ fn put_over(now: Option<&str>, wish: &Wish<'_>) -> Result<bool, Error> {
 
 /// What the kernel says of it now; nothing if it does not have it.
 fn now(name: &str) -> Option<Now> {
-    let mut bytes = [0; 64];
+    let mut bytes = [0; CUT];
     if name == DESCRIPTORS {
         return number(process::descriptor_limit());
     }
@@ -112,6 +114,12 @@ fn number(value: u64) -> Option<Now> {
 /// True if the kernel does better without.
 fn is_moot(wish: &Wish<'_>) -> bool {
     wish.name == ESTIMATION && wish.owner == Owner::Many && sysctl::digit(THREADS).is_some()
+}
+
+/// True if that much of a long value is as wished. Who sets it goes by more: what differs behind that is to be set.
+fn is_cut_of(now: &str, wish: &Wish<'_>) -> bool {
+    // A blank at the end of the piece was taken off.
+    now.len() + 1 >= CUT && matches!(wish.value, Value::Is(value) if value.starts_with(now))
 }
 
 fn is_short(wish: &Wish<'_>, now: Option<&str>) -> bool {
@@ -155,7 +163,8 @@ impl Settings {
     fn show(&mut self, wish: &Wish<'_>, out: &mut Buf) {
         let now = now(wish.name);
         let now = now.as_deref();
-        let met = now.map_or(!matches!(wish.value, Value::Is(_)), |now| wish.is_met(now));
+        let met =
+            now.map_or(!matches!(wish.value, Value::Is(_)), |now| wish.is_met(now) || is_cut_of(now, wish));
         let row = show::Row { wish, now, met };
         self.short += usize::from(is_short(wish, now));
         self.differing += usize::from(!met);
@@ -187,5 +196,21 @@ impl Job for Settings {
         shell.short.set(self.short);
         let _ = show::end(out, self.format, (self.shown, self.differing));
         Some(STATUS_OK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_of_which_the_beginning_agrees_is_shown_as_wished() {
+        let ports: Vec<String> = (0..100).map(|n| (50_000 + 2 * n).to_string()).collect();
+        let value = ports.join(",");
+        let of = |value| Wish { name: "n", value: Value::Is(value), owner: Owner::Sysctl, reason: "" };
+        let (cut, other) = (&value[..CUT], value.replace("50000", "40000"));
+        assert!(is_cut_of(cut, &of(&value)) && !of(&value).is_met(cut), "it is set all the same");
+        assert!(!is_cut_of(cut, &of(&other)));
+        assert!(!is_cut_of("50000", &of(&value)), "that is all there is");
     }
 }
