@@ -91,15 +91,15 @@ pub const MAX_EVIDENCES: usize = 64;
 pub const MAX_HTTP_BODY: usize = 8 << 20;
 /// Bytes of a file of certificates: a distribution's bundle of 150 has 230,000.
 pub const MAX_TLS_FILE: usize = 1 << 20;
-/// TLS handshakes at the same time; further ones wait in order, before they connect. One that is stalled holds its place
-/// until its deadline.
+/// TLS handshakes at the same time; further ones wait in order, before they connect. One that is stalled holds its
+/// place until its deadline.
 pub const MAX_TLS_HANDSHAKES: usize = 16;
 /// TLS sessions at the same time, those in their handshake included: 3 MiB of memory if all servers do their worst
 /// ([`MAX_TLS_SESSION_BYTES`]).
 pub const MAX_TLS_SESSIONS: usize = 32;
 /// Slots whose probes may connect for TLS, wait for a place, or speak it: so many that servers which do not accept hold
-/// the others up for a minute at most (2,000 of them, 5 s each), and few, so that those that stall do not take the slots
-/// of all other probes.
+/// the others up for a minute at most (2,000 of them, 5 s each), and few, so that those that stall do not take the
+/// slots of all other probes.
 pub const MAX_TLS_SLOTS: usize = 128;
 /// Bytes of a server's handshake before it counts as broken; a chain of four certificates has 6,000.
 pub const MAX_TLS_HANDSHAKE: usize = 32 << 10;
@@ -159,9 +159,9 @@ pub const MAX_INTERFACE_ADDRESSES: usize = 64;
 pub const MAX_APPLIANCE_ROWS: usize = 256;
 /// Rules of `firewall`: each part is replaced in one send, of 48 KiB with this many; each packet is compared with them.
 pub const MAX_FIREWALL_RULES: usize = 64;
-/// Services and destinations of which the kernel estimates rates: before Linux 6.2 one timer goes through all of them every
-/// 2 s and keeps everybody waiting, 15 ms for 65,536. With more it is switched off, and rates read 0.
+/// Services and destinations of which the kernel estimates rates: before Linux 6.2 one timer goes through all of them
+/// every 2 s and keeps everybody waiting, 15 ms for 65,536. With more it is switched off, and rates read 0.
 pub const MAX_ESTIMATORS: usize = 8_192;
-/// Addresses of connected networks that the table of neighbours has room for besides the servers: 8 MB of the kernel's if
-/// all of them are there.
+/// Addresses of connected networks that the table of neighbours has room for besides the servers: 8 MB of the kernel's
+/// if all of them are there.
 pub const MAX_HOSTS: u32 = 16_384;

@@ -67,7 +67,8 @@ impl Firmware {
     }
 }
 
-/// Modules of the kernel that the configuration uses, beside those for IPVS and network cards, which every director has.
+/// Modules of the kernel that the configuration uses, beside those for IPVS and network cards, which every director
+/// has.
 fn used(config: &Config) -> Vec<&'static str> {
     let mut modules = Vec::new();
     if config.instances.iter().any(Instance::is_silent) {

@@ -93,8 +93,8 @@ impl Guest {
         self
     }
 
-    /// With a clock that counts instructions, 8 ns each, while the processor is not idle: what else this machine does then
-    /// changes no time inside (QEMU's `-icount`).
+    /// With a clock that counts instructions, 8 ns each, while the processor is not idle: what else this machine does
+    /// then changes no time inside (QEMU's `-icount`).
     #[must_use]
     pub fn counted(mut self) -> Self {
         self.counted = true;

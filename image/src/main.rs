@@ -1,6 +1,7 @@
 //! `lab`: the laboratory by hand. `lab guest COMMAND...` runs a command in a guest that has IPVS; `lab web` is a real
 //! server with a chosen behaviour; `lab bench` and its
-//! relatives compare lvsbox with keepalived; `lab world` is what runs inside the guest that plays the client and the servers.
+//! relatives compare lvsbox with keepalived; `lab world` is what runs inside the guest that plays the client and the
+//! servers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command of the developer's machine")]
 

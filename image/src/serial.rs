@@ -219,8 +219,8 @@ impl Serial {
     }
 
     /// Types `line` and Enter at the console, and returns the rows between its echo and the next prompt, as a terminal
-    /// shows them, page after page. A line that came unasked meanwhile is among them. The prompt must stand there: the last command has
-    /// returned, or [`Self::wait_prompt`]. [`Self::expect`] goes on behind it.
+    /// shows them, page after page. A line that came unasked meanwhile is among them. The prompt must stand there: the
+    /// last command has returned, or [`Self::wait_prompt`]. [`Self::expect`] goes on behind it.
     ///
     /// # Panics
     /// If echo and prompt do not come `within`; the message shows the end of what was said.

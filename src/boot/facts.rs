@@ -1,7 +1,8 @@
 //! Facts about the board, written into the image when it is made: `/etc/board`, one fact a line, words split on blanks.
 //!
-//! `name NAME`; `console DEVICE BAUD`; `memory MIB`, which is all that the program may have; `module NAME` for each module of the image in the order of insertion. Lines of
-//! other words are passed over, so that a newer `mkimage` can say more.
+//! `name NAME`; `console DEVICE BAUD`; `memory MIB`, which is all that the program may have; `module NAME` for each
+//! module of the image in the order of insertion. Lines of other words are passed over, so that a newer `mkimage` can
+//! say more.
 
 /// What is known about the board.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 //!
 //! The order of a run is: the slot opens the socket that [`Form::transport`] names and connects it, asks
 //! [`Talk::start`], sends [`Talk::request`] whenever it is told [`Progress::Send`], hands what arrives to
-//! [`Talk::feed`], and tells of the end by [`Talk::end`] or [`Talk::expire`]. Errors of the socket and the deadline belong to the slot.
+//! [`Talk::feed`], and tells of the end by [`Talk::end`] or [`Talk::expire`]. Errors of the socket and the deadline
+//! belong to the slot.
 
 use core::net::SocketAddr;
 
@@ -21,7 +22,8 @@ pub enum Transport {
         /// A reply is waited for, for as long again as for the connection.
         reply: bool,
     },
-    /// A connected UDP socket: an ICMP error comes back as an error of the socket. What arrives is one datagram a piece.
+    /// A connected UDP socket: an ICMP error comes back as an error of the socket. What arrives is one datagram a
+    /// piece.
     Datagram,
     /// A raw ICMP or ICMPv6 socket that hears its target only; packets of IPv4 have their header in front.
     Echo,

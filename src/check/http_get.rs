@@ -20,7 +20,8 @@ mod reply;
 pub use regex::Regex;
 pub use reply::Reply;
 
-/// Its facts. keepalived's pause before a retry is three seconds here, and its name in logs is another than in the file.
+/// Its facts. keepalived's pause before a retry is three seconds here, and its name in logs is another than in the
+/// file.
 pub static FORM: Form = Form {
     keyword: "HTTP_GET",
     help: "HTTP_GET|none|up if all URLs answer as they should",

@@ -2,8 +2,8 @@
 //!
 //! A dialogue never touches a socket or a clock. The slot that runs it (`task/probe.rs`) opens the socket that the
 //! checker's [`Form`] asks for, hands over what arrives, sends what it is told to, and enforces the deadline. Adding a
-//! checker is a file here and a row in `registry.rs`; [`tcp_check`] is the shortest one, [`ping_check`] the shortest that
-//! sends something.
+//! checker is a file here and a row in `registry.rs`; [`tcp_check`] is the shortest one, [`ping_check`] the shortest
+//! that sends something.
 
 #![deny(clippy::indexing_slicing)]
 

@@ -2,8 +2,8 @@
 //!
 //! Only whether there is a match is asked, so a set of states is all that is kept: no body, no capture, no
 //! backtracking, and a byte costs at most one step per state whatever the server sends. What a set of states cannot do
-//! (look-around, back-references and the like) is refused with its place by [`parse`]. Bytes are matched, not characters,
-//! as PCRE does without `utf`.
+//! (look-around, back-references and the like) is refused with its place by [`parse`]. Bytes are matched, not
+//! characters, as PCRE does without `utf`.
 
 use core::cell::RefCell;
 use core::fmt;

@@ -1,5 +1,5 @@
-//! `SSL_GET`: an HTTP_GET over TLS (RFC 9110 section 4.2.2). The dialogue is HTTP_GET's; only what TLS is told about the
-//! server's name is of its own, and the session is the task's that runs it.
+//! `SSL_GET`: an HTTP_GET over TLS (RFC 9110 section 4.2.2). The dialogue is HTTP_GET's; only what TLS is told about
+//! the server's name is of its own, and the session is the task's that runs it.
 
 use std::rc::Rc;
 

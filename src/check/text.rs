@@ -49,8 +49,8 @@ pub(super) fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// keepalived's escapes: `\a \b \E \f \n \r \t \v`, `\nnn`, `\xHH…`, `\cC`; before anything else the backslash goes. With
-/// the place of each byte, and of the first escape that means something else to PCRE.
+/// keepalived's escapes: `\a \b \E \f \n \r \t \v`, `\nnn`, `\xHH…`, `\cC`; before anything else the backslash goes.
+/// With the place of each byte, and of the first escape that means something else to PCRE.
 pub(super) fn shell(text: &str) -> (Vec<u8>, Vec<u32>, Option<u32>) {
     const OF_PCRE: &[u8] = b"AbBdDhHNQsSvVwWzZ.()[]{}*+?|^$/";
     let (text, mut at) = (text.as_bytes(), 0);

@@ -1,5 +1,5 @@
-//! `lvsbox digest [https://]ADDRESS:PORT PATH`: the MD5 of what a web server answers, for `digest` of an HTTP_GET or SSL_GET. It asks as a
-//! check does, and reads what a check reads.
+//! `lvsbox digest [https://]ADDRESS:PORT PATH`: the MD5 of what a web server answers, for `digest` of an HTTP_GET or
+//! SSL_GET. It asks as a check does, and reads what a check reads.
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;

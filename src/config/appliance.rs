@@ -22,7 +22,8 @@ pub(super) struct ApplianceDraft {
     consoles: Vec<(Box<str>, u32)>,
     sysctls: Vec<(Box<str>, Box<str>)>,
     modules: Vec<Box<str>>,
-    /// The block of `own.rs` that is being read; it shares this draft: every further type of draft is code for the walk again.
+    /// The block of `own.rs` that is being read; it shares this draft: every further type of draft is code for the walk
+    /// again.
     pub(super) own: own::Draft,
     /// `ping_group` blocks.
     pub(super) pings: Vec<own::Draft>,

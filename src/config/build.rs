@@ -187,7 +187,8 @@ impl Default for Tables {
 }
 
 impl Tables {
-    /// Room for what was counted, so that no slice of work has to move a large table and none is larger than it will be.
+    /// Room for what was counted, so that no slice of work has to move a large table and none is larger than it will
+    /// be.
     pub(super) fn reserve(&mut self, counts: &Counts) {
         self.probe_ids.reserve(counts.probes + Counts::SPARE);
         self.probes.reserve_exact(counts.probes + Counts::SPARE);
@@ -308,8 +309,8 @@ impl Tables {
         }
     }
 
-    /// Gives table number `table` the size that it will keep, or frees what was needed for building only; false when there is
-    /// no such number. Each may copy or free some megabytes.
+    /// Gives table number `table` the size that it will keep, or frees what was needed for building only; false when
+    /// there is no such number. Each may copy or free some megabytes.
     pub(super) fn seal(&mut self, table: u8) -> bool {
         match table {
             0 => self.probes.shrink_to_fit(),

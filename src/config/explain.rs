@@ -1,5 +1,5 @@
-//! What `lvsbox help E0107` says: the meaning of every code, and of the commonest a wrong and a right example, which the
-//! tests load.
+//! What `lvsbox help E0107` says: the meaning of every code, and of the commonest a wrong and a right example, which
+//! the tests load.
 
 use core::fmt::Write as _;
 

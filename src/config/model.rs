@@ -69,8 +69,8 @@ pub struct Config {
     pub services: Box<[Service]>,
     /// Destinations, contiguous per service: its real servers, then its sorry servers.
     pub destinations: Box<[Destination]>,
-    /// How many services at the end of `services`, each with one destination at the end of `destinations`, nobody wrote:
-    /// they lead checks through virtual addresses (`via_vip`) and are not shown.
+    /// How many services at the end of `services`, each with one destination at the end of `destinations`, nobody
+    /// wrote: they lead checks through virtual addresses (`via_vip`) and are not shown.
     pub hidden: u32,
     /// Distinct probes.
     pub probes: Box<[Probe]>,

@@ -2,7 +2,8 @@
 //! that are tracked. What comes of the figures is in [`super::wishes`].
 //!
 //! Counted once a load, in slices, because 65,536 servers take longer than a turn of the loop may. Figures are upper
-//! bounds where the kernel knows more than a configuration: servers that are reached through a router take no neighbour.
+//! bounds where the kernel knows more than a configuration: servers that are reached through a router take no
+//! neighbour.
 
 use core::net::IpAddr;
 

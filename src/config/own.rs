@@ -1,5 +1,5 @@
-//! Blocks of our own: `ping_group`, `firewall`, `real_server_role`, and those that this version reads and does not act on:
-//! `serial_link`, and some lines of `appliance` and `interface`.
+//! Blocks of our own: `ping_group`, `firewall`, `real_server_role`, and those that this version reads and does not act
+//! on: `serial_link`, and some lines of `appliance` and `interface`.
 //!
 //! The grammar of the latter is checked in full, so that a mistake inside is named today; then an error says that the
 //! block or the line is not supported. Inside these blocks several keywords may share a line.

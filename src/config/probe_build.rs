@@ -119,7 +119,8 @@ fn probe(checker: Checker, (target, bind): (SocketAddr, Option<Rc<Bind>>), pace:
             retry: pace.retry.map_or(form.retry, |given| given.value),
             rise: 1,
             retry_delay: pace.delay_before_retry.map_or(form.pause.unwrap_or(interval), |given| given.value),
-            // keepalived spreads first checks over a whole delay_loop, up to a minute of sending clients to a dead server.
+            // keepalived spreads first checks over a whole delay_loop, up to a minute of sending clients to a dead
+            // server.
             warmup: pace.warmup.map_or(interval.min(Duration::from_secs(1)), |given| given.value),
             assumption: if alpha { Assumption::Down } else { Assumption::Up },
             checker,

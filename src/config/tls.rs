@@ -1,7 +1,7 @@
 //! `SSL { password ca certificate key }`: what is trusted, and who we are, in checks over TLS. Files in PEM (RFC 7468).
 //!
-//! No file is opened here: the loader asks for their texts as it does for an `include` ([`TlsDraft::want`]), so a reload
-//! reads them anew. A file that cannot be used is an error at the line that names it, and the line is left out.
+//! No file is opened here: the loader asks for their texts as it does for an `include` ([`TlsDraft::want`]), so a
+//! reload reads them anew. A file that cannot be used is an error at the line that names it, and the line is left out.
 
 use core::fmt::{self, Display};
 use std::rc::Rc;

@@ -338,7 +338,8 @@ fn ping_group(ping: &own::Draft, name: super::model::Text, tables: &mut Tables) 
     }
 }
 
-/// What a line stands for, and the weight if it says none; nothing for something that is not defined, which is reported.
+/// What a line stands for, and the weight if it says none; nothing for something that is not defined, which is
+/// reported.
 pub(super) fn resolve(
     draft: &TrackerDraft,
     tables: &mut Tables,

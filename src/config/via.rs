@@ -3,7 +3,8 @@
 //! IPVS balances whatever goes to a virtual service, a check of our own included, and on the MASTER the address is ours
 //! besides. A mark of its own takes a packet out of that: for each real server there is a service with this mark (IPVS
 //! looks for marks before addresses, `ip_vs_service_find`) and with that server alone. These services stand
-//! behind the written ones and are hidden. The virtual address itself plays no part in them: the packets bring it along.
+//! behind the written ones and are hidden. The virtual address itself plays no part in them: the packets bring it
+//! along.
 
 use core::hash::Hash;
 use core::net::IpAddr;

@@ -2,8 +2,9 @@
 //!
 //! Pure: bytes in, bytes out. A command is found in one table ([`table`]); what it shows is made row by row into a
 //! small buffer ([`answer`]), so that a table of 65,536 real servers neither holds up the loop nor needs memory.
-//! A terminal is served by a [`session`], whose line [`editor`] reads [`keys`]. Commands that act are returned as values; nothing here changes anything. Records become log lines in [`lines`],
-//! in keepalived's words where operators grep for them. Read `view.rs` and `table.rs` first.
+//! A terminal is served by a [`session`], whose line [`editor`] reads [`keys`]. Commands that act are returned as
+//! values; nothing here changes anything. Records become log lines in [`lines`], in keepalived's words where operators
+//! grep for them. Read `view.rs` and `table.rs` first.
 
 pub mod answer;
 pub mod editor;

@@ -109,8 +109,8 @@ pub enum Action {
         /// What.
         change: Change,
     },
-    /// Change our nf_tables table, or look at it ([`super::Director::filter_transaction`]). What a look shows is an event
-    /// of its own before the answer.
+    /// Change our nf_tables table, or look at it ([`super::Director::filter_transaction`]). What a look shows is an
+    /// event of its own before the answer.
     Filter {
         /// Epoch.
         epoch: Epoch,

@@ -1,8 +1,8 @@
 //! `firewall`: which of its parts shall be in the kernel, which are, and the transactions that close the gap.
 //!
-//! Each part ([`Part`]) is a table of its own, made or replaced in one transaction: what one of them lacks in this kernel
-//! does not concern the others. An error is tried again, slower each time, and at once when the configuration changes.
-//! Without rules nothing is ever sent.
+//! Each part ([`Part`]) is a table of its own, made or replaced in one transaction: what one of them lacks in this
+//! kernel does not concern the others. An error is tried again, slower each time, and at once when the configuration
+//! changes. Without rules nothing is ever sent.
 
 use super::action::{Action, Epoch, FilterStep};
 use super::bus::{Bus, RUNGS, Timer};

@@ -4,8 +4,8 @@
 //! by itself: a whole round over all addresses, then the next. The first round waits until the addresses are in the
 //! kernel (RFC 9568 section 7.2: nothing is announced before it is there).
 //!
-//! Where a pause between two frames is configured (`vrrp_garp_interval`, `garp_group`), the interfaces that share a pace
-//! are passed over from a frame until its pause is over; the others are served meanwhile.
+//! Where a pause between two frames is configured (`vrrp_garp_interval`, `garp_group`), the interfaces that share a
+//! pace are passed over from a frame until its pause is over; the others are served meanwhile.
 
 use super::action::Action;
 use super::bus::{Bus, Timer};

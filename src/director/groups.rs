@@ -1,8 +1,9 @@
 //! Sync groups (keepalived's `vrrp_sync_group`): instances that are MASTER, BACKUP or in FAULT together.
 //!
 //! A group is in FAULT as long as one member cannot take part. It is MASTER when all members are or want to be: one
-//! that heard a better router holds the others back, which prefers BACKUP to thrashing. It leaves MASTER when one member
-//! does. Members tell that they changed (`Bus::groups`); what a group comes to, they read here (`vrrp/group.rs`).
+//! that heard a better router holds the others back, which prefers BACKUP to thrashing. It leaves MASTER when one
+//! member does. Members tell that they changed (`Bus::groups`); what a group comes to, they read here
+//! (`vrrp/group.rs`).
 
 use super::bus::Bus;
 use super::journal::Reason;

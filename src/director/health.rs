@@ -441,8 +441,8 @@ impl ProbeState {
     }
 }
 
-/// How many failures are forgiven. The first check of a real server is final, as with keepalived; a host of a ping group
-/// has its `dead` time also at the start: one lost echo must not take a MASTER down.
+/// How many failures are forgiven. The first check of a real server is final, as with keepalived; a host of a ping
+/// group has its `dead` time also at the start: one lost echo must not take a MASTER down.
 fn retries((belief, id): (Belief, ProbeId), probe: &Probe, config: &Config) -> u32 {
     match belief {
         Belief::Up => probe.retry,

@@ -9,7 +9,8 @@ use super::services::Services;
 use crate::config::Config;
 use crate::time::Instant;
 
-/// The tables with a row for each real server or probe: milliseconds of work together, so a reload makes them one by one.
+/// The tables with a row for each real server or probe: milliseconds of work together, so a reload makes them one by
+/// one.
 #[derive(Debug, Default)]
 pub(crate) struct Large {
     pub(super) bus: Option<Bus>,

@@ -10,7 +10,8 @@
 //!
 //! Each subsystem owns its tables and never changes another's: it leaves a fact on the [`bus`], and whoever cares
 //! reads the level from its owner. This file only routes: a new subsystem is a file, a field of [`Parts`], and lines
-//! in `handle`, `fire` and `settle` (`settle.rs`), `poll_actions` (`poll.rs`). Read `event.rs`, `action.rs` and `bus.rs` first.
+//! in `handle`, `fire` and `settle` (`settle.rs`), `poll_actions` (`poll.rs`). Read `event.rs`, `action.rs` and
+//! `bus.rs` first.
 
 pub mod action;
 mod answers;

@@ -1,8 +1,8 @@
 //! Addresses that shall not answer (`no_accept`): which elements our nf_tables table shall hold, which it holds, and
 //! the transactions that close the gap.
 //!
-//! One transaction at a time: all of it is in force or nothing. An element is there before its address and stays until the
-//! address is gone. Without an instance that asks for it nothing is ever sent.
+//! One transaction at a time: all of it is in force or nothing. An element is there before its address and stays until
+//! the address is gone. Without an instance that asks for it nothing is ever sent.
 
 use heapless::Vec;
 
@@ -378,7 +378,8 @@ impl NftablesPlan {
             || self.stage == Stage::Waiting && (!self.stopping || self.tries == LAST_TRIES)
     }
 
-    /// Takes over the table: what it holds of addresses that are no longer configured goes with it, and it is made again.
+    /// Takes over the table: what it holds of addresses that are no longer configured goes with it, and it is made
+    /// again.
     pub(crate) fn adopt(&mut self, old: &Self, (before, config): (&Config, &Config), bus: &mut Bus) {
         if !old.is_used() {
             return;

@@ -1,7 +1,7 @@
 //! A reload is prepared beside the running director, in slices, and put in force in one event.
 //!
-//! Rows of both configurations are matched by what they are (VRID, family and interface, service key, target of a probe), so
-//! that states, programs, timers and what is known of the kernel survive; ids do not.
+//! Rows of both configurations are matched by what they are (VRID, family and interface, service key, target of a
+//! probe), so that states, programs, timers and what is known of the kernel survive; ids do not.
 
 use core::hash::{Hash, Hasher};
 use core::net::SocketAddr;
@@ -221,9 +221,9 @@ impl Director {
     }
 
     /// Puts a prepared configuration in force. Everything asked before is of an old epoch: slots are to be stopped,
-    /// and readers of the journal must have read it, since ids change their meaning. This cannot be cut: half of it would
-    /// meet events with tables of both configurations. It is bound by the rows of destinations that are copied, and the probes whose
-    /// state changed since [`Reload::step`] copied it.
+    /// and readers of the journal must have read it, since ids change their meaning. This cannot be cut: half of it
+    /// would meet events with tables of both configurations. It is bound by the rows of destinations that are copied,
+    /// and the probes whose state changed since [`Reload::step`] copied it.
     /// What is replaced comes back, to be freed in another turn.
     pub fn adopt(&mut self, now: Instant, reload: Reload) -> Former {
         let (config, mut parts, mut maps, changes) = reload.finish(self);

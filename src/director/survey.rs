@@ -22,8 +22,9 @@ enum Progress {
 pub(crate) struct Survey {
     progress: Progress,
     /// What the running dump shows may be old: once it has ended, all begins anew. There is never more than one dump
-    /// under way, since nobody could tell their rows apart. Routes and rules count nevertheless and the survey goes on to
-    /// its end first: where a routing daemon changes a large table all the time, each of its dumps is old by its end.
+    /// under way, since nobody could tell their rows apart. Routes and rules count nevertheless and the survey goes on
+    /// to its end first: where a routing daemon changes a large table all the time, each of its dumps is old by its
+    /// end.
     again: bool,
     /// This survey was interrupted and begun anew at once: our own requests may do that, as when a start finds
     /// addresses that a predecessor left behind, and no instance takes part before the survey is whole.

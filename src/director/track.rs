@@ -1,5 +1,5 @@
-//! What instances track: interfaces, hosts that are pinged, virtual services, routes, variables of the console. For each
-//! instance the first tracker that means FAULT, and what the others add to its priority.
+//! What instances track: interfaces, hosts that are pinged, virtual services, routes, variables of the console. For
+//! each instance the first tracker that means FAULT, and what the others add to its priority.
 //!
 //! One mechanism delays them all: what is tracked must be up for `rise` or down for `fall` before that counts, which a
 //! row of [`Hold`] remembers and one timer per instance ends. Routes are watched in `track/routes.rs`.

@@ -10,8 +10,8 @@ const SLICE: usize = 4_096;
 /// The list.
 #[derive(Debug)]
 pub(super) struct Users {
-    /// For each probe its first row in `list`, and the end of the last one's. While rows are entered, it stands one place
-    /// further on, and counts up from a probe's first row to the next probe's.
+    /// For each probe its first row in `list`, and the end of the last one's. While rows are entered, it stands one
+    /// place further on, and counts up from a probe's first row to the next probe's.
     first: Box<[u32]>,
     list: Box<[DestinationId]>,
     stage: Stage,

@@ -15,8 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it is looked at.
 const STEP: Duration = Duration::from_millis(2);
 
-/// Makes the terminal `path` standard input, output and error, and sets its speed in baud if one is given. It does not become the controlling terminal: a ^C on
-/// the line is a byte and no signal.
+/// Makes the terminal `path` standard input, output and error, and sets its speed in baud if one is given. It does not
+/// become the controlling terminal: a ^C on the line is a byte and no signal.
 ///
 /// # Errors
 /// `NOENT`, `NXIO`, `IO` without such a device; `INVAL` for a speed that it does not have.
@@ -67,8 +67,8 @@ pub fn stop_waiting() -> Result<(), Error> {
     fcntl_setfl(standard_error(), flags | OFlags::NONBLOCK).map_err(fail)
 }
 
-/// Waits, for [`PATIENCE`] at most, until the console has sent what it was given: what is still in the port's queue when
-/// the machine ends is lost, and what is written to a full one as well.
+/// Waits, for [`PATIENCE`] at most, until the console has sent what it was given: what is still in the port's queue
+/// when the machine ends is lost, and what is written to a full one as well.
 pub fn settle() {
     let end = clock::now() + PATIENCE;
     while stdio::unsent(standard_error()) > 0 && clock::now() < end {

@@ -1,4 +1,5 @@
-//! A probe's socket, never blocking: a TCP connection, a connected UDP socket, or a raw ICMP socket that hears one host.
+//! A probe's socket, never blocking: a TCP connection, a connected UDP socket, or a raw ICMP socket that hears one
+//! host.
 
 use core::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -49,8 +50,8 @@ impl ProbeSocket {
     /// A new socket of `target`'s family.
     ///
     /// # Errors
-    /// Our own faults: `MFILE`, `NFILE`, `NOBUFS`, `ADDRNOTAVAIL` for a source that this host does not have, `NODEV` for
-    /// such an interface, `PERM` for a mark without `CAP_NET_ADMIN` or an echo without `CAP_NET_RAW`.
+    /// Our own faults: `MFILE`, `NFILE`, `NOBUFS`, `ADDRNOTAVAIL` for a source that this host does not have, `NODEV`
+    /// for such an interface, `PERM` for a mark without `CAP_NET_ADMIN` or an echo without `CAP_NET_RAW`.
     pub fn open(kind: Kind, target: SocketAddr, origin: Origin<'_>) -> Result<Self, Errno> {
         let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -123,8 +124,8 @@ impl ProbeSocket {
         rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL)
     }
 
-    /// Dropping it closes with a reset instead of FIN (`SO_LINGER` 0), so that no port stays in TIME_WAIT: a box that checks a
-    /// thousand servers each second would else run out of ports.
+    /// Dropping it closes with a reset instead of FIN (`SO_LINGER` 0), so that no port stays in TIME_WAIT: a box that
+    /// checks a thousand servers each second would else run out of ports.
     pub fn reset_on_close(&self) {
         // If it is refused the close is an ordinary one.
         let _ = sockopt::set_socket_linger(&self.0, Some(core::time::Duration::ZERO));

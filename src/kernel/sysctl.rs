@@ -31,7 +31,8 @@ pub fn digit(name: &str) -> Option<u8> {
     (read == Ok(1)).then_some(digit)
 }
 
-/// What the setting, named as for [`set`], says, without the end of the line and cut to `buffer`; nothing if it is not there.
+/// What the setting, named as for [`set`], says, without the end of the line and cut to `buffer`; nothing if it is not
+/// there.
 pub fn read<'a>(name: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
     text(&path(name), buffer)
 }

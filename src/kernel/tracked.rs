@@ -1,5 +1,5 @@
-//! How many packets the kernel has dropped because its table of tracked connections was full, in this network namespace:
-//! `/proc/net/stat/nf_conntrack`, a row of hexadecimal numbers for each processor below their names.
+//! How many packets the kernel has dropped because its table of tracked connections was full, in this network
+//! namespace: `/proc/net/stat/nf_conntrack`, a row of hexadecimal numbers for each processor below their names.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! What a check through a virtual address needs of this host: an own address to come from, and an interface that takes
 //! packets whose source is an address of this host, since the virtual one is, on the MASTER.
 //!
-//! IPv4 only drops such packets (`fib_validate_source` in net/ipv4/fib_frontend.c): all of them unless `accept_local` is
-//! set, and those that would not leave by the same interface where `rp_filter` is 1. IPv6 has no such test.
+//! IPv4 only drops such packets (`fib_validate_source` in net/ipv4/fib_frontend.c): all of them unless `accept_local`
+//! is set, and those that would not leave by the same interface where `rp_filter` is 1. IPv6 has no such test.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -46,8 +46,8 @@ pub fn any(address: IpAddr) -> IpAddr {
     if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
-/// The interface on the way to `server`, if it drops what comes from an address of this host. Nothing if that is unknown,
-/// as it is with rules for routing.
+/// The interface on the way to `server`, if it drops what comes from an address of this host. Nothing if that is
+/// unknown, as it is with rules for routing.
 pub fn dropping_link(server: IpAddr) -> Option<LinkName> {
     let IpAddr::V4(server) = server else { return None };
     let table = routes().ok()?;

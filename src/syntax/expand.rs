@@ -211,7 +211,8 @@ impl Reader {
         if changed { Expanded::Changed(line) } else { Expanded::Same }
     }
 
-    /// Bytes of an `@id` that is fulfilled; nothing if the line does not count. 2.2.7: the same without anything behind.
+    /// Bytes of an `@id` that is fulfilled; nothing if the line does not count. 2.2.7: the same without anything
+    /// behind.
     fn condition(&self, text: &str) -> Option<usize> {
         let word = text.split([' ', '\t']).next().filter(|word| word.len() < text.len())?;
         let (wanted, id) = match word.strip_prefix("@^") {

@@ -181,8 +181,8 @@ pub(super) fn send(shell: &Shell, action: Action) {
     }
 }
 
-/// What neighbours are to think of the interface of an IPv6 address. The kernel tells nobody that forwarding was switched,
-/// so it is asked, once in a while of a burst.
+/// What neighbours are to think of the interface of an IPv6 address. The kernel tells nobody that forwarding was
+/// switched, so it is asked, once in a while of a burst.
 fn role(shell: &Shell, address: AddressId) -> Role {
     let director = shell.director.borrow();
     let Some(address) = director.config().addresses.get(address.index()) else { return Role::Host };

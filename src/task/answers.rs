@@ -22,8 +22,8 @@ use crate::kernel::netlink::Incoming;
 use crate::time::{Duration, Instant};
 use crate::wire::netlink::{Content, Malformed, Message, Writer, messages};
 
-/// Datagrams that are read before others get their turn, and the time after which they get it anyway: a datagram of a large
-/// routing table has 280 routes.
+/// Datagrams that are read before others get their turn, and the time after which they get it anyway: a datagram of a
+/// large routing table has 280 routes.
 pub(super) const BURST: usize = 8;
 pub(super) const PIECE: Duration = Duration::from_micros(500);
 

@@ -1,5 +1,6 @@
 //! How many netlink requests go into one send. The kernel works inside the call, and how long depends on what it
-//! holds: one changed weight costs microseconds or a millisecond. So the size follows the processor time of the last send.
+//! holds: one changed weight costs microseconds or a millisecond. So the size follows the processor time of the last
+//! send.
 
 use crate::limits::MAX_BATCH;
 use crate::time::Duration;
@@ -34,7 +35,8 @@ impl Batch {
         self.size = self.most;
     }
 
-    /// The last send held `count` requests and took `time` of the processor. Only a full batch may grow: a short one proves nothing.
+    /// The last send held `count` requests and took `time` of the processor. Only a full batch may grow: a short one
+    /// proves nothing.
     pub fn sent(&mut self, count: usize, time: Duration) {
         if time > LONG {
             self.size = (self.size / 2).max(1);

@@ -1,5 +1,5 @@
-//! A terminal that the daemon serves itself: a serial line, a pseudo-terminal. One task each, for as long as the process
-//! lives; a terminal that is not there or hangs up is opened again after [`RETRY`].
+//! A terminal that the daemon serves itself: a serial line, a pseudo-terminal. One task each, for as long as the
+//! process lives; a terminal that is not there or hangs up is opened again after [`RETRY`].
 //!
 //! Nothing waits for the terminal: what it does not take stays in the session's buffer, a command is not asked for more
 //! before there is room, and changes of state that find none are dropped and counted (`console::session`). The first

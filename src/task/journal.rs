@@ -14,8 +14,8 @@ const BURST: usize = 64;
 /// Unread records up to which lines wait while addresses are announced: half of the ring.
 const HURRY: u64 = MAX_RECORDS as u64 / 2;
 
-/// Logs what is new, unless addresses are being announced: their neighbours wait, readers of the log do not. True if there
-/// is more.
+/// Logs what is new, unless addresses are being announced: their neighbours wait, readers of the log do not. True if
+/// there is more.
 pub(super) fn follow(shell: &Shell) -> bool {
     let waits = {
         let director = shell.director.borrow();

@@ -1,8 +1,9 @@
 //! Whose fault a timeout is: while the kernel refuses neighbours, or drops packets because it cannot track more
 //! connections, packets to healthy servers vanish on this side and connections stay on their way for ever.
 //!
-//! Asked only after a check timed out, and at most once a second. A rise since the last question makes timeouts ours for
-//! as long as a dialogue usually takes; the check is made again a second later, so one doubtful rise costs no verdict.
+//! Asked only after a check timed out, and at most once a second. A rise since the last question makes timeouts ours
+//! for as long as a dialogue usually takes; the check is made again a second later, so one doubtful rise costs no
+//! verdict.
 
 use core::net::SocketAddr;
 

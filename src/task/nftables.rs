@@ -1,7 +1,7 @@
 //! nf_tables: transactions and looks, each with its answer at once.
 //!
-//! The kernel works on both inside our send, and has answered when it returns; so there is no task and no queue. The socket
-//! and its buffers are there from the first request on: a box whose addresses all answer never has them.
+//! The kernel works on both inside our send, and has answered when it returns; so there is no task and no queue. The
+//! socket and its buffers are there from the first request on: a box whose addresses all answer never has them.
 
 use super::meter::Work;
 use super::shell::{Role, Shell};
@@ -53,8 +53,9 @@ pub(super) fn look(shell: &Shell) {
     }
 }
 
-/// Removes what a run that was killed left and the configuration does not have: a table of `no_accept` would drop what is
-/// sent to addresses that shall answer, and nobody would know why. To be called at the start, before the first request.
+/// Removes what a run that was killed left and the configuration does not have: a table of `no_accept` would drop what
+/// is sent to addresses that shall answer, and nobody would know why. To be called at the start, before the first
+/// request.
 pub(super) fn sweep(shell: &Shell) {
     // A machine that has just booted has none.
     if matches!(shell.options.role, Role::Appliance) {

@@ -1,4 +1,5 @@
-//! One dialogue with one server: open the socket it needs, connect, ask, read, within one deadline that nothing extends.
+//! One dialogue with one server: open the socket it needs, connect, ask, read, within one deadline that nothing
+//! extends.
 //!
 //! Connecting never waits, and what a server sends is read into a buffer that all probes share, so a server that
 //! drips, floods or stays silent costs a slot for that time and nothing else. A passed TCP_CHECK is closed by a reset
@@ -305,7 +306,8 @@ impl Run {
 
     /// Chooses how the connection ends, and returns what shows a failure.
     pub(super) fn close(&mut self, probe: &Probe, verdict: Verdict) -> Evidence {
-        // Through a virtual address, IPVS forgets a connection that was reset in 10 s, one that was closed in 2 minutes.
+        // Through a virtual address, IPVS forgets a connection that was reset in 10 s, one that was closed in 2
+        // minutes.
         let through = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
         let silent = matches!(probe.checker.form().transport, Transport::Stream { reply: false });
         let talked = self.stage == Stage::Talking;

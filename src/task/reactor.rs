@@ -312,9 +312,9 @@ impl<T: AsFd> Source<T> {
         }
     }
 
-    /// How connecting went, once the kernel has said that it is decided; until then `context` is woken at it. A socket that is
-    /// watched from the moment it began to connect is not writable before (`tcp_poll` in net/ipv4/tcp.c), so that in
-    /// the usual case no system call asks for what the event has said.
+    /// How connecting went, once the kernel has said that it is decided; until then `context` is woken at it. A socket
+    /// that is watched from the moment it began to connect is not writable before (`tcp_poll` in net/ipv4/tcp.c), so
+    /// that in the usual case no system call asks for what the event has said.
     pub fn poll_decided(&self, context: &Context<'_>) -> Answer<Decided> {
         let decided = self.reactor.sources.borrow_mut().slot(self.index).and_then(|slot| slot.decided.take());
         if let Some(decided) = decided {

@@ -1,5 +1,5 @@
-//! Interfaces, addresses, routes and rules: the channel of requests and dumps on the routing socket. Monitoring has a socket of its
-//! own (`monitor`), so that a storm of notifications cannot push out answers.
+//! Interfaces, addresses, routes and rules: the channel of requests and dumps on the routing socket. Monitoring has a
+//! socket of its own (`monitor`), so that a storm of notifications cannot push out answers.
 
 use super::answers::Channel;
 use super::meter::Work;

@@ -33,9 +33,9 @@ use crate::time::{Duration, Instant};
 /// How long ordinary work may keep the loop from looking at the wire.
 const TURN: Duration = Duration::from_millis(1);
 
-/// Steps of checks that a turn takes whatever its time: where a step takes long (a slow processor, or one that somebody else
-/// uses meanwhile) each would else have a turn of its own, with a look at the wire that costs as much again. They are
-/// short by themselves: under 2 ms in all on the slowest router.
+/// Steps of checks that a turn takes whatever its time: where a step takes long (a slow processor, or one that somebody
+/// else uses meanwhile) each would else have a turn of its own, with a look at the wire that costs as much again. They
+/// are short by themselves: under 2 ms in all on the slowest router.
 const LEAST: u64 = 8;
 
 /// How long consoles may take for the last lines.
@@ -96,8 +96,8 @@ fn open(config: Config, options: Options, executors: &Executors) -> Result<Rc<Sh
     }))
 }
 
-/// Spawns every task that the configuration needs; a reload may add links, the first use of a slot its task, and nothing
-/// else is ever spawned.
+/// Spawns every task that the configuration needs; a reload may add links, the first use of a slot its task, and
+/// nothing else is ever spawned.
 fn start(shell: &Rc<Shell>, signals: Signals, listener: Option<Listener>) -> Result<(), Error> {
     let signals = shell.reactor.register(signals)?;
     monitor::start(shell)?;

@@ -1,8 +1,9 @@
-//! Settings of the kernel, and tunnels that a `real_server_role` needs: as wished at start and at a reload, and not put back
-//! afterwards, since the machine may need them for other reasons by then. Which they are is `config::wishes`.
+//! Settings of the kernel, and tunnels that a `real_server_role` needs: as wished at start and at a reload, and not put
+//! back afterwards, since the machine may need them for other reasons by then. Which they are is `config::wishes`.
 //!
-//! A daemon sets what is its process's and what `real_server_role` asks for; the rest belongs to the machine's owner, who
-//! is told of limits that are too low. The appliance sets all. `show sysctl` reads them as they are, a row at a time.
+//! A daemon sets what is its process's and what `real_server_role` asks for; the rest belongs to the machine's owner,
+//! who is told of limits that are too low. The appliance sets all. `show sysctl` reads them as they are, a row at a
+//! time.
 
 use super::answer::STATUS_OK;
 use super::dump::Job;
@@ -31,8 +32,8 @@ fn module(device: &str) -> &'static str {
     if device == TUNL0 { "ipip" } else { "ip6_tunnel" }
 }
 
-/// Sets what `config` wants of the owners that are ours, and sets tunnels up. Returns how many limits are too low; each is
-/// named in the log.
+/// Sets what `config` wants of the owners that are ours, and sets tunnels up. Returns how many limits are too low; each
+/// is named in the log.
 pub(super) fn set(config: &Config, needs: &Needs, is_ours: &dyn Fn(Owner) -> bool) -> usize {
     let mut short = 0;
     for wish in wishes(config, needs) {

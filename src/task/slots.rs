@@ -1,6 +1,6 @@
-//! Probe slots: at most 1,024 long-lived tasks, each running one probe's dialogue (`probe`) at a time. The task of a slot is
-//! a few words; the dialogue stands in a table, but for TLS. A task is started when its slot is used first, and stays:
-//! most boxes never use a hundred at the same time. Admission counts them all.
+//! Probe slots: at most 1,024 long-lived tasks, each running one probe's dialogue (`probe`) at a time. The task of a
+//! slot is a few words; the dialogue stands in a table, but for TLS. A task is started when its slot is used first, and
+//! stays: most boxes never use a hundred at the same time. Admission counts them all.
 //!
 //! A slot's job is replaced or taken away by the director (`begin`, `abort`); the task notices at its next poll and
 //! drops connection and dialogue. There is no queue: a probe that finds no slot waits in the director.
@@ -39,7 +39,8 @@ pub(super) struct Slots {
     /// Of the slots that were used, as `runs`.
     rows: Vec<Slot>,
     /// What runs in each; room for all is reserved at load, and as long as it holds only the slots used so far, the
-    /// kernel gives no pages for the rest. The director takes the slot that was given back last, so that a calm box uses a few.
+    /// kernel gives no pages for the rest. The director takes the slot that was given back last, so that a calm box
+    /// uses a few.
     runs: Vec<Option<Run>>,
     neighbours: Neighbours,
     /// Tasks that were started: those of the first slots.
@@ -50,8 +51,8 @@ pub(super) struct Slots {
     behind: bool,
 }
 
-/// Jobs given in one turn: then those that run are looked at, so that servers which answer at once give their slots back
-/// before others are used, and a box that was stopped for a while does not knock everywhere at the same moment.
+/// Jobs given in one turn: then those that run are looked at, so that servers which answer at once give their slots
+/// back before others are used, and a box that was stopped for a while does not knock everywhere at the same moment.
 const MOST: usize = MAX_BATCH;
 /// The same while there is a backlog, or the kernel's table is being changed: clients come first, and a slot that is
 /// used once takes memory from then on. Some begin all the same: neither a backlog nor a table that is never complete

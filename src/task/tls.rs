@@ -1,5 +1,5 @@
-//! TLS for probes: who may begin a session and when, and what all sessions share. A session itself is in `session.rs`, what
-//! is said about a server's certificate in `verify.rs`; what is said inside stays `check`'s.
+//! TLS for probes: who may begin a session and when, and what all sessions share. A session itself is in `session.rs`,
+//! what is said about a server's certificate in `verify.rs`; what is said inside stays `check`'s.
 //!
 //! A handshake is the dearest thing that a probe does, so it is rationed: at most one step of one handshake a turn of
 //! the loop, whatever the number of sessions ([`Office::poll_step`]); at most [`MAX_TLS_HANDSHAKES`] at once, and

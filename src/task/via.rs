@@ -15,8 +15,8 @@ use crate::kernel::via::{any, dropping_link, is_local, source_towards};
 use crate::wire::errno::{BACKUP_ONLY, ONLY_VIRTUAL, REPLIES_DROPPED};
 use crate::wire::link::LinkName;
 
-/// The address and port that a probe is to come from; nothing if the kernel may choose. To a virtual address that is here
-/// it would speak from that same one or from any of its interface, so it is asked for the way to the real server.
+/// The address and port that a probe is to come from; nothing if the kernel may choose. To a virtual address that is
+/// here it would speak from that same one or from any of its interface, so it is asked for the way to the real server.
 pub(super) fn source(probe: &Probe, config: &Config) -> Result<Option<SocketAddr>, Verdict> {
     let Some(bind) = &probe.bind else { return Ok(None) };
     let (Some(via), given) = (bind.via, bind.source) else { return Ok(bind.source) };
@@ -36,8 +36,8 @@ pub(super) fn source(probe: &Probe, config: &Config) -> Result<Option<SocketAddr
     Ok(Some(SocketAddr::new(own, port)))
 }
 
-/// The verdict on the real server: without a route to the virtual address, or where the kernel drops what comes from it, it
-/// is not the server that failed.
+/// The verdict on the real server: without a route to the virtual address, or where the kernel drops what comes from
+/// it, it is not the server that failed.
 pub(super) fn judge(probe: &Probe, verdict: Verdict) -> Verdict {
     const UNREACHABLE: u16 = 101;
     let Some(via) = probe.bind.as_ref().and_then(|bind| bind.via) else { return verdict };

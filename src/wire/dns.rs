@@ -41,7 +41,8 @@ pub fn is_name(name: &str) -> bool {
     !name.is_empty() && length <= MAX_NAME && name.is_ascii() && labels(name).all(label)
 }
 
-/// Writes a query for the records of type `kind` of `name`. Its length, or `None` if it does not fit or the name is none.
+/// Writes a query for the records of type `kind` of `name`. Its length, or `None` if it does not fit or the name is
+/// none.
 pub fn emit_query(id: u16, name: &str, kind: u16, out: &mut [u8]) -> Option<usize> {
     let mut out = Output::new(out);
     for word in [id, RECURSION, 1, 0, 0, 0] {

@@ -1,4 +1,5 @@
-//! The kernel's tables of neighbours (ARP, neighbour discovery) as a whole: how often one was full (`linux/neighbour.h`).
+//! The kernel's tables of neighbours (ARP, neighbour discovery) as a whole: how often one was full
+//! (`linux/neighbour.h`).
 //!
 //! The figures are the machine's, whichever network namespace asks; `/proc/net/stat/arp_cache` exists in the first
 //! namespace only.

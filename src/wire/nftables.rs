@@ -2,8 +2,8 @@
 //! answer is dropped, except neighbour discovery.
 //!
 //! A transaction is one batch between two marks (`linux/netfilter/nfnetlink.h`): all of it is in force at once, or
-//! nothing. All messages of a batch carry the same sequence number and only the last one asks for an acknowledgement, so
-//! that the first answer with this number is the transaction's.
+//! nothing. All messages of a batch carry the same sequence number and only the last one asks for an acknowledgement,
+//! so that the first answer with this number is the transaction's.
 
 pub mod firewall;
 mod rules;

@@ -1,5 +1,5 @@
-//! What the kernel itself needs to change the weight of every real server: the same table and the same requests, 64 to a
-//! system call, without anybody who reads a configuration or decides anything. No program can be faster.
+//! What the kernel itself needs to change the weight of every real server: the same table and the same requests, 64 to
+//! a system call, without anybody who reads a configuration or decides anything. No program can be faster.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -88,8 +88,8 @@ impl Table {
         table
     }
 
-    /// The weights of the real servers of a service, in the kernel's order: a look that costs the same however large the
-    /// table is.
+    /// The weights of the real servers of a service, in the kernel's order: a look that costs the same however large
+    /// the table is.
     pub(super) fn weights(&self, service: u16) -> Vec<u32> {
         let mut bytes = [0; 256];
         let mut writer = Writer::new(&mut bytes);

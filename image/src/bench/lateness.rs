@@ -1,12 +1,12 @@
-//! How regular adverts are under load: 255 instances at 100 ms in one namespace, alone, beside thousands of real servers
-//! being checked, and with a reload of everything every few seconds besides. lvsbox and keepalived in turn.
+//! How regular adverts are under load: 255 instances at 100 ms in one namespace, alone, beside thousands of real
+//! servers being checked, and with a reload of everything every few seconds besides. lvsbox and keepalived in turn.
 //!
 //! What counts is the gap between two adverts of an instance on the wire. How late the machine itself wakes a thread
 //! that does nothing else is measured at the same time: below that nobody can be.
 //!
-//! With IPVS in the kernel (in a guest: `lab guest lab bench-lateness BINARY`) the services use the scheduler `mh`, whose
-//! tables are built anew with every real server. Without it keepalived ends its checker, so it is measured without that
-//! load, while lvsbox checks on.
+//! With IPVS in the kernel (in a guest: `lab guest lab bench-lateness BINARY`) the services use the scheduler `mh`,
+//! whose tables are built anew with every real server. Without it keepalived ends its checker, so it is measured
+//! without that load, while lvsbox checks on.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,9 +1,9 @@
 //! What lvsbox is compared with keepalived in, both in the same run on the same machine: absolute times say little on a
 //! machine that does other things as well, so every figure stands beside the other program's.
 //!
-//! [`command`] is `tests/bench`, which is all of [`scale`] (what the kernel's table, memory, checks and reloads cost, at
-//! five sizes), [`takeover`] (how late and how fast a BACKUP takes over) and [`boot`]; its rows are [`row`]'s, its page
-//! [`report`]'s. [`config`] is the largest configuration; [`lateness`] how regular adverts are under load.
+//! [`command`] is `tests/bench`, which is all of [`scale`] (what the kernel's table, memory, checks and reloads cost,
+//! at five sizes), [`takeover`] (how late and how fast a BACKUP takes over) and [`boot`]; its rows are [`row`]'s, its
+//! page [`report`]'s. [`config`] is the largest configuration; [`lateness`] how regular adverts are under load.
 
 pub mod boot;
 pub mod command;
@@ -61,8 +61,8 @@ impl Program {
         Process::spawn(command, "lvsbox", &scratch.join(&format!("{}.log", namespace.name())))
     }
 
-    /// Starts it as [`Self::start`] does, but it begins only when [`Gate::open`] is called: what it costs to get a process
-    /// into a namespace is not the program's.
+    /// Starts it as [`Self::start`] does, but it begins only when [`Gate::open`] is called: what it costs to get a
+    /// process into a namespace is not the program's.
     pub fn prepare(&self, namespace: &Namespace, text: &str, scratch: &Scratch) -> (Process, Gate) {
         let (stem, fifo) = (namespace.name(), scratch.join("gate"));
         mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("make a named pipe");

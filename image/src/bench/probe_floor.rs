@@ -1,8 +1,9 @@
 //! What the kernel itself needs for checks: the same connections at the same pace, with the fewest system calls that do
 //! not block, without anybody who keeps a schedule, a deadline or a verdict.
 //!
-//! Over the loopback the kernel does the server's part of a handshake inside the client's calls (softirq), and half of the
-//! time of a check that is alone goes into waking up for it: how many share a wake-up decides, so it is an argument.
+//! Over the loopback the kernel does the server's part of a handshake inside the client's calls (softirq), and half of
+//! the time of a check that is alone goes into waking up for it: how many share a wake-up decides, so it is an
+//! argument.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
@@ -20,8 +21,9 @@ use crate::wait::{self, secs};
 /// Between two checks: two hundred a second, as [`super::scale`] has them.
 const PACE: Duration = Duration::from_millis(5);
 
-/// Checks `count` real servers of `pool` in turn, `together` of them at each wake-up, and returns the processor time of it:
-/// socket, connect, one wait for all, close, and a sleep until the next. They are closed by FIN, as keepalived does.
+/// Checks `count` real servers of `pool` in turn, `together` of them at each wake-up, and returns the processor time of
+/// it: socket, connect, one wait for all, close, and a sleep until the next. They are closed by FIN, as keepalived
+/// does.
 pub fn check(pool: Pool, count: usize, together: usize) -> Duration {
     let namespace = Namespace::new("floor");
     let servers = Servers::serve(&namespace);

@@ -2,8 +2,8 @@
 //! configuration, watched until it is idle, counted by strace.
 //!
 //! All of it shares the guest's one processor with the program, so that looking must be cheap: the real servers of the
-//! last service are asked for every few milliseconds, those of some others when they are as wished, and at last the whole
-//! table through another interface of the kernel's.
+//! last service are asked for every few milliseconds, those of some others when they are as wished, and at last the
+//! whole table through another interface of the kernel's.
 
 use std::fs;
 use std::net::TcpListener;
@@ -131,8 +131,8 @@ impl Site {
         panic!("{name}: {count} of {all} real servers as wished in the table after {:?}", begun.elapsed())
     }
 
-    /// True if the last service is as wished, and some others: whoever goes by the configuration's order has come to its
-    /// end then.
+    /// True if the last service is as wished, and some others: whoever goes by the configuration's order has come to
+    /// its end then.
     fn is_sample_installed(&self, weights: Weights) -> bool {
         let last = self.pool.services - 1;
         let mut services = (0..SAMPLE).map(|part| last - last / SAMPLE * part);
@@ -166,7 +166,8 @@ impl Site {
         fs::rename(&next, &file).expect("replace the configuration");
     }
 
-    /// Changes the configuration of an idle program: time until the table is as wished, processor time until all is done.
+    /// Changes the configuration of an idle program: time until the table is as wished, processor time until all is
+    /// done.
     pub fn reload(&self, weights: Weights) -> (Duration, Duration) {
         self.write(weights);
         let (before, begun) = (self.cpu(), Instant::now());

@@ -6,8 +6,8 @@
 //! in turn with the other; between its runs it is MASTER. All times are the kernel's, taken at the director's end of
 //! the wire, but those of addresses, which are a reader's.
 //!
-//! The laboratory looks at the wire only when the addresses are there: on one processor, looking would delay what it looks
-//! at. The kernel keeps the frames and their times meanwhile.
+//! The laboratory looks at the wire only when the addresses are there: on one processor, looking would delay what it
+//! looks at. The kernel keeps the frames and their times meanwhile.
 //!
 //! RFC 3768 sections 6.1 (`Skew_Time`, `Master_Down_Interval`) and 6.4.2.
 

@@ -7,7 +7,8 @@ use super::site::Site;
 use crate::bench::usage::usage;
 use crate::wait;
 
-/// Looks at rest, of which the least counts: a check that is under way has a socket, and a session over TLS its buffers.
+/// Looks at rest, of which the least counts: a check that is under way has a socket, and a session over TLS its
+/// buffers.
 const LOOKS: usize = 40;
 /// On a slow machine there is a session at most looks: so often is looked for one without. What has leaked never goes.
 const MOST_LOOKS: usize = 400;

@@ -1,7 +1,7 @@
 //! The lines on the world's serial port: what it says and what it is told. Text to types and back, nothing else.
 //!
-//! Times are whole milliseconds: `ready`, `reply AT NAME TOOK`, `failed AT TOOK REASON`, `killed NAME`, `restored NAME`,
-//! `error TEXT` one way; `kill NAME`, `restore NAME`, `quit` the other.
+//! Times are whole milliseconds: `ready`, `reply AT NAME TOOK`, `failed AT TOOK REASON`, `killed NAME`,
+//! `restored NAME`, `error TEXT` one way; `kill NAME`, `restore NAME`, `quit` the other.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Lines of canonical text: indent, keyword, value, and whether it is the default; words that are quoted where they must be.
+//! Lines of canonical text: indent, keyword, value, and whether it is the default; words that are quoted where they
+//! must be.
 
 use core::fmt::{self, Display, Write};
 

@@ -1,4 +1,5 @@
-//! Blocks of our own: a mistake inside is named, and of those that are not acted on yet that the whole is not supported.
+//! Blocks of our own: a mistake inside is named, and of those that are not acted on yet that the whole is not
+//! supported.
 
 use super::*;
 use crate::limits::MAX_FIREWALL_RULES;

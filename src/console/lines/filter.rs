@@ -1,5 +1,5 @@
-//! Lines about our tables in nf_tables: `firewall`, and addresses that do not answer (`no_accept`). What keepalived says of them is word for
-//! word its own.
+//! Lines about our tables in nf_tables: `firewall`, and addresses that do not answer (`no_accept`). What keepalived
+//! says of them is word for word its own.
 
 use super::Severity::{Error, Info, Warning};
 use super::Teller;

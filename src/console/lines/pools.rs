@@ -1,5 +1,5 @@
-//! Lines about sorry servers whose checks changed, and about checks that rest (`ha_suspend`); keepalived's words where it
-//! has some.
+//! Lines about sorry servers whose checks changed, and about checks that rest (`ha_suspend`); keepalived's words where
+//! it has some.
 
 use super::Severity::{Info, Warning};
 use super::Teller;

@@ -1,4 +1,5 @@
-//! `show firewall`: the rules of `firewall` with what they have met, and the addresses that do not answer (`no_accept`).
+//! `show firewall`: the rules of `firewall` with what they have met, and the addresses that do not answer
+//! (`no_accept`).
 
 use core::fmt::Write;
 

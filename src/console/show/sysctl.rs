@@ -1,5 +1,5 @@
-//! `show sysctl`: settings of the kernel as they are and as they are wished, under who wishes them and what for. The shell
-//! reads them and feeds rows here, as for [`super::super::kernel_tables`]; it leaves room for a row.
+//! `show sysctl`: settings of the kernel as they are and as they are wished, under who wishes them and what for. The
+//! shell reads them and feeds rows here, as for [`super::super::kernel_tables`]; it leaves room for a row.
 
 use core::fmt::{self, Write};
 

@@ -1,5 +1,5 @@
-//! `why NAME`: everything about what is called so: an instance, an address, a service, a real server. State, since when,
-//! because of what, what happens next. What led to it is in the log, whose lines the shell adds ([`mentions`]).
+//! `why NAME`: everything about what is called so: an instance, an address, a service, a real server. State, since
+//! when, because of what, what happens next. What led to it is in the log, whose lines the shell adds ([`mentions`]).
 
 use core::fmt::{self, Write};
 

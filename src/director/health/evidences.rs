@@ -1,5 +1,5 @@
-//! What servers whose checks failed last had said: a fixed number of them. What it says is `check::evidence`'s; which probe
-//! keeps it is decided in `health.rs`.
+//! What servers whose checks failed last had said: a fixed number of them. What it says is `check::evidence`'s; which
+//! probe keeps it is decided in `health.rs`.
 
 use crate::check::Evidence;
 use crate::config::ids::ProbeId;

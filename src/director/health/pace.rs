@@ -2,10 +2,10 @@
 
 use crate::time::{Duration, Instant};
 
-/// Checks that are repeated begin at whole multiples of one of these since the start of the clock, so that those which are due
-/// within a few milliseconds share a wake-up: waking is half of what a check costs. Each is a multiple of the next, so that checks
-/// of different intervals meet as well. The nearest one counts: 10 ms late or early at most, and a check that is over
-/// sooner than that is made exactly once an interval.
+/// Checks that are repeated begin at whole multiples of one of these since the start of the clock, so that those which
+/// are due within a few milliseconds share a wake-up: waking is half of what a check costs. Each is a multiple of the
+/// next, so that checks of different intervals meet as well. The nearest one counts: 10 ms late or early at most, and a
+/// check that is over sooner than that is made exactly once an interval.
 const GRAINS: [Duration; 4] = [
     Duration::from_millis(20),
     Duration::from_millis(10),

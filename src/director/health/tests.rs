@@ -47,7 +47,8 @@ fn belief(node: &Node) -> Belief {
     node.director.health().get(ProbeId(0)).unwrap().belief
 }
 
-/// A check takes one millisecond here: seen when it is repeated because of a failure, while all others keep their rhythm.
+/// A check takes one millisecond here: seen when it is repeated because of a failure, while all others keep their
+/// rhythm.
 #[test]
 fn tcp_retries_on_the_way_down_only_and_one_success_is_enough() {
     let mut node = node_of(Rs { retry: 2, interval: 5, retry_delay: 1, ..Rs::new(RS) });

@@ -74,8 +74,8 @@ impl IpvsPlan {
         self.daemons.ledger.mark_all();
     }
 
-    /// What was listed stays known, and the next pass comes when it was due: a reload by itself is no reason to list the
-    /// whole table. It is one if the kernel was being asked, since no answer to the old epoch is heard, and if
+    /// What was listed stays known, and the next pass comes when it was due: a reload by itself is no reason to list
+    /// the whole table. It is one if the kernel was being asked, since no answer to the old epoch is heard, and if
     /// something was left behind that a listing follows.
     fn resume_audit(&mut self, old: &Self, from: &Bus, bus: &mut Bus) {
         let nothing_left = self.retired.is_empty() && self.strangers.is_empty() && self.drain.is_empty();

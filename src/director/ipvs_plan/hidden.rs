@@ -1,5 +1,5 @@
-//! Services that lead checks through virtual addresses (`via_vip`): rows like all others, but nobody is told of them, and
-//! they never outlive the process.
+//! Services that lead checks through virtual addresses (`via_vip`): rows like all others, but nobody is told of them,
+//! and they never outlive the process.
 
 use super::{Availability, IpvsPlan, Setup};
 use crate::config::Config;

@@ -430,8 +430,8 @@ fn probes_of_one_target_that_go_different_ways_keep_what_each_of_them_found() {
     assert!(other[0].is_some(), "another way to the same server: what is known of it is better than nothing");
 }
 
-/// Counts a reload that changes every weight, 256 services of 16 servers, from the new configuration to the last answer:
-/// `valgrind --tool=callgrind` on `--ignored every_weight` says which function costs what.
+/// Counts a reload that changes every weight, 256 services of 16 servers, from the new configuration to the last
+/// answer: `valgrind --tool=callgrind` on `--ignored every_weight` says which function costs what.
 #[test]
 #[ignore = "a measurement"]
 fn every_weight_of_4096_servers_changes() {

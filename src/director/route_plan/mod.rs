@@ -294,7 +294,8 @@ impl RoutePlan {
         }
     }
 
-    /// The wish for a row: present or not; `None` while it may stay as it is: its interfaces are down, or nobody knows whose it is.
+    /// The wish for a row: present or not; `None` while it may stay as it is: its interfaces are down, or nobody knows
+    /// whose it is.
     fn wish(&self, row: usize, (config, vrrp, links): Around<'_>) -> Option<bool> {
         if self.stopping && self.keep {
             return None;

@@ -18,7 +18,8 @@ pub fn skew_time(version: Version, interval: Duration, priority: u8) -> Duration
     whole.times(256 - u64::from(priority)).divided_by(256)
 }
 
-/// `adverts` advertisement intervals and the skew time. RFC 3768 section 6.1 says three; `down_timer_adverts` says others.
+/// `adverts` advertisement intervals and the skew time. RFC 3768 section 6.1 says three; `down_timer_adverts` says
+/// others.
 pub fn master_down_interval(version: Version, interval: Duration, priority: u8, adverts: u8) -> Duration {
     interval.times(u64::from(adverts)) + skew_time(version, interval, priority)
 }

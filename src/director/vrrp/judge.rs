@@ -1,5 +1,5 @@
-//! Which adverts are heard: the checks of RFC 3768 and RFC 9568 section 7.1 in keepalived's order, each refusal counted by reason
-//! and reported once per state, so that a flood of bad packets is a number and not a flood of lines.
+//! Which adverts are heard: the checks of RFC 3768 and RFC 9568 section 7.1 in keepalived's order, each refusal counted
+//! by reason and reported once per state, so that a flood of bad packets is a number and not a flood of lines.
 
 use core::net::{IpAddr, Ipv4Addr};
 

@@ -168,7 +168,8 @@ pub struct VirtualRouter {
     pub demoted: bool,
     /// When a MASTER was to show itself next.
     due_at: Instant,
-    /// IP identification: counts adverts, the same for every peer of one round; not 0, which the kernel replaces (raw(7)).
+    /// IP identification: counts adverts, the same for every peer of one round; not 0, which the kernel replaces
+    /// (raw(7)).
     ip_id: u16,
     /// The highest sequence number of an authentication header that was sent or accepted. One for all routers, as with
     /// keepalived: whoever hears goes on counting from there, so that a router that was restarted, whose own count

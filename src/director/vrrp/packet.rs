@@ -1,4 +1,5 @@
-//! Adverts to send: whose turn it is, and the whole IP packet, from the configuration and the state at the moment of sending.
+//! Adverts to send: whose turn it is, and the whole IP packet, from the configuration and the state at the moment of
+//! sending.
 
 use core::net::IpAddr;
 

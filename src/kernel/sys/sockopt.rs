@@ -42,8 +42,8 @@ pub fn set_bind_address_no_port(socket: impl AsFd) -> Result<(), Errno> {
     set_int(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
-/// Every ICMP error about what was sent is an error of this connected UDP socket (`IP_RECVERR`, ip(7)); else only that a
-/// port or protocol is unreachable is one, and of a host that is gone nothing is heard.
+/// Every ICMP error about what was sent is an error of this connected UDP socket (`IP_RECVERR`, ip(7)); else only that
+/// a port or protocol is unreachable is one, and of a host that is gone nothing is heard.
 ///
 /// # Errors
 /// The kernel's.
@@ -112,8 +112,8 @@ pub fn set_icmp_filter(socket: impl AsFd, refused: u32) -> Result<(), Errno> {
     set_bytes(socket, SOL_RAW, ICMP_FILTER, &refused.to_ne_bytes())
 }
 
-/// The same for a raw ICMPv6 socket (`ICMPV6_FILTER`, `linux/icmpv6.h`; RFC 3542 section 3.2): eight words in the host's
-/// order.
+/// The same for a raw ICMPv6 socket (`ICMPV6_FILTER`, `linux/icmpv6.h`; RFC 3542 section 3.2): eight words in the
+/// host's order.
 ///
 /// # Errors
 /// The kernel's.

@@ -1,5 +1,5 @@
-//! A probe's TLS: the handshake in steps, and reading through the session. The session is `task/tls/`'s; here it meets the
-//! slot's socket, its deadline, the meter and the turns of the loop.
+//! A probe's TLS: the handshake in steps, and reading through the session. The session is `task/tls/`'s; here it meets
+//! the slot's socket, its deadline, the meter and the turns of the loop.
 
 use core::future::poll_fn;
 use core::task::{Context, Poll};

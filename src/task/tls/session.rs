@@ -1,9 +1,10 @@
-//! One TLS session over a socket that never blocks: ciphertext to and from the socket, plaintext to and from the caller.
-//! RFC 8446 and RFC 5246 are rustls'; which bytes it is given, and when, is decided here.
+//! One TLS session over a socket that never blocks: ciphertext to and from the socket, plaintext to and from the
+//! caller. RFC 8446 and RFC 5246 are rustls'; which bytes it is given, and when, is decided here.
 //!
-//! It is fed record by record, so that a step is the work of one record, and no byte is read that is not handed over at once:
-//! nothing has to be kept between two reads, and rustls, which holds one record of full length, has room for it. A server that ends the connection without
-//! `close_notify` has ended its reply, as for keepalived; whether the reply is complete is the dialogue's to judge.
+//! It is fed record by record, so that a step is the work of one record, and no byte is read that is not handed over at
+//! once: nothing has to be kept between two reads, and rustls, which holds one record of full length, has room for it.
+//! A server that ends the connection without `close_notify` has ended its reply, as for keepalived; whether the reply
+//! is complete is the dialogue's to judge.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -149,7 +150,8 @@ impl Session {
         Ok(())
     }
 
-    /// Does the work of one record of the handshake: up to an exchange of keys and the check of a chain of certificates.
+    /// Does the work of one record of the handshake: up to an exchange of keys and the check of a chain of
+    /// certificates.
     ///
     /// # Errors
     /// What is wrong with the server. An alert that says so is tried to be sent.
@@ -180,8 +182,8 @@ impl Session {
     /// Reads plaintext after the handshake, sending first what is to be sent; 0 at the end of the connection.
     ///
     /// # Errors
-    /// The socket's, and what is wrong with the server. [`Stop::Busy`] behind a record without plaintext, as tickets are
-    /// (RFC 8446 section 4.6.1): nobody else has a turn while this runs, and a server may send many.
+    /// The socket's, and what is wrong with the server. [`Stop::Busy`] behind a record without plaintext, as tickets
+    /// are (RFC 8446 section 4.6.1): nobody else has a turn while this runs, and a server may send many.
     pub fn read(&mut self, io: &mut dyn Io, buffer: &mut [u8]) -> Result<usize, Stop> {
         let mut idle = false;
         loop {

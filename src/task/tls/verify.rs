@@ -1,8 +1,8 @@
 //! What is said about a server's certificate. Without trusted issuers: nothing, as in keepalived; with them: its chain
 //! (RFC 5280 section 6), its dates and its name (RFC 9525), by webpki.
 //!
-//! Dates are not judged while the clock is unset, as on a box without a battery until somebody sets it: a moment is taken at
-//! which the certificates were valid by their own word.
+//! Dates are not judged while the clock is unset, as on a box without a battery until somebody sets it: a moment is
+//! taken at which the certificates were valid by their own word.
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ impl Verifier {
         Self { trusted: (!trusted.is_empty()).then(|| Arc::new(store)), algorithms }
     }
 
-    /// Without trusted issuers a certificate that webpki cannot read (version 1, odd extensions) is as good as any other,
-    /// and what it signs as well: whoever could forge that could have sent a certificate of his own.
+    /// Without trusted issuers a certificate that webpki cannot read (version 1, odd extensions) is as good as any
+    /// other, and what it signs as well: whoever could forge that could have sent a certificate of his own.
     fn signed(
         &self,
         answer: Result<HandshakeSignatureValid, Error>,

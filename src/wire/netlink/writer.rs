@@ -75,8 +75,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Asks for an acknowledgement of the last message only. The kernel works on the messages in order and answers every
-    /// failure unasked, so it says of all of them what became of them.
+    /// Asks for an acknowledgement of the last message only. The kernel works on the messages in order and answers
+    /// every failure unasked, so it says of all of them what became of them.
     pub fn acknowledge_last(&mut self) {
         let (mut at, complete) = (0, self.complete);
         while let Some(head) = self.buffer.get_mut(at..complete) {
@@ -170,8 +170,8 @@ impl<'a> Writer<'a> {
         start
     }
 
-    /// What began at `start` is complete: its length goes to its first two bytes. (Once for all attributes: inlined, each
-    /// is a hundred bytes.)
+    /// What began at `start` is complete: its length goes to its first two bytes. (Once for all attributes: inlined,
+    /// each is a hundred bytes.)
     #[inline(never)]
     fn close(&mut self, start: usize) {
         match u16::try_from(self.len - start) {

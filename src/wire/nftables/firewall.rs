@@ -1,7 +1,7 @@
 //! Rules of the configuration's `firewall`: marks for services, masquerading, and packets taken in that are for others.
 //!
-//! Each part has a table of its own, so that one which this kernel cannot do leaves the others alone, and each is replaced
-//! in one transaction. Names and numbers are those of `linux/netfilter/nf_tables.h`.
+//! Each part has a table of its own, so that one which this kernel cannot do leaves the others alone, and each is
+//! replaced in one transaction. Names and numbers are those of `linux/netfilter/nf_tables.h`.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -137,8 +137,8 @@ const MARKED: [(&str, u32); 2] = [("prerouting", 0), ("output", 3)];
 /// NF_IP_PRI_MANGLE
 const MANGLE: i32 = -150;
 
-/// Appends a transaction: the part's table with these rules, whatever was there under its name. Rules of other parts are
-/// passed over.
+/// Appends a transaction: the part's table with these rules, whatever was there under its name. Rules of other parts
+/// are passed over.
 ///
 /// # Errors
 /// It does not fit: [`MAX_FIREWALL_RULES`] need 48 KiB.

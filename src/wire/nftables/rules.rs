@@ -1,7 +1,7 @@
 //! The chains and rules of our table, expression by expression. They never change: what changes is in the sets.
 //!
-//! Both directions, as keepalived has it: nothing reaches the address, and nothing leaves from it. Neighbour solicitations
-//! and advertisements pass, or nobody would find an IPv6 address; ARP is no matter of this family.
+//! Both directions, as keepalived has it: nothing reaches the address, and nothing leaves from it. Neighbour
+//! solicitations and advertisements pass, or nobody would find an IPv6 address; ARP is no matter of this family.
 
 use super::{APPEND, INET, LIST_ITEM, NEW_CHAIN, NEW_RULE, SETS, TABLE, VALUE, be32, begin};
 use crate::wire::netlink::{Full, NLM_F_ACK, NLM_F_CREATE, Writer};

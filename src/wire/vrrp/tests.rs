@@ -287,7 +287,8 @@ proptest! {
     }
 }
 
-/// keepalived 2.2.7, `auth_type AH` and password `s3cret`, `tcpdump -xx -i br0 ip proto 51`: to the group and to a peer.
+/// keepalived 2.2.7, `auth_type AH` and password `s3cret`, `tcpdump -xx -i br0 ip proto 51`: to the group and to a
+/// peer.
 const SEALED: [&str; 2] = [
     "45c0004000010000ff33d0ad0a090001e0000012700400000a09000100000001828586b613f815bba67c001d2135960102013c58\
      0a0900670000000000000000",
