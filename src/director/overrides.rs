@@ -55,7 +55,8 @@ pub struct Order {
 /// All destinations.
 #[derive(Debug)]
 pub struct Overrides {
-    loads: Box<[Load]>,
+    /// Up to the last row that ever differed: the rest of the room, which is for all rows, takes no pages.
+    loads: Vec<Load>,
     /// A check failed and the server has not been back since.
     down: Box<[bool]>,
 }
@@ -82,10 +83,7 @@ fn step_time(destination: &Destination, step: u64) -> Duration {
 impl Overrides {
     pub(crate) fn new(config: &Config) -> Self {
         let rows = config.destinations.len();
-        Self {
-            loads: vec![Load::default(); rows].into_boxed_slice(),
-            down: vec![false; rows].into_boxed_slice(),
-        }
+        Self { loads: Vec::with_capacity(rows), down: vec![false; rows].into_boxed_slice() }
     }
 
     /// Where the weight of a destination comes from.
@@ -124,8 +122,12 @@ impl Overrides {
     }
 
     fn put(&mut self, id: DestinationId, load: Load) {
-        if let Some(row) = self.loads.get_mut(id.index()) {
-            *row = load;
+        let row = id.index();
+        if row >= self.loads.len() && load != Load::Configured && row < self.down.len() {
+            self.loads.resize(row + 1, Load::Configured);
+        }
+        if let Some(place) = self.loads.get_mut(row) {
+            *place = load;
         }
     }
 
