@@ -6,13 +6,13 @@ use core::net::IpAddr;
 use std::rc::Rc;
 
 use super::codes::LIMIT;
-use super::counts::{BIND, Counts, TERMS, parameters};
+use super::counts::{BIND, Counts, POLICY, TERMS, parameters};
 use super::ids::{Id, InstanceId, LinkId, ProbeId, ServiceId};
 use super::keywords::RootDraft;
 use super::known::{Known, hash_of};
 use super::model::{
-    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Probe, Service, SyncDaemon,
-    TextsBuilder, TrackedRoute, Tracker, Variable, VirtualAddress,
+    Config, Destination, Global, Group, Instance, LinkRules, Peer, PingGroup, Policy, Probe, Service,
+    SyncDaemon, TextsBuilder, TrackedRoute, Tracker, Variable, VirtualAddress,
 };
 use super::routing::{Route, RoutePlace, Rule};
 use super::via::Vias;
@@ -24,7 +24,7 @@ use crate::wire::genl_ipvs::ServiceKey;
 use crate::wire::link::LinkName;
 use crate::wire::nftables::firewall::FirewallRule;
 
-/// How many probes are looked at for one that is made in the same way: the checks of a service stand together.
+/// How many rows are looked at for one that shares what is equal: the servers and checks of a service stand together.
 const NEWEST: usize = 16;
 
 /// Objects of one kind, counted against their limit.
@@ -254,21 +254,35 @@ impl Tables {
             return None;
         }
         let id = ProbeId::from_index(self.probes.len());
-        self.parameters += probe.bind.as_ref().map_or(0, |_| BIND);
         let probe = self.on_known_terms(probe);
         self.probes.push(probe);
         self.probe_ids.insert(hash, id.0);
         Some(id)
     }
 
-    /// The same with the terms of one of the newest probes if they are equal.
+    /// The same with the terms of one of the newest probes if they are equal. Not with those of a way through a
+    /// virtual address: they get its mark in the end.
     fn on_known_terms(&mut self, probe: Probe) -> Probe {
-        let mut newest = self.probes.iter().rev().take(NEWEST);
+        let bind = probe.bind.as_ref();
+        let newest = if bind.is_some_and(|bind| bind.via.is_some()) { 0 } else { NEWEST };
+        let mut newest = self.probes.iter().rev().take(newest);
         match newest.find(|one| one.terms == probe.terms) {
             Some(one) => Probe { terms: Rc::clone(&one.terms), ..probe },
             None => {
-                self.parameters += TERMS;
+                self.parameters += TERMS + bind.map_or(0, |_| BIND);
                 probe
+            }
+        }
+    }
+
+    /// The policy of one of the newest destinations if it is equal, or a new one.
+    pub(super) fn policy(&mut self, policy: Policy) -> Rc<Policy> {
+        let mut newest = self.destinations.iter().rev().take(NEWEST);
+        match newest.find(|one| *one.policy == policy) {
+            Some(one) => Rc::clone(&one.policy),
+            None => {
+                self.parameters += POLICY;
+                Rc::new(policy)
             }
         }
     }

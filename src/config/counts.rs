@@ -4,7 +4,7 @@
 //! but for services of a group, which stand in it once); and in the tables. What each costs is `director/need.rs`.
 
 use super::ids::ProbeId;
-use super::model::{Bind, Config, Destination, Peer, Probe, Service, Terms, Tracker};
+use super::model::{Bind, Config, Destination, Peer, Policy, Probe, Service, Terms, Tracker};
 use super::route::{HopDraft, RouteDraft};
 use super::routing::{Hop, Route};
 use super::track::TrackerDraft;
@@ -148,6 +148,8 @@ impl Counts {
         let sysctls = config.appliance.sysctls.iter();
         self.parameters += sysctls.map(|(name, value)| name.len() + value.len() + 2 * PIECE).sum::<usize>();
         self.parameters += config.texts.len() + pattern::bytes();
+        // Hidden services are made last, behind what was counted.
+        self.parameters += config.hidden as usize * POLICY;
         #[cfg(feature = "tls")]
         {
             // As they are, and as TLS wants them.
@@ -214,8 +216,14 @@ pub(super) const BIND: usize = size_of::<Bind>() + PIECE;
 /// Bytes of how checks are made that have that in common.
 pub(super) const TERMS: usize = size_of::<Terms>() + PIECE;
 
+/// Bytes of how servers are used that have that in common.
+pub(super) const POLICY: usize = size_of::<Policy>() + PIECE;
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::rc::Rc;
+
     use super::*;
     use crate::config::Loader;
 
@@ -282,6 +290,38 @@ mod tests {
         let url = "virtual_server 10.0.0.1 80 {\nprotocol TCP\nreal_server 10.0.1.1 80 {\nHTTP_GET {\nurl {\npath /\n\
                    status_code 200\n}\n}\n}\n}\n";
         assert!(of(&url.replace("status_code 200", "regex \"x{400}\"")) > of(url) + 400 * 4);
+    }
+
+    #[test]
+    fn what_servers_and_checks_have_in_common_is_there_and_counted_once() {
+        let servers = |lines: &dyn Fn(u32) -> u32| -> String {
+            let server = |n| {
+                let most = lines(n);
+                format!(
+                    "real_server 10.0.1.{n} 80 {{\nuthreshold {most}\nTCP_CHECK {{\nbindto 10.0.0.{most}\n}}\n}}\n"
+                )
+            };
+            (1..=9).map(server).collect()
+        };
+        let load = |lines: &dyn Fn(u32) -> u32| {
+            let text = format!("virtual_server 10.0.0.1 80 {{\nprotocol TCP\n{}}}\n", servers(lines));
+            let mut loader = Loader::new("c.conf", text);
+            while !loader.step() {}
+            let loaded = loader.finish();
+            (loaded.config.unwrap(), loaded.counts.parameters)
+        };
+        let ((alike, few), (own, many)) = (load(&|_| 7), load(&|n| n));
+        let distinct = |config: &Config| {
+            let policies: BTreeSet<_> =
+                config.destinations.iter().map(|one| Rc::as_ptr(&one.policy)).collect();
+            let terms: BTreeSet<_> = config.probes.iter().map(|one| Rc::as_ptr(&one.terms)).collect();
+            (policies.len(), terms.len(), config.destinations.len(), config.probes.len())
+        };
+        assert_eq!((distinct(&alike), distinct(&own)), ((1, 1, 9, 9), (9, 9, 9, 9)));
+        let upper =
+            |config: &Config| -> Vec<u32> { config.destinations.iter().map(|one| one.upper).collect() };
+        assert_eq!((upper(&alike), upper(&own)), (vec![7; 9], (1..=9).collect()));
+        assert_eq!(many - few, 8 * (POLICY + TERMS + BIND), "each server its own is the worst case");
     }
 
     #[test]

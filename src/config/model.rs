@@ -6,18 +6,16 @@
 mod behaviour;
 mod global;
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
 use std::rc::Rc;
 
-use super::ids::{
-    AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, RouteId, RuleId, ServiceId,
-};
+use super::ids::{AddressId, DestinationId, Id, InstanceId, LinkId, ProbeId, Range, RouteId, RuleId};
 use super::known::Known;
 use super::routing::{Route, Rule};
 use crate::check::Checker;
 use crate::time::Duration;
-use crate::wire::genl_ipvs::{DestinationKey, ForwardingMethod, ServiceKey, ServiceSpec};
+use crate::wire::genl_ipvs::{ServiceKey, ServiceSpec};
 use crate::wire::link::LinkName;
 use crate::wire::nftables::firewall::FirewallRule;
 use crate::wire::vrrp::{Channel, Coverage, Family, Version};
@@ -26,9 +24,11 @@ pub use global::{Global, SyncDaemon, Timeouts};
 pub use behaviour::{LinkRules, Manners, Peer, Ttls};
 
 mod bind;
+mod destination;
 mod tracked;
 
 pub use bind::{Bind, Via};
+pub use destination::{Destination, OnFailure, Policy};
 pub use tracked::{Group, PingGroup, TrackTarget, TrackedRoute, Tracker, Variable};
 
 /// A whole configuration.
@@ -298,50 +298,18 @@ pub struct Service {
     pub suspend: bool,
 }
 
-/// A real server (or sorry server) in one service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// The service it belongs to.
-    pub service: ServiceId,
-    /// Address and port.
-    pub key: DestinationKey,
-    /// How packets get there.
-    pub method: ForwardingMethod,
-    /// Configured weight, 0 to 65,535.
-    pub weight: u32,
-    /// Upper connection threshold, 0 for none.
-    pub upper: u32,
-    /// Lower connection threshold, 0 for none.
-    pub lower: u32,
-    /// What happens when it is down.
-    pub on_failure: OnFailure,
-    /// Rows of `Config::probe_uses`; without probes it is always up.
-    pub probes: core::ops::Range<u32>,
-    /// `slow_start`: the time in which its weight rises when it is back; zero: at once.
-    pub slow_start: Duration,
-    /// `drain_time`: the time that its connections get when it is no longer configured; zero: none.
-    pub drain_time: Duration,
-}
-
-/// `inhibit_on_failure`, for sorry servers `sorry_server_inhibit`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Taken out of the kernel's table.
-    Remove,
-    /// Left with weight 0: established connections continue.
-    Inhibit,
-}
-
 /// A probe of one target, shared by every destination that asks for the same. It reads as its [`Terms`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Probe {
-    /// Where to connect; of a checker without ports, port 0.
-    pub target: SocketAddr,
-    /// What the socket is bound to and marked with, if anything.
-    pub bind: Option<Rc<Bind>>,
+    /// Where to connect.
+    pub address: IpAddr,
+    /// Its port; of a checker without ports 0. Together with the address [`Probe::target`].
+    pub port: u16,
     /// How: mostly the same for all servers of a service, so that it is there once for all of them.
     pub terms: Rc<Terms>,
 }
+
+const _: () = assert!(size_of::<Probe>() <= 32, "4,096 probes are in 128 KiB");
 
 /// How a target is checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -360,6 +328,8 @@ pub struct Terms {
     pub warmup: Duration,
     /// What is believed before the first check.
     pub assumption: Assumption,
+    /// What the socket is bound to and marked with, if anything.
+    pub bind: Option<Rc<Bind>>,
     /// What is checked.
     pub checker: Checker,
 }

@@ -145,15 +145,15 @@ impl Counting {
             u32::try_from(made).unwrap_or(u32::MAX).saturating_add(1)
         };
         self.needs.tracked = self.needs.tracked.saturating_add(held(tracked_for));
-        if probe.target.port() != 0 {
-            let target = hash_of(&probe.target);
+        if probe.port != 0 {
+            let target = hash_of(&probe.target());
             let before = self.targets.get(&target).map_or(0, |known| known.1);
             let ports = before.saturating_add(held(port_for));
             self.targets.insert(target, ports);
             self.needs.ports = self.needs.ports.max(ports);
         }
         if !via {
-            self.add_address(probe.target.ip());
+            self.add_address(probe.address);
         }
     }
 

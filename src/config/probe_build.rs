@@ -111,8 +111,8 @@ fn probe(checker: Checker, (target, bind): (SocketAddr, Option<Rc<Bind>>), pace:
     let interval = pace.delay_loop.map_or(Duration::from_secs(60), |given| given.value);
     let alpha = pace.alpha.is_some_and(|given| given.value);
     Probe {
-        target,
-        bind,
+        address: target.ip(),
+        port: target.port(),
         terms: Rc::new(Terms {
             interval,
             timeout: pace.connect_timeout.map_or(Duration::from_secs(5), |given| given.value),
@@ -123,6 +123,7 @@ fn probe(checker: Checker, (target, bind): (SocketAddr, Option<Rc<Bind>>), pace:
             // server.
             warmup: pace.warmup.map_or(interval.min(Duration::from_secs(1)), |given| given.value),
             assumption: if alpha { Assumption::Down } else { Assumption::Up },
+            bind,
             checker,
         }),
     }

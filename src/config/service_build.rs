@@ -9,14 +9,12 @@ use super::build::{Tables, row};
 use super::codes::{DEFAULTED, DUPLICATE, FAMILY, NO_SERVERS, PERSISTENCE, PORT, SUSPEND};
 use super::ids::{DestinationId, Id, Range, ServiceId};
 use super::known::Known;
-use super::model::{Destination, OnFailure, Service};
+use super::model::{Destination, Service};
 use super::service::{Header, SERVICE, ServerDraft, ServiceDraft, header, server};
 use super::service_group::{Entry, Groups};
-use super::service_spec::thresholds;
 use crate::check::keywords::Draft;
 use crate::limits::MAX_REAL_SERVERS;
 use crate::syntax::{Context, Cursor, Diagnostics, Given, NodeId, Position, Walk};
-use crate::time::Duration;
 use crate::wire::genl_ipvs::{DestinationKey, Family, ForwardingMethod, Protocol, ServiceKey};
 
 /// keepalived's and ipvsadm's default, in seconds.
@@ -336,23 +334,13 @@ impl ServiceBuild {
         if !tables.server_count.admit(server.at) {
             return;
         }
-        let (upper, lower) = thresholds(server, cx);
+        let policy = self.policy(server, method, cx);
         let weight = server.weight.or(self.draft.weight).unwrap_or(1);
         let first = tables.probe_uses.len();
         self.add_probes(server, (key, method), cx, tables);
         self.weights += u64::from(weight);
-        tables.destinations.push(Destination {
-            service: self.id,
-            key,
-            method,
-            weight,
-            upper,
-            lower,
-            on_failure: on_failure(server.inhibit.unwrap_or(self.draft.inhibit)),
-            probes: row(first)..row(tables.probe_uses.len()),
-            slow_start: server.manner.slow_start.or(self.draft.manner.slow_start).unwrap_or_default(),
-            drain_time: server.manner.drain_time.or(self.draft.manner.drain_time).unwrap_or_default(),
-        });
+        let (probes, policy) = (row(first)..row(tables.probe_uses.len()), tables.policy(policy));
+        tables.destinations.push(Destination { service: self.id, key, weight, probes, policy });
     }
 
     fn finish(&mut self, cx: &mut Context<'_>, tables: &mut Tables) {
@@ -456,21 +444,11 @@ impl ServiceBuild {
             return;
         }
         self.keys.add(key);
-        let (upper, lower) = thresholds(server, cx);
+        let (policy, weight) = (self.sorry_policy(server, method, cx), server.weight.unwrap_or(1));
         let first = tables.probe_uses.len();
         self.add_probes(server, (key, method), cx, tables);
-        tables.destinations.push(Destination {
-            service: self.id,
-            key,
-            method,
-            weight: server.weight.unwrap_or(1),
-            upper,
-            lower,
-            on_failure: on_failure(server.inhibit == Some(true)),
-            probes: row(first)..row(tables.probe_uses.len()),
-            slow_start: Duration::ZERO,
-            drain_time: Duration::ZERO,
-        });
+        let (probes, policy) = (row(first)..row(tables.probe_uses.len()), tables.policy(policy));
+        tables.destinations.push(Destination { service: self.id, key, weight, probes, policy });
     }
 
     /// `ha_suspend`, unless the service is a mark, which is never on a box.
@@ -491,8 +469,4 @@ impl ServiceBuild {
 
 pub(super) fn family_of(address: IpAddr) -> Family {
     if address.is_ipv4() { Family::Inet } else { Family::Inet6 }
-}
-
-fn on_failure(inhibit: bool) -> OnFailure {
-    if inhibit { OnFailure::Inhibit } else { OnFailure::Remove }
 }

@@ -328,7 +328,7 @@ fn assert_sound(config: &Config) {
     }
     for probe in &config.probes {
         assert!(
-            (probe.target.port() > 0 || matches!(probe.checker, Checker::Ping(_)))
+            (probe.port > 0 || matches!(probe.checker, Checker::Ping(_)))
                 && !probe.interval.is_zero()
                 && !probe.timeout.is_zero()
         );

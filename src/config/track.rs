@@ -308,8 +308,8 @@ fn ping_group(ping: &own::Draft, name: super::model::Text, tables: &mut Tables) 
     let start = tables.probe_uses.len();
     for host in &ping.hosts {
         let probe = Probe {
-            target: (host.value, 0).into(),
-            bind: None,
+            address: host.value,
+            port: 0,
             terms: Rc::new(Terms {
                 interval,
                 timeout: half,
@@ -318,6 +318,7 @@ fn ping_group(ping: &own::Draft, name: super::model::Text, tables: &mut Tables) 
                 retry_delay: half,
                 warmup: Duration::ZERO,
                 assumption,
+                bind: None,
                 checker: Checker::Ping(PingCheck),
             }),
         };

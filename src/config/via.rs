@@ -15,7 +15,7 @@ use super::build::{Count, Tables, row};
 use super::codes::VIA;
 use super::ids::{DestinationId, Id, Range, ServiceId};
 use super::known::{Known, hash_of};
-use super::model::{Destination, OnFailure, Service, Via};
+use super::model::{Destination, OnFailure, Policy, Service, Via};
 use super::service::Header;
 use super::service_build::{ServiceBuild, family_of};
 use crate::check::Transport;
@@ -110,8 +110,11 @@ impl Vias {
         let mut taken = marks_in_use(tables);
         let marks: Vec<NonZeroU32> = self.ways.iter().map(|way| mark(way, &mut taken)).collect();
         for probe in &mut tables.probes {
-            let Some(bind) = probe.bind.as_mut().filter(|bind| bind.via.is_some()) else { continue };
-            let bind = Rc::make_mut(bind);
+            // Terms with a way are of one probe only (see `Tables::on_known_terms`).
+            let Some(bind) = Rc::get_mut(&mut probe.terms).and_then(|terms| terms.bind.as_mut()) else {
+                continue;
+            };
+            let Some(bind) = Rc::get_mut(bind) else { continue };
             let Some(via) = &mut bind.via else { continue };
             bind.mark = marks.get(via.service.index()).map_or(0, |mark| mark.get());
             via.service = ServiceId::from_index(first + via.service.index());
@@ -153,18 +156,21 @@ fn add(way: &Way, mark: NonZeroU32, tables: &mut Tables) {
         Family::Inet6 => 128,
     };
     let destination = DestinationId::from_index(tables.destinations.len());
-    tables.destinations.push(Destination {
-        service: ServiceId::from_index(tables.services.len()),
-        key: DestinationKey { address: way.server, port: 0 },
+    let policy = tables.policy(Policy {
         method: way.method,
-        // At 0 IPVS refuses the connection, whatever the server is.
-        weight: 1,
         upper: 0,
         lower: 0,
         on_failure: OnFailure::Inhibit,
-        probes: 0..0,
         slow_start: Duration::ZERO,
         drain_time: Duration::ZERO,
+    });
+    tables.destinations.push(Destination {
+        service: ServiceId::from_index(tables.services.len()),
+        key: DestinationKey { address: way.server, port: 0 },
+        // At 0 IPVS refuses the connection, whatever the server is.
+        weight: 1,
+        probes: 0..0,
+        policy,
     });
     tables.services.push(Service {
         key: ServiceKey::Mark { mark, family: way.family },

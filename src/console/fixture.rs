@@ -15,8 +15,8 @@ use crate::check::{Checker, Verdict};
 use crate::config::Config;
 use crate::config::ids::{InstanceId, LinkId, ProbeId, Range, ServiceId};
 use crate::config::model::{
-    Announce, Assumption, Authentication, Destination, Instance, OnFailure, Preemption, Probe, Service,
-    SourceCheck, Terms, TextsBuilder, Tracker, Transport, VirtualAddress,
+    Announce, Assumption, Authentication, Destination, Instance, OnFailure, Policy, Preemption, Probe,
+    Service, SourceCheck, Terms, TextsBuilder, Tracker, Transport, VirtualAddress,
 };
 use crate::director::action::{Action, Actions, Budget, Dump};
 use crate::director::event::{Errno, Event, Source};
@@ -150,14 +150,16 @@ fn destination(id: u32, each: u32) -> Destination {
     Destination {
         service: ServiceId(service),
         key: DestinationKey { address: IpAddr::from([10, 0, 0, low]), port: 80 },
-        method: ForwardingMethod::DirectRoute,
         weight: 1,
-        upper: 0,
-        lower: 0,
-        on_failure: if place % 2 == 1 { OnFailure::Inhibit } else { OnFailure::Remove },
         probes: if sorry { probe..probe } else { probe..probe + 1 },
-        slow_start: Duration::ZERO,
-        drain_time: Duration::ZERO,
+        policy: Rc::new(Policy {
+            method: ForwardingMethod::DirectRoute,
+            upper: 0,
+            lower: 0,
+            on_failure: if place % 2 == 1 { OnFailure::Inhibit } else { OnFailure::Remove },
+            slow_start: Duration::ZERO,
+            drain_time: Duration::ZERO,
+        }),
     }
 }
 
@@ -167,8 +169,8 @@ fn probe(id: u32, each: u32) -> Probe {
     let url =
         Url { path: "/".into(), host: None, statuses: Box::new([(200, 299)]), digest: None, regex: None };
     Probe {
-        target: (IpAddr::from([10, 0, 0, low]), 80).into(),
-        bind: None,
+        address: IpAddr::from([10, 0, 0, low]),
+        port: 80,
         terms: Rc::new(Terms {
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(1),
@@ -177,6 +179,7 @@ fn probe(id: u32, each: u32) -> Probe {
             retry_delay: Duration::from_secs(1),
             warmup: Duration::ZERO,
             assumption: Assumption::Up,
+            bind: None,
             checker: match place % 2 {
                 1 => Checker::Http(HttpGet {
                     urls: Rc::new([url]),

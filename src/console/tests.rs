@@ -4,6 +4,7 @@
 mod why;
 
 use core::net::Ipv4Addr;
+use std::rc::Rc;
 
 use super::fixture::*;
 use super::view::{Diagnostics, Outcome, Reload};
@@ -423,7 +424,10 @@ fn help_lists_every_command_and_reload_says_how_it_went() {
 #[test]
 fn the_line_of_services_says_what_is_wrong_before_what_somebody_did() {
     let mut config = config(Size { instances: 1, services: 12, servers: 12 });
-    config.destinations.iter_mut().for_each(|one| one.drain_time = Duration::from_secs(300));
+    config
+        .destinations
+        .iter_mut()
+        .for_each(|one| Rc::make_mut(&mut one.policy).drain_time = Duration::from_secs(300));
     let mut bench = Bench::new(config);
     bench.verdict = |id| match id.0 {
         0..=12 => Verdict::Fail(Failure::ConnectTimeout),

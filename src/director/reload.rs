@@ -289,7 +289,7 @@ impl Question<'_> {
     /// The target, and which real server answers for it if it is a virtual address: the mark says how to get there.
     fn what(&self) -> (SocketAddr, Option<u32>) {
         let bind = self.0.bind.as_ref().filter(|bind| bind.via.is_some());
-        (self.0.target, bind.map(|bind| bind.mark))
+        (self.0.target(), bind.map(|bind| bind.mark))
     }
 
     /// Where it comes from and how it leaves.

@@ -55,7 +55,7 @@ impl Neighbours {
             Verdict::Fail(Failure::Deadline) => !matches!(transport, Transport::Stream { .. }),
             Verdict::Fail(_) | Verdict::Pass { .. } | Verdict::Local { .. } => false,
         };
-        let full = if silent { self.full(now, probe.target) } else { None };
+        let full = if silent { self.full(now, probe.target()) } else { None };
         full.map_or(verdict, |errno| Verdict::Local { errno })
     }
 

@@ -82,7 +82,7 @@ pub(super) async fn check(
     }
     #[cfg(feature = "tls")]
     if let (Checker::Ssl(checker), Some(place)) = (&probe.checker, &mut place) {
-        let line = Line { stream: &run.stream, target: probe.target, timer, deadline: run.deadline(probe) };
+        let line = Line { stream: &run.stream, target: probe.target(), timer, deadline: run.deadline(probe) };
         match secure::shake(around, checker, usize::from(step), line).await {
             Ok(session) => {
                 place.shaken();
@@ -123,8 +123,8 @@ fn open(around: Surroundings<'_>, probe: &Probe) -> Result<(Source<ProbeSocket>,
         link: bind.link.as_ref().map(|link| link.as_str()),
         mark: bind.mark,
     });
-    let stream = ProbeSocket::open(kind, probe.target, origin).map_err(local)?;
-    let connecting = stream.connect(probe.target).map_err(refused)?;
+    let stream = ProbeSocket::open(kind, probe.target(), origin).map_err(local)?;
+    let connecting = stream.connect(probe.target()).map_err(refused)?;
     let stream = around.reactor.register(stream);
     stream.map(|stream| (stream, connecting)).map_err(|error| Verdict::Local { errno: error.number() })
 }
@@ -257,7 +257,7 @@ impl Run {
                 }
                 Poll::Ready(Decided::Well) => self.stage = Stage::Connected,
                 // Only the socket knows why.
-                Poll::Ready(Decided::InDoubt) => match self.stream.io().connected(probe.target) {
+                Poll::Ready(Decided::InDoubt) => match self.stream.io().connected(probe.target()) {
                     Ok(Connecting::Pending) => {}
                     Ok(Connecting::Done) => self.stage = Stage::Connected,
                     Err(code) => return Poll::Ready(Err(refused(code))),
@@ -271,7 +271,7 @@ impl Run {
         let mut hunger = self.dialogue.talk().appetite();
         for _ in 0..BURST {
             if self.asking {
-                match self.poll_ask(probe.target, buffer, context) {
+                match self.poll_ask(probe.target(), buffer, context) {
                     Poll::Ready(Ok(())) => {
                         (self.asking, self.sent, self.said) = (false, 0, Evidence::default())
                     }
@@ -292,7 +292,7 @@ impl Run {
                     let bytes = buffer.get(..length).unwrap_or(&[]);
                     hunger = hunger.saturating_sub(length);
                     self.said.add(bytes);
-                    match self.dialogue.talk().feed(probe.target, bytes) {
+                    match self.dialogue.talk().feed(probe.target(), bytes) {
                         Progress::Done(verdict) => return Poll::Ready(verdict),
                         Progress::Send => self.asking = true,
                         Progress::NeedMore => {}

@@ -21,7 +21,7 @@ pub(super) fn source(probe: &Probe, config: &Config) -> Result<Option<SocketAddr
     let Some(bind) = &probe.bind else { return Ok(None) };
     let (Some(via), given) = (bind.via, bind.source) else { return Ok(bind.source) };
     // With a sync daemon the packet would pass IPVS by, and the MASTER would balance it (`sysctl_backup_only`).
-    if sysctl::is_set("net.ipv4.vs.backup_only") && !is_local(probe.target.ip()) {
+    if sysctl::is_set("net.ipv4.vs.backup_only") && !is_local(probe.address) {
         return Err(Verdict::Local { errno: BACKUP_ONLY });
     }
     let (ip, port) = given.map_or((any(via.server), 0), |given| (given.ip(), given.port()));
@@ -30,7 +30,7 @@ pub(super) fn source(probe: &Probe, config: &Config) -> Result<Option<SocketAddr
     }
     let own = source_towards(via.server).map_err(|code| Verdict::Local { errno: number(code) })?;
     let virtual_one = |one: &VirtualAddress| one.instance.is_some() && one.address == own;
-    if own == probe.target.ip() || config.addresses.iter().any(virtual_one) {
+    if own == probe.address || config.addresses.iter().any(virtual_one) {
         return Err(Verdict::Local { errno: ONLY_VIRTUAL });
     }
     Ok(Some(SocketAddr::new(own, port)))
@@ -45,7 +45,7 @@ pub(super) fn judge(probe: &Probe, verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Fail(Failure::Connect { errno: UNREACHABLE }) => Verdict::Local { errno: UNREACHABLE },
         Verdict::Fail(Failure::ConnectTimeout)
-            if is_local(probe.target.ip()) && dropping_link(via.server).is_some() =>
+            if is_local(probe.address) && dropping_link(via.server).is_some() =>
         {
             Verdict::Local { errno: REPLIES_DROPPED }
         }

@@ -191,7 +191,7 @@ fn check(
 fn check_head(probe: &Probe, destination: &Destination, page: &mut Page<'_>) -> fmt::Result {
     let form = probe.checker.form();
     page.open(2, form.keyword, &"")?;
-    let (ip, port) = (probe.target.ip(), probe.target.port());
+    let (ip, port) = (probe.address, probe.port);
     let via = probe.bind.as_ref().is_some_and(|bind| bind.via.is_some());
     if via {
         page.line(3, "via_vip", &"on")?;

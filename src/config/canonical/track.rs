@@ -32,7 +32,7 @@ pub(super) fn row(config: &Config, place: Place, page: &mut Page<'_>) -> Next {
     }
     if let Some(probe) = config.pings_of(group).get(place.sub) {
         if let Some(probe) = config.probes.get(probe.index()) {
-            page.line(1, "", &probe.target.ip())?;
+            page.line(1, "", &probe.address)?;
         }
         return Ok(Some(place.next_sub()));
     }

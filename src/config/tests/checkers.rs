@@ -24,12 +24,12 @@ fn one(lines: &str) -> Probe {
 fn request(probe: &Probe) -> Vec<u8> {
     let mut dialogue = probe.checker.begin(0, 0x1234_0000);
     let mut out = [0; 600];
-    let length = dialogue.talk().request(probe.target, &mut out).unwrap();
+    let length = dialogue.talk().request(probe.target(), &mut out).unwrap();
     out[..length].to_vec()
 }
 
 fn passes(probe: &Probe, reply: &[u8]) -> bool {
-    let progress = probe.checker.begin(0, 0).talk().feed(probe.target, reply);
+    let progress = probe.checker.begin(0, 0).talk().feed(probe.target(), reply);
     matches!(progress, Progress::Done(Verdict::Pass { .. }))
 }
 
@@ -45,7 +45,7 @@ fn an_empty_block_has_the_defaults_of_its_checker() {
         ("SEND_EXPECT {\nexpect 220\n}", "SEND_EXPECT", "192.0.2.1:80", 1, 1),
     ] {
         let probe = one(block);
-        assert_eq!((probe.checker.name(), &*probe.target.to_string()), (name, target), "{block}");
+        assert_eq!((probe.checker.name(), &*probe.target().to_string()), (name, target), "{block}");
         assert_eq!((probe.retry, probe.retry_delay), (retry, Duration::from_secs(pause)), "{block}");
         assert_eq!((probe.interval, probe.timeout), (Duration::from_secs(7), Duration::from_secs(5)));
         assert_eq!((probe.warmup, probe.bind.clone()), (Duration::from_secs(1), None), "{block}");
@@ -59,7 +59,7 @@ fn what_all_checkers_share_is_taken_from_the_block_then_the_server_then_the_serv
                  fwmark 4294967295\nconnect_timeout 2\nwarmup 3\nalpha\nretry 4\ndelay_before_retry 5\ndelay_loop 6";
     for word in ["TCP_CHECK", "UDP_CHECK", "DNS_CHECK", "SMTP_CHECK"] {
         let probe = one(&format!("{word} {{\n{lines}\n}}"));
-        assert_eq!(probe.target.to_string(), "192.0.2.9:8080");
+        assert_eq!(probe.target().to_string(), "192.0.2.9:8080");
         let bind = probe.bind.clone().unwrap();
         assert_eq!(bind.source, Some("192.0.2.11:1024".parse().unwrap()));
         assert_eq!((bind.link.unwrap().as_str(), bind.mark), ("eth1", u32::MAX));
@@ -68,7 +68,7 @@ fn what_all_checkers_share_is_taken_from_the_block_then_the_server_then_the_serv
     }
     let probe = one("alpha\nretry 9\nwarmup 0\nTCP_CHECK {\nalpha off\nbind_if eth1\n}");
     assert_eq!((probe.assumption, probe.retry, probe.warmup), (Assumption::Up, 9, Duration::ZERO));
-    assert_eq!(probe.bind.unwrap().source, None);
+    assert_eq!(probe.bind.as_ref().unwrap().source, None);
     let text = with("TCP_CHECK {\n}").replacen("delay_loop 7", "delay_loop 7\nalpha", 1);
     assert_eq!(clean(&text).probes[0].assumption, Assumption::Down);
 }
@@ -129,15 +129,15 @@ fn a_regex_that_cannot_be_obeyed_is_named_with_its_place() {
 fn smtp_check_says_its_name_and_checks_each_host() {
     let probe = one("SMTP_CHECK {\nhelo_name lb.example.org\n}");
     let mut dialogue = probe.checker.begin(0, 0);
-    assert_eq!(dialogue.talk().feed(probe.target, b"220 x\r\n"), Progress::Send);
+    assert_eq!(dialogue.talk().feed(probe.target(), b"220 x\r\n"), Progress::Send);
     let mut out = [0; 64];
-    let length = dialogue.talk().request(probe.target, &mut out).unwrap();
+    let length = dialogue.talk().request(probe.target(), &mut out).unwrap();
     assert_eq!(&out[..length], b"HELO lb.example.org\r\n");
     let lines = "retry 5\nconnect_timeout 2\nhost {\nconnect_ip 192.0.2.7\n}\nhost {\nconnect_port 587\nbindto \
                  192.0.2.11\nconnect_timeout 3\n}\nhelo_name x";
     let probes = probes(&format!("SMTP_CHECK {{\n{lines}\n}}"));
     let targets: Vec<_> =
-        probes.iter().map(|it| (it.target.to_string(), it.timeout.as_secs(), it.retry)).collect();
+        probes.iter().map(|it| (it.target().to_string(), it.timeout.as_secs(), it.retry)).collect();
     assert_eq!(targets, [("192.0.2.7:25".to_owned(), 2, 5), ("192.0.2.1:587".to_owned(), 3, 5)]);
     assert!(probes[0].bind.is_none() && probes[1].bind.is_some());
     assert_eq!(probes[0].checker, probes[1].checker);

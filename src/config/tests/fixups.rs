@@ -227,12 +227,12 @@ fn a_port_that_the_method_cannot_change_is_reset() {
         "2:23: warning[W0305]: DR and TUN cannot change the port: 80 is used, not 8080",
     );
     assert_eq!(destination(&config, 0), "192.0.2.1:80 DirectRoute 1");
-    assert_eq!(config.probes[0].target.port(), 8080, "checked where it was said to listen");
+    assert_eq!(config.probes[0].port, 8080, "checked where it was said to listen");
     let config = clean(&service("real_server 192.0.2.1 0 {\n}"));
     assert_eq!(destination(&config, 0), "192.0.2.1:80 Masquerade 1");
     let mark = service(server).replace("NAT", "DR").replace("192.0.2.100 80", "fwmark 1");
     let config = says(&mark, "warning[W0305]");
-    assert_eq!((config.destinations[0].key.port, config.probes[0].target.port()), (0, 8080));
+    assert_eq!((config.destinations[0].key.port, config.probes[0].port), (0, 8080));
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn direct_routing_with_vrrp() {
     assert_eq!(config.destinations[0].on_failure, OnFailure::Inhibit);
     assert_eq!(config.destinations[1].on_failure, OnFailure::Remove);
     let probe = &config.probes[0];
-    assert_eq!((probe.target.to_string().as_str(), probe.retry), ("192.0.2.21:80", 2));
+    assert_eq!((probe.target().to_string().as_str(), probe.retry), ("192.0.2.21:80", 2));
     assert_eq!((probe.interval, probe.warmup), (Duration::from_secs(5), Duration::from_secs(1)));
     let Checker::Http(http) = &probe.checker else { panic!("{probe:?}") };
     let hosts: Vec<_> =
@@ -51,7 +51,7 @@ fn direct_routing_with_vrrp() {
     assert_eq!(*http.urls[0].statuses, [(200, 204), (301, 301)]);
     assert_eq!(*http.urls[1].statuses, [(200, 299)]);
     let probe = &config.probes[1];
-    assert_eq!(probe.target.to_string(), "192.0.2.22:8080");
+    assert_eq!(probe.target().to_string(), "192.0.2.22:8080");
     assert_eq!(probe.bind.as_ref().unwrap().source.unwrap().to_string(), "192.0.2.11:0");
     assert_eq!((probe.warmup, probe.retry, probe.retry_delay), (Duration::ZERO, 1, Duration::from_secs(1)));
 }
@@ -85,7 +85,7 @@ fn address_translation_with_unicast() {
     let probes: Vec<_> = config
         .probes
         .iter()
-        .map(|it| format!("{} {} {} {}", it.target, it.timeout, it.retry, it.retry_delay))
+        .map(|it| format!("{} {} {} {}", it.target(), it.timeout, it.retry, it.retry_delay))
         .collect();
     assert_eq!(probes, ["10.1.0.1:53 2 4 0.5", "10.1.0.1:80 2 0 0.5", "10.1.0.2:53 1 4 0.5"]);
     let uses: Vec<_> = config.probe_uses.iter().map(|id| id.index()).collect();
@@ -105,7 +105,7 @@ fn firewall_marks_and_tunnels() {
     );
     assert_eq!(config.destinations[1].method, ForwardingMethod::Tunnel(Tunnel::default()));
     assert_eq!(config.destinations[0].key.port, 0);
-    assert_eq!(config.probes[0].target.to_string(), "[2001:db8::1]:443");
+    assert_eq!(config.probes[0].target().to_string(), "[2001:db8::1]:443");
     assert_eq!((config.services[1].spec.scheduler.as_str(), config.services[1].spec.netmask), ("wlc", 32));
     let last = &config.services[2].spec;
     assert_eq!((last.flags, last.netmask, last.scheduler.as_str()), (0x11, 64, "mh"));

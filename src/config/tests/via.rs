@@ -23,7 +23,7 @@ fn ways(config: &Config) -> Vec<(String, u32, String)> {
         assert_eq!((mark.get(), service.destinations.len()), (bind.mark, 1));
         let server = &config.destinations[service.destinations.rows().start];
         assert_eq!((server.key.port, server.weight), (0, 1));
-        (probe.target.to_string(), bind.mark, server.key.address.to_string())
+        (probe.target().to_string(), bind.mark, server.key.address.to_string())
     };
     config.probes.iter().map(way).collect()
 }
@@ -32,7 +32,7 @@ fn ways(config: &Config) -> Vec<(String, u32, String)> {
 fn refused(text: &str) -> (String, String) {
     let (config, messages) = loaded(text);
     assert_eq!((messages.len(), config.probes.len(), config.hidden), (1, 1, 0), "{messages:?}");
-    (messages[0].clone(), config.probes[0].target.to_string())
+    (messages[0].clone(), config.probes[0].target().to_string())
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_nearest_value_counts() {
     assert_eq!(clean(&inner("via_vip off\nTCP_CHECK {\nvia_vip")).hidden, 1);
     assert_eq!(clean(&inner("TCP_CHECK {\nvia_vip no")).hidden, 0);
     let mail = inner("SMTP_CHECK {");
-    assert_eq!(clean(&mail).probes[0].target.to_string(), "192.0.2.100:25");
+    assert_eq!(clean(&mail).probes[0].target().to_string(), "192.0.2.100:25");
 }
 
 #[test]
@@ -142,5 +142,5 @@ fn one_real_server_more_than_the_limit_is_named() {
     assert!(messages.len() == 1 && messages[0].contains("1025 real servers with via_vip: the limit is 1024"));
     let last = config.written_destinations().last().unwrap();
     let [probe] = config.probes_of(last) else { panic!("without a check it would be up for ever") };
-    assert_eq!(config.probes[probe.index()].target.to_string(), "10.0.4.0:80");
+    assert_eq!(config.probes[probe.index()].target().to_string(), "10.0.4.0:80");
 }

@@ -150,7 +150,7 @@ impl<'a> Target<'a> {
 
 impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.user, self.probe.map(|probe| probe.target)) {
+        match (self.user, self.probe.map(|probe| probe.target())) {
             (Some(user), _) => write!(f, "{}", self.names.server(user)),
             (None, Some(target)) => socket(f, target, self.checker()),
             (None, None) => f.write_str("?"),

@@ -1,6 +1,7 @@
 //! Records and their lines, word for word.
 
 use core::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use super::*;
 use crate::config::model::OnFailure;
@@ -227,7 +228,7 @@ fn quorums_bring_the_sorry_server_in_and_out() {
 #[test]
 fn an_inhibited_sorry_server_is_enabled_and_disabled() {
     let mut config = config(SMALL);
-    config.destinations[2].on_failure = OnFailure::Inhibit;
+    Rc::make_mut(&mut config.destinations[2].policy).on_failure = OnFailure::Inhibit;
     let bench = Bench::new(config);
     let lost = said(&bench, Reason::QuorumLost(ServiceId(0), 0));
     assert_eq!(lost[1].1, "Enabling sorry server [10.0.0.13]:tcp:80 of VS [10.0.0.100]:tcp:80");

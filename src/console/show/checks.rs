@@ -300,7 +300,7 @@ fn probe_json(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result 
     let mut object = Object::begin(out)?;
     if let (Some(what), Some(state)) = (view.director.probe(id), view.director.health().get(id)) {
         object.field("check", what.checker.name())?;
-        object.field("target", Shown(what.target))?;
+        object.field("target", Shown(what.target()))?;
         object.field("via_vip", what.bind.as_ref().is_some_and(|bind| bind.via.is_some()))?;
         object.field("state", Shown(Standing(state, what.retry)))?;
         object.field("since", view.now.since(state.since))?;

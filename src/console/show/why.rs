@@ -282,7 +282,7 @@ fn failures(view: &View<'_>, destination: &Destination, out: &mut dyn Write) -> 
         let (what, state) = (view.director.probe(*probe), view.director.health().get(*probe));
         if let (Some(what), Some(state)) = (what, state.filter(|state| state.belief == Belief::Down)) {
             let (name, span) = (what.checker.name(), Span(view.now.since(state.since)));
-            labelled(out, "down", format_args!("by {name} of {} for {span}", what.target))?;
+            labelled(out, "down", format_args!("by {name} of {} for {span}", what.target()))?;
         }
     }
     Ok(())
@@ -293,7 +293,7 @@ fn through(view: &View<'_>, id: ProbeId, out: &mut dyn Write) -> fmt::Result {
     let Some(probe) = view.director.probe(id) else { return Ok(()) };
     match probe.bind.as_ref().filter(|bind| bind.via.is_some()) {
         None => Ok(()),
-        Some(bind) => line(out, format_args!("    through VIP {}, by mark {}", probe.target, bind.mark)),
+        Some(bind) => line(out, format_args!("    through VIP {}, by mark {}", probe.target(), bind.mark)),
     }
 }
 

@@ -163,7 +163,10 @@ fn names_are_offered_for_what_takes_them() {
 fn a_server_on_its_way_out_is_shown_with_what_keeps_it() {
     let with_time = || {
         let mut config = config(SMALL);
-        config.destinations.iter_mut().for_each(|one| one.drain_time = Duration::from_secs(300));
+        config
+            .destinations
+            .iter_mut()
+            .for_each(|one| Rc::make_mut(&mut one.policy).drain_time = Duration::from_secs(300));
         config
     };
     let mut bench = Bench::new(with_time());
@@ -197,7 +200,8 @@ fn a_server_on_its_way_out_is_shown_with_what_keeps_it() {
 #[test]
 fn a_rising_weight_is_shown_with_its_end() {
     let mut config = config(SMALL);
-    (config.destinations[0].weight, config.destinations[0].slow_start) = (100, Duration::from_secs(50));
+    config.destinations[0].weight = 100;
+    Rc::make_mut(&mut config.destinations[0].policy).slow_start = Duration::from_secs(50);
     let mut bench = Bench::new(config);
     bench.verdict = |_| Verdict::Fail(Failure::ConnectTimeout);
     bench.run(at(4_000));

@@ -84,8 +84,10 @@ fn what_a_check_found_and_when_it_is_due_survive() {
     let find = |node: &Node, text: &str| {
         let target = text.parse().unwrap();
         ProbeId(
-            u32::try_from(node.director.config().probes.iter().position(|one| one.target == target).unwrap())
-                .unwrap(),
+            u32::try_from(
+                node.director.config().probes.iter().position(|one| one.target() == target).unwrap(),
+            )
+            .unwrap(),
         )
     };
     let old = find(&node, "10.0.0.1:80");
@@ -106,7 +108,7 @@ fn what_a_check_finds_between_the_preparation_and_the_swap_is_not_lost() {
     let target = "10.0.0.3:80".parse().unwrap();
     let row = |director: &Director| {
         let probes = &director.config().probes;
-        ProbeId(u32::try_from(probes.iter().position(|one| one.target == target).unwrap()).unwrap())
+        ProbeId(u32::try_from(probes.iter().position(|one| one.target() == target).unwrap()).unwrap())
     };
     let mut reload = Reload::new(reversed().build(), &node.director, node.now);
     while !reload.step(&node.director) {}

@@ -22,8 +22,8 @@ fn http() -> Checker {
 
 fn probe(target: SocketAddr, checker: Checker) -> Probe {
     Probe {
-        target,
-        bind: None,
+        address: target.ip(),
+        port: target.port(),
         terms: Rc::new(Terms {
             interval: Duration::from_secs(60),
             timeout: Duration::from_millis(150),
@@ -32,6 +32,7 @@ fn probe(target: SocketAddr, checker: Checker) -> Probe {
             retry_delay: Duration::ZERO,
             warmup: Duration::ZERO,
             assumption: Assumption::Up,
+            bind: None,
             checker,
         }),
     }
@@ -203,7 +204,8 @@ fn a_source_address_that_is_not_ours_is_our_fault() {
     let (listener, address) = listener();
     let bind =
         Some(Rc::new(Bind { source: Some("192.0.2.77:0".parse().unwrap()), link: None, mark: 0, via: None }));
-    let probe = Probe { bind, ..probe(address, Checker::Tcp(TcpCheck)) };
+    let mut probe = probe(address, Checker::Tcp(TcpCheck));
+    Rc::get_mut(&mut probe.terms).unwrap().bind = bind;
     let (verdict, _) = run(&listener, &probe, |_| {});
     assert_eq!(verdict, Verdict::Local { errno: 99 });
 }

@@ -180,6 +180,6 @@ fn assert_sound(config: &Config) {
     for probe in &config.probes {
         // An echo request has no port.
         let ping = matches!(probe.checker, Checker::Ping(_));
-        assert!((probe.target.port() == 0) == ping && !probe.interval.is_zero() && !probe.timeout.is_zero());
+        assert!((probe.port == 0) == ping && !probe.interval.is_zero() && !probe.timeout.is_zero());
     }
 }

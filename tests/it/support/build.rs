@@ -10,8 +10,8 @@ use lvsbox::config::Config;
 use lvsbox::config::ids::{AddressId, Id, InstanceId, LinkId, ProbeId, Range, ServiceId};
 use lvsbox::config::model::{
     Announce, Assumption, Authentication, Destination, Global, Group, Instance, Manners, OnFailure, Peer,
-    Preemption, Probe, Service, SourceCheck, SyncDaemon, Terms, TextsBuilder, Timeouts, Tracker, Transport,
-    VirtualAddress,
+    Policy, Preemption, Probe, Service, SourceCheck, SyncDaemon, Terms, TextsBuilder, Timeouts, Tracker,
+    Transport, VirtualAddress,
 };
 use lvsbox::time::Duration;
 use lvsbox::wire::genl_ipvs::{
@@ -337,8 +337,8 @@ impl Rows {
         let first = row(self.probe_uses.len());
         if let Some(urls) = rs.urls {
             let probe = Probe {
-                target,
-                bind: None,
+                address: target.ip(),
+                port: target.port(),
                 terms: std::rc::Rc::new(Terms {
                     interval: Duration::from_secs(rs.interval),
                     timeout: Duration::from_secs(5),
@@ -347,6 +347,7 @@ impl Rows {
                     retry_delay: Duration::from_secs(rs.retry_delay),
                     warmup: Duration::from_secs(rs.interval),
                     assumption: if rs.alpha { Assumption::Down } else { Assumption::Up },
+                    bind: None,
                     checker: if urls == 0 { Checker::Tcp(TcpCheck) } else { http(urls, rs.fast) },
                 }),
             };
@@ -360,14 +361,16 @@ impl Rows {
         self.destinations.push(Destination {
             service,
             key: DestinationKey { address: target.ip(), port: target.port() },
-            method: ForwardingMethod::DirectRoute,
             weight: rs.weight,
-            upper: 0,
-            lower: 0,
-            on_failure: if rs.inhibit { OnFailure::Inhibit } else { OnFailure::Remove },
             probes: first..row(self.probe_uses.len()),
-            slow_start: Duration::from_secs(rs.slow_start),
-            drain_time: Duration::from_secs(rs.drain_time),
+            policy: std::rc::Rc::new(Policy {
+                method: ForwardingMethod::DirectRoute,
+                upper: 0,
+                lower: 0,
+                on_failure: if rs.inhibit { OnFailure::Inhibit } else { OnFailure::Remove },
+                slow_start: Duration::from_secs(rs.slow_start),
+                drain_time: Duration::from_secs(rs.drain_time),
+            }),
         });
     }
 }

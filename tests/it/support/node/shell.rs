@@ -159,7 +159,7 @@ impl Node {
 
     fn check(&mut self, (epoch, slot): (Epoch, SlotId), probe: ProbeId, step: u16) {
         assert!(self.busy_slots.insert(slot.0), "slot {slot:?} is busy");
-        let target = self.director.probe(probe).unwrap().target;
+        let target = self.director.probe(probe).unwrap().target();
         let verdict = match self.servers.get(&target).copied().unwrap_or(Server::Good) {
             Server::Good => Verdict::Pass { status: 200 },
             Server::Refuses => Verdict::Fail(Failure::Connect { errno: 111 }),
