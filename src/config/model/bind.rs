@@ -48,8 +48,9 @@ impl Config {
 }
 
 impl super::Probe {
-    /// Where to connect; of a checker without ports, port 0. No scope: a link-local address has none in the configuration.
-    pub const fn target(&self) -> SocketAddr {
+    /// Where to connect; of a checker without ports, port 0. Without scope: no address of a configuration has one.
+    #[inline(never)]
+    pub fn target(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
     }
 }
