@@ -11,8 +11,8 @@ use crate::observe::log as logger;
 /// Records that become lines in one turn; the ring holds sixteen times as many.
 const BURST: usize = 64;
 
-/// Unread records up to which lines wait while addresses are announced: half of the ring.
-const HURRY: u64 = MAX_RECORDS as u64 / 2;
+/// Unread records up to which lines wait while addresses are announced: three quarters of the ring.
+const HURRY: u64 = MAX_RECORDS as u64 * 3 / 4;
 
 /// Logs what is new, unless addresses are being announced: their neighbours wait, readers of the log do not. True if
 /// there is more.
