@@ -148,12 +148,6 @@ impl Director {
         &self.parts.bus.journal
     }
 
-    /// True while addresses of ours are on their way into the kernel or out of it, or are being announced.
-    pub fn is_placing_addresses(&self) -> bool {
-        let parts = &self.parts;
-        !parts.net_plan.is_done() || parts.garp.has_work(&self.config, &parts.net_plan)
-    }
-
     /// True if a poll with an unbounded budget would give an action now.
     pub fn has_work(&self) -> bool {
         let parts = &self.parts;

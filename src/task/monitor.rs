@@ -8,19 +8,14 @@ use std::rc::Rc;
 
 use super::answers::{BURST, PIECE};
 use super::meter::Work;
-use super::reactor::{self, Timer};
+use super::reactor;
 use super::route;
 use super::shell::{Priority, Shell};
 use crate::director::event::{Event, Source};
 use crate::kernel::clock;
 use crate::kernel::error::Error;
 use crate::kernel::netlink::{GROUPS_LINKS, GROUPS_ROUTES, GROUPS_RULES, Incoming, NetlinkSocket, Protocol};
-use crate::time::{Duration, Instant};
 use crate::wire::netlink::{Content, messages};
-
-/// While addresses of ours are on their way into the kernel or being announced, most of what it says is their echo. It is
-/// read so far apart then, a piece at a time: who waits for the addresses comes first.
-const APART: Duration = Duration::from_millis(50);
 
 /// Opens the socket and reads notifications for ever.
 ///
@@ -31,22 +26,13 @@ pub(super) fn start(shell: &Rc<Shell>) -> Result<(), Error> {
     // The only start.
     let _ = shell.monitored.set(socket);
     follow(shell);
-    shell.spawn(Priority::Ordinary, run(Rc::clone(shell), shell.reactor.timer()?));
+    shell.spawn(Priority::Ordinary, run(Rc::clone(shell)));
     Ok(())
 }
 
-async fn run(shell: Rc<Shell>, timer: Timer) {
+async fn run(shell: Rc<Shell>) {
     let Some(socket) = shell.monitored.get() else { return };
-    let mut next = Instant::ZERO;
-    poll_fn(|context| {
-        if shell.director.borrow().is_placing_addresses() && timer.poll_until(context, next).is_pending() {
-            return Poll::Pending;
-        }
-        let answer = shell.meter.measure(Work::Route, || poll_notifications(&shell, socket, context));
-        next = clock::now() + APART;
-        answer
-    })
-    .await;
+    poll_fn(|context| shell.meter.measure(Work::Route, || poll_notifications(&shell, socket, context))).await;
 }
 
 /// Hears of routes and of rules if the configuration in force has any: the tables of a box with a routing daemon
