@@ -106,10 +106,12 @@ pub const MAX_TLS_HANDSHAKE: usize = 32 << 10;
 /// Bytes that a session takes at most, with the longest chain of certificates and records of 16 KiB of the reply in it.
 /// Measured by a test.
 pub const MAX_TLS_SESSION_BYTES: usize = 96 << 10;
-/// Bytes that all sessions share besides the certificates of the configuration: suites, groups, signatures. Measured by a test.
+/// Bytes that all sessions share besides the certificates of the configuration: suites, groups, signatures. Measured by
+/// a test.
 pub const TLS_SHARED_BYTES: usize = 2 << 10;
-/// How often our own certificates stand in memory during a step of a handshake whose server asks for them, besides once in
-/// each that waits for such a server to read: as said, hashed and encrypted, and while these grow. Measured by a test.
+/// How often our own certificates stand in memory during a step of a handshake whose server asks for them, besides once
+/// in each that waits for such a server to read: as said, hashed and encrypted, and while these grow. Measured by a
+/// test.
 pub const TLS_OWN_COPIES: usize = 4;
 /// Bytes of a certificate that is trusted besides itself and what is taken from it. Measured by a test.
 pub const TLS_ANCHOR_BYTES: usize = 288;

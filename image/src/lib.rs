@@ -2,10 +2,10 @@
 //!
 //! A [`netns::Lan`] is a bridge in a network namespace with hosts on it; [`process::Process`] is a program in one of
 //! them; [`capture::Capture`] is the observer on the wire; [`web::WebServer`] is a real server with a chosen
-//! behaviour, [`secure`] one over TLS; [`machine::Machine`] boots the appliance's image ([`firmware::Firmware`], for a [`board::Board`]);
-//! [`guest::Guest`] is the whole machine again under another kernel, one that has IPVS; [`world::World`] is such a
-//! guest with a client and two web servers. Everything is taken down when its value is dropped, also on a panic; what
-//! a killed run left behind is swept at the next start.
+//! behaviour, [`secure`] one over TLS; [`machine::Machine`] boots the appliance's image ([`firmware::Firmware`], for a
+//! [`board::Board`]); [`guest::Guest`] is the whole machine again under another kernel, one that has IPVS;
+//! [`world::World`] is such a guest with a client and two web servers. Everything is taken down when its value is
+//! dropped, also on a panic; what a killed run left behind is swept at the next start.
 //!
 //! This is test equipment: it fails by panicking with the name of what it waited for, and none of it enters the
 //! firmware.

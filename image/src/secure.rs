@@ -1,7 +1,8 @@
 //! A web server over TLS in a namespace: every page is empty and has status 200.
 //!
-//! Each connection has a thread of its own, and ends when nothing was heard for a while: one that a cut cable left behind
-//! holds up no other, as it would with `openssl s_server`, which serves one after the other. Needs `openssl` and `python3`.
+//! Each connection has a thread of its own, and ends when nothing was heard for a while: one that a cut cable left
+//! behind holds up no other, as it would with `openssl s_server`, which serves one after the other. Needs `openssl` and
+//! `python3`.
 
 use std::net::TcpStream;
 

@@ -186,7 +186,8 @@ impl Client<'_> {
             }
         }
         if self.changes.is_none() {
-            let opened = ctl::connect(self.control, Mode::Brief);
+            // Tried again at the next command.
+            let opened = ctl::connect(self.control, Mode::NonBlocking);
             self.changes = opened.and_then(|again| ask(&again, "log changes").map(|()| again)).ok();
         }
     }

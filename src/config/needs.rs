@@ -60,8 +60,8 @@ impl Needs {
         self.sources.saturating_mul(5) / 4
     }
 
-    /// Bits of IPVS's table of connections: as many rows as connections (`IP_VS_TAB_BITS` in net/netfilter/ipvs/Kconfig),
-    /// and what its parameter takes.
+    /// Bits of IPVS's table of connections: as many rows as connections (`IP_VS_TAB_BITS` in
+    /// net/netfilter/ipvs/Kconfig), and what its parameter takes.
     pub fn table_bits(&self) -> u32 {
         self.connections.saturating_sub(1).checked_ilog2().map_or(0, |bits| bits + 1).min(MAX_TABLE_BITS)
     }

@@ -110,11 +110,11 @@ impl Vias {
         let mut taken = marks_in_use(tables);
         let marks: Vec<NonZeroU32> = self.ways.iter().map(|way| mark(way, &mut taken)).collect();
         for probe in &mut tables.probes {
-            // Terms with a way are of one probe only (see `Tables::on_known_terms`).
-            let Some(bind) = Rc::get_mut(&mut probe.terms).and_then(|terms| terms.bind.as_mut()) else {
+            if probe.bind.as_ref().is_none_or(|bind| bind.via.is_none()) {
                 continue;
-            };
-            let Some(bind) = Rc::get_mut(bind) else { continue };
+            }
+            // Terms with a way are of one probe only (see `Tables::on_known_terms`): nothing is copied.
+            let Some(bind) = Rc::make_mut(&mut probe.terms).bind.as_mut().map(Rc::make_mut) else { continue };
             let Some(via) = &mut bind.via else { continue };
             bind.mark = marks.get(via.service.index()).map_or(0, |mark| mark.get());
             via.service = ServiceId::from_index(first + via.service.index());

@@ -1,6 +1,6 @@
-//! Every setting of the kernel that a configuration wants, with its value, owner and reason: one table, a function of the
-//! configuration and of what was counted ([`super::needs`]). The appliance sets them, a daemon sets its own and warns of
-//! limits, `show sysctl` shows them all. What `sysctl` of the configuration says wins and comes last.
+//! Every setting of the kernel that a configuration wants, with its value, owner and reason: one table, a function of
+//! the configuration and of what was counted ([`super::needs`]). The appliance sets them, a daemon sets its own and
+//! warns of limits, `show sysctl` shows them all. What `sysctl` of the configuration says wins and comes last.
 //!
 //! Kernel: Documentation/networking/ip-sysctl and ipvs-sysctl.
 
@@ -15,7 +15,8 @@ pub const DESCRIPTORS: &str = "RLIMIT_NOFILE";
 pub const ESTIMATION: &str = "net.ipv4.vs.run_estimation";
 /// A parameter of the module, given when it is loaded, and no file below `/proc/sys`.
 pub const TABLE_BITS: &str = "ip_vs.conn_tab_bits";
-/// The figure of this name is also told by netlink, where the setting is not there: in network namespaces but the first.
+/// The figure of this name is also told by netlink, where the setting is not there: in network namespaces but the
+/// first.
 pub const NEIGHBOURS: [&str; 2] = ["net.ipv4.neigh.default.gc_thresh3", "net.ipv6.neigh.default.gc_thresh3"];
 
 /// The kernel's own `gc_thresh3`.
@@ -174,8 +175,8 @@ const ROUTER: &str = "addresses and routes are configured: others must not add t
 const DESCRIBED: &str = "checks would wait for each other, and clients for all of them";
 /// The director alone speaks for an address that this host has on lo only.
 const SILENT: &str = "only the director answers for, and asks from, an address on lo";
-/// What comes out of the tunnel is the client's, who is reached another way. Even the loose filter drops all that comes by
-/// an interface without an address (`__fib_validate_source`), which is why the addresses stand on the tunnel.
+/// What comes out of the tunnel is the client's, who is reached another way. Even the loose filter drops all that comes
+/// by an interface without an address (`__fib_validate_source`), which is why the addresses stand on the tunnel.
 const LOOSE: &str = "what comes out of the tunnel is sent by clients elsewhere";
 const PROMOTE: &str = "removing the first address of a subnet would take virtual ones along";
 const ARP: &str = "an address is answered for, and asked from, on its own interface";

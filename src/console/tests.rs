@@ -59,7 +59,7 @@ fn hear(bench: &mut Bench, priority: u8, change: fn(&mut Received<'_>)) {
 
 #[test]
 fn who_says_how_much_memory_there_is_asks_for_it_and_nobody_else_does() {
-    let bench = master();
+    let (bench, mut told) = (master(), 0);
     for row in super::table::TABLE {
         let line = row.words.join(" ").replace("NAME", "VI_1");
         for line in [line.clone(), format!("{line} json")] {
@@ -73,8 +73,10 @@ fn who_says_how_much_memory_there_is_asks_for_it_and_nobody_else_does() {
             };
             let ((one, tells), (other, _)) = (ask(77 << 20), ask(99 << 20));
             assert_eq!(one != other, tells, "{line}: {one}");
+            told += u8::from(tells);
         }
     }
+    assert_eq!(told, 3, "show memory, its JSON, and that of status");
 }
 
 #[test]

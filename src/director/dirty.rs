@@ -41,6 +41,7 @@ impl DirtySet {
         if ids.is_empty() {
             return;
         }
+        debug_assert!(ids.end <= self.leaves.len() * 64, "ids up to {} beyond the set", ids.end);
         let above = |(start, end): (usize, usize)| (start / 64, end.div_ceil(64));
         let ids = (ids.start, ids.end);
         ones(&mut self.leaves, ids);
@@ -201,12 +202,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_set(steps in proptest::collection::vec((0_usize..65_536, 0..3_u8), 0..300)) {
+        fn it_is_a_set(steps in proptest::collection::vec((0_usize..65_536, 0..4_u8), 0..300)) {
             let (mut set, mut model) = (DirtySet::new(65_536), BTreeSet::new());
             for (id, what) in steps {
                 match what {
                     0 => { set.insert(id); model.insert(id); }
                     1 => { set.remove(id); model.remove(&id); }
+                    2 => {
+                        let ids = id..65_536.min(id + id % 200);
+                        set.insert_all(ids.clone());
+                        model.extend(ids);
+                    }
                     _ => prop_assert_eq!(set.next_from(id), model.range(id..).next().copied()),
                 }
                 prop_assert_eq!(set.contains(id), model.contains(&id));

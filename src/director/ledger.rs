@@ -146,11 +146,8 @@ impl Ledger {
                 *entry = Entry { stage: Stage::Ready, rung: 0, ..*entry };
             }
         }
-        if self.flying.any_in(rows.clone()) {
-            rows.for_each(|id| self.mark(id));
-        } else {
-            self.dirty.insert_all(rows);
-        }
+        // Those under way are passed over, and marked again when they are answered.
+        self.dirty.insert_all(rows);
     }
 
     /// A held object deserves another try.

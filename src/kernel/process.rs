@@ -82,9 +82,9 @@ fn group_limit() -> Option<usize> {
     narrowest_group("/sys/fs/cgroup", read("/proc/self/cgroup", &mut buffer).ok()?)
 }
 
-/// The narrowest limit of the groups that `text` (`/proc/self/cgroup`) names and of all above them, as each holds for what
-/// is below it: `memory.max` of version 2, or `memory.limit_in_bytes` of version 1, mounted below `mounts`. A container
-/// may see its own group as the root, and others' names: what is not there is no limit.
+/// The narrowest limit of the groups that `text` (`/proc/self/cgroup`) names and of all above them, as each holds for
+/// what is below it: `memory.max` of version 2, or `memory.limit_in_bytes` of version 1, mounted below `mounts`. A
+/// container may see its own group as the root, and others' names: what is not there is no limit.
 fn narrowest_group(mounts: &str, text: &str) -> Option<usize> {
     let limit = |line: &str| {
         let (controllers, mut group) = line.split_once(':')?.1.split_once(':')?;

@@ -150,7 +150,7 @@ async fn listen(shell: &Shell, mut listener: Option<Listener>, timer: &Timer) ->
 
 /// Who listens on a name, if anybody can be asked.
 fn holder(name: &str) -> Option<Peer> {
-    Connection::open(name, Mode::NonBlocking).ok()?.peer().ok()
+    Connection::open(name, Mode::Brief).ok()?.peer().ok()
 }
 
 impl Desks {

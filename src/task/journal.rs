@@ -14,14 +14,20 @@ const BURST: usize = 64;
 /// Unread records up to which lines wait while addresses are announced: three quarters of the ring.
 const HURRY: u64 = MAX_RECORDS as u64 * 3 / 4;
 
-/// Logs what is new, unless addresses are being announced: their neighbours wait, readers of the log do not. True if
-/// there is more.
+/// Logs what is new, unless addresses are being announced: their neighbours wait, readers of the log do not, as long as
+/// the ring has room. True if there is more.
 pub(super) fn follow(shell: &Shell) -> bool {
-    let waits = {
-        let director = shell.director.borrow();
-        director.is_announcing() && director.journal().unread(&shell.journal.get()) < HURRY
-    };
-    waits || drain(shell)
+    if !shell.director.borrow().is_announcing() {
+        return drain(shell);
+    }
+    while unread(shell) >= HURRY {
+        drain(shell);
+    }
+    true
+}
+
+fn unread(shell: &Shell) -> u64 {
+    shell.director.borrow().journal().unread(&shell.journal.get())
 }
 
 /// Logs what is new. True if there is more.

@@ -69,8 +69,8 @@ impl Need {
     }
 }
 
-/// Bytes of TLS besides its sessions: what they share, twice while a reload replaces it; the dialogues of slots, which wait
-/// for a place; our own certificates in the handshakes.
+/// Bytes of TLS besides its sessions: what they share, twice while a reload replaces it; the dialogues of slots, which
+/// wait for a place; our own certificates in the handshakes.
 #[cfg(feature = "tls")]
 fn besides(counts: &Counts) -> usize {
     if !counts.secure {

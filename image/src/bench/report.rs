@@ -1,5 +1,5 @@
-//! The page that `tests/bench` prints: on which machine, a table of rows as they come, how figures grow, how to read it;
-//! and the same as one document of JSON. No line of the page is longer than [`WIDTH`]; a row of JSON may be.
+//! The page that `tests/bench` prints: on which machine, a table of rows as they come, how figures grow, how to read
+//! it; and the same as one document of JSON. No line of the page is longer than [`WIDTH`]; a row of JSON may be.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -185,8 +185,8 @@ impl<'a> Faults<'a> {
         text
     }
 
-    /// All checks are due at once, and nobody answers: each slot of a check is used, which takes memory from then on. To
-    /// be called when all is well.
+    /// All checks are due at once, and nobody answers: each slot of a check is used, which takes memory from then on.
+    /// To be called when all is well.
     pub fn crowd(&mut self) {
         self.cut(1);
         self.site.signal(Signal::STOP);

@@ -1,10 +1,11 @@
-//! lvsbox under everything that happens to a director in a year, for some minutes: `lab soak BINARY MINUTES [SEED]` boots
-//! a guest with IPVS, `lab soak-inside` is what runs in it.
+//! lvsbox under everything that happens to a director in a year, for some minutes: `lab soak BINARY MINUTES [SEED]`
+//! boots a guest with IPVS, `lab soak-inside` is what runs in it.
 //!
-//! [`site`] is a director with some hundred real servers, a client and Debian's keepalived as its rival; [`faults`] what is
-//! done to them, by a seed; [`sample`] what the process takes, every second; [`plot`] shows it. First every fault happens
-//! once, and all checks at once, everything heals, and the process is measured at rest; then faults happen for as long as was asked for, everything
-//! heals, and it is measured again: memory, descriptors and what the kernel holds must be what they were.
+//! [`site`] is a director with some hundred real servers, a client and Debian's keepalived as its rival; [`faults`]
+//! what is done to them, by a seed; [`sample`] what the process takes, every second; [`plot`] shows it. First every
+//! fault happens once, and all checks at once, everything heals, and the process is measured at rest; then faults
+//! happen for as long as was asked for, everything heals, and it is measured again: memory, descriptors and what the
+//! kernel holds must be what they were.
 
 pub mod command;
 pub mod faults;

@@ -1,5 +1,6 @@
-//! Whole frames, from the Ethernet destination to the last byte: for the same configuration on the same host lvsbox sends
-//! what keepalived sends. Adverts of every variant, gratuitous ARP, unsolicited neighbour advertisements, their order.
+//! Whole frames, from the Ethernet destination to the last byte: for the same configuration on the same host lvsbox
+//! sends what keepalived sends. Adverts of every variant, gratuitous ARP, unsolicited neighbour advertisements, their
+//! order.
 //!
 //! Both makes run on hosts with the same Ethernet addresses. Left out is the IPv6 flow label, which the kernel chooses,
 //! and of a farewell what counts the adverts before it: the IPv4 identification and the header checksum over it.

@@ -89,7 +89,8 @@ fn reload_delays_no_advert(scratch: &Scratch, large: &str) {
     assert_eq!(director.count("Entering BACKUP STATE"), 1, "nothing but the start");
 }
 
-/// 4,096 addresses come by a reload and go with a stop: the kernel is asked in batches, and lines of the log leave together.
+/// 4,096 addresses come by a reload and go with a stop: the kernel is asked in batches, and lines of the log leave
+/// together.
 #[test]
 fn thousands_of_addresses_are_a_fraction_of_as_many_system_calls() {
     const COUNT: usize = 4_095;

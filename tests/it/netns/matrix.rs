@@ -1,5 +1,6 @@
 //! Every variant of the protocol through every scenario, against keepalived in both roles: what the wire shows and what
-//! `ip addr` shows on both sides. One test is a variant and a way to take over (`Mode`); inside, both roles run at once.
+//! `ip addr` shows on both sides. One test is a variant and a way to take over (`Mode`); inside, both roles run at
+//! once.
 //!
 //! Not repeated here: version 2 without authentication over multicast is `election` (life of a pair, nopreempt, equal
 //! priorities, carrier, interface), `groups` (a member's link) and `behaviour` (preempt_delay, down_timer_adverts);
@@ -135,8 +136,8 @@ impl Stage {
         self.adverts().into_iter().filter(|one| one.mac == mac && one.at >= since).collect()
     }
 
-    /// What a side said as a MASTER: no farewells. Those of a director whose cable was pulled wait in its kernel for the
-    /// peer's Ethernet address, and leave when the cable is back.
+    /// What a side said as a MASTER: no farewells. Those of a director whose cable was pulled wait in its kernel for
+    /// the peer's Ethernet address, and leave when the cable is back.
     fn spoken(&self, side: Side, since: Duration) -> Vec<Seen> {
         self.of(side, since).into_iter().filter(|one| one.priority != 0).collect()
     }

@@ -1,5 +1,5 @@
-//! `no_accept`: the MASTER holds its addresses, forwards through them and does not answer at them. Against keepalived, with
-//! `nft` as the witness of what is in the kernel.
+//! `no_accept`: the MASTER holds its addresses, forwards through them and does not answer at them. Against keepalived,
+//! with `nft` as the witness of what is in the kernel.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream};

@@ -1,6 +1,6 @@
-//! The real program again and again: reloads, commands over the control socket and at a terminal, links that go and come,
-//! a better router that does. Afterwards heap, descriptors and the kernel are what they were. The same with more of
-//! everything in virtual time is `tests/it/soak.rs`.
+//! The real program again and again: reloads, commands over the control socket and at a terminal, links that go and
+//! come, a better router that does. Afterwards heap, descriptors and the kernel are what they were. The same with more
+//! of everything in virtual time is `tests/it/soak.rs`.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,6 +1,6 @@
 //! What one event costs does not grow with the number of real servers, and what a load or a reload asks of the kernel
-//! grows as they do. Turns, polls and requests are counted; time is the least of many repetitions on the processor's own
-//! clock for this thread, compared between a small and a large table in one run.
+//! grows as they do. Turns, polls and requests are counted; time is the least of many repetitions on the processor's
+//! own clock for this thread, compared between a small and a large table in one run.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a few kinds among many are meant")]
 

@@ -1,5 +1,5 @@
-//! Level 1: boxes in virtual time, on a segment that loses, doubles and delays, with kernels that refuse, forget and are
-//! changed by hand. Every story is told by a seed.
+//! Level 1: boxes in virtual time, on a segment that loses, doubles and delays, with kernels that refuse, forget and
+//! are changed by hand. Every story is told by a seed.
 
 mod growth;
 mod schedules;

@@ -250,7 +250,8 @@ fn report(story: &Story, breach: &Breach) -> String {
     )
 }
 
-/// Plays the schedules on all processors; the failing one of the lowest seed that was met, and how many elections there were.
+/// Plays the schedules on all processors; the failing one of the lowest seed that was met, and how many elections there
+/// were.
 fn play_all(count: u64) -> (Option<(u64, Breach)>, u64) {
     let (next, elections) = (AtomicU64::new(0), AtomicU64::new(0));
     let failed: Mutex<Option<(u64, Breach)>> = Mutex::new(None);

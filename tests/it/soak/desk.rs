@@ -1,6 +1,6 @@
-//! Terminals at the simulated box: the real session, editor, pager, table of commands and renderers; what the shell does
-//! for a command is done here with the director, the simulated kernel and a ring of lines. Views that only a real kernel
-//! can answer (connections, neighbours, pings) end at once: they are asked of the real program elsewhere.
+//! Terminals at the simulated box: the real session, editor, pager, table of commands and renderers; what the shell
+//! does for a command is done here with the director, the simulated kernel and a ring of lines. Views that only a real
+//! kernel can answer (connections, neighbours, pings) end at once: they are asked of the real program elsewhere.
 
 use std::path::Path;
 

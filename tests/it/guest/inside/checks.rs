@@ -86,7 +86,8 @@ fn tcp_check_follows_the_port() {
     assert!(servers.0.connections() > 0);
 }
 
-/// Servers that hold a check up, each in its own way: down within the deadline, at bounded cost, and the good one stays.
+/// Servers that hold a check up, each in its own way: down within the deadline, at bounded cost, and the good one
+/// stays.
 #[test]
 #[ignore = "needs IPVS: runs in a guest"]
 fn hostile_servers_are_down_within_the_deadline() {

@@ -1,6 +1,6 @@
 //! What must hold in every schedule, looked at after every single step. Whatever is wrong for a moment only is allowed;
-//! each property says for how long. The judge knows the world and the configurations, and asks a director for nothing but
-//! its state.
+//! each property says for how long. The judge knows the world and the configurations, and asks a director for nothing
+//! but its state.
 
 use lvsbox::config::ids::InstanceId;
 use lvsbox::config::model::Preemption;
@@ -263,8 +263,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What it goes by now: of two owners of the addresses one gives up its 255, and a tracker takes effect when the kernel
-    /// has told of its interface.
+    /// What it goes by now: of two owners of the addresses one gives up its 255, and a tracker takes effect when the
+    /// kernel has told of its interface.
     fn priority(&self, world: &World, id: usize) -> u8 {
         let router = world.nodes[id].as_ref().and_then(|node| node.director.vrrp().get(InstanceId(0)));
         match self.settings[id] {

@@ -1,5 +1,5 @@
-//! What happens to the boxes of one schedule. It is made from the seed as a whole before it is played, so that deeds can
-//! be left out one by one when a failure is to be told briefly.
+//! What happens to the boxes of one schedule. It is made from the seed as a whole before it is played, so that deeds
+//! can be left out one by one when a failure is to be told briefly.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a few kinds among many are meant")]
 
