@@ -45,6 +45,8 @@ struct State {
     digest: Option<u64>,
     /// A look at it is due.
     verify: bool,
+    /// The kernel took it from us, and has not said since that it is gone.
+    made: bool,
     /// Tries to remove it at the stop that failed.
     tries: u8,
 }
@@ -71,7 +73,7 @@ impl FirewallPlan {
             let wanted = config.firewall.iter().any(|rule| rule.part() == part);
             let table = if wanted { Table::Unsure } else { Table::Absent };
             let (retry_at, error, digest) = (None, None, None);
-            State { wanted, table, retry_at, rung: 0, error, digest, verify: false, tries: 0 }
+            State { wanted, table, retry_at, rung: 0, error, digest, verify: false, made: false, tries: 0 }
         });
         Self {
             parts,
@@ -230,16 +232,16 @@ impl FirewallPlan {
         match (step, result) {
             (FilterStep::Build, Ok(())) => {
                 (state.table, state.digest, state.verify) = (Table::Built, None, true);
-                state.rung = 0;
+                (state.made, state.rung) = (true, 0);
                 if state.error.take().is_some() {
                     bus.record(now, Reason::FirewallBuilt(part));
                 }
             }
             (FilterStep::Remove, Ok(())) => {
-                (state.table, state.error, state.rung) = (Table::Absent, None, 0);
+                (state.table, state.error, state.rung, state.made) = (Table::Absent, None, 0, false);
             }
             // A kernel that never took the table need not remove it.
-            (FilterStep::Remove, Err(_)) if state.digest.is_none() && !state.verify => {
+            (FilterStep::Remove, Err(_)) if !state.made => {
                 (state.table, state.error, state.rung) = (Table::Absent, None, 0);
             }
             (FilterStep::Build | FilterStep::Remove | FilterStep::Change, Err(errno)) => {
@@ -258,7 +260,7 @@ impl FirewallPlan {
         let state = self.state_mut(part);
         if stopping {
             state.tries += 1;
-            if state.tries == LAST_TRIES && state.digest.is_some() {
+            if state.tries == LAST_TRIES && state.made {
                 bus.record(now, Reason::TableLeft(part.table(), errno));
             }
             state.retry_at = Some(now + LAST_WAIT);

@@ -73,6 +73,8 @@ pub struct NftablesPlan {
     seen: u32,
     /// The rules as the kernel showed them after we made them.
     rules: Option<u64>,
+    /// The kernel took the table from us, and has not said since that it is gone.
+    made: bool,
     limit: RepairLimit,
     stopping: bool,
     /// Tries to remove the table at the stop that failed.
@@ -98,6 +100,7 @@ impl NftablesPlan {
             generation: None,
             seen: 0,
             rules: None,
+            made: false,
             limit: RepairLimit::new(1),
             stopping: false,
             tries: 0,
@@ -284,7 +287,7 @@ impl NftablesPlan {
         self.dirty |= step != FilterStep::Look && step != FilterStep::Verify;
         match (step, result) {
             (FilterStep::Build, Ok(())) => {
-                self.table = Table::Built;
+                (self.table, self.made) = (Table::Built, true);
                 (self.generation, self.rules, self.due) = (None, None, Some(FilterStep::Look));
                 self.keep_changes();
                 self.succeeded(now, bus);
@@ -294,7 +297,7 @@ impl NftablesPlan {
                 self.keep_changes();
             }
             (FilterStep::Remove, Ok(())) => {
-                self.table = Table::Absent;
+                (self.table, self.made) = (Table::Absent, false);
                 self.present.fill(None);
                 self.succeeded(now, bus);
             }
@@ -336,7 +339,7 @@ impl NftablesPlan {
         self.stage = Stage::Waiting;
         if self.stopping {
             self.tries += 1;
-            if self.tries == LAST_TRIES && self.rules.is_some() {
+            if self.tries == LAST_TRIES && self.made {
                 bus.record(now, Reason::TableLeft(TABLE, errno));
             }
             bus.set(Timer::Filter, now + LAST_WAIT);
@@ -386,7 +389,7 @@ impl NftablesPlan {
         }
         (self.error, self.rung) = (old.error, old.rung);
         (self.generation, self.seen, self.rules) = (old.generation, old.seen, old.rules);
-        (self.table, self.dirty) = (old.table, true);
+        (self.table, self.made, self.dirty) = (old.table, old.made, true);
         let mut kept = 0;
         for (address, present) in config.addresses.iter().zip(&mut self.present) {
             let same = before.addresses.iter().position(|one| {

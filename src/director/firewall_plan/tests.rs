@@ -12,6 +12,8 @@ struct Kernel {
     /// This part cannot be made, or nothing can be removed.
     lacks: Option<Part>,
     stuck: bool,
+    /// No look at a table is answered.
+    blind: bool,
     asked: Vec<(Part, FilterStep)>,
 }
 
@@ -51,6 +53,7 @@ impl Bench {
         match step {
             FilterStep::Build if kernel.lacks == Some(part) => return Err(Errno::ENOENT),
             FilterStep::Remove if kernel.stuck => return Err(Errno::EPERM),
+            FilterStep::Verify if kernel.blind => return Err(Errno(11)),
             FilterStep::Build => {
                 kernel.builds += 1;
                 kernel.tables[part as usize] = Some(kernel.builds);
@@ -215,4 +218,63 @@ fn a_table_that_cannot_be_removed_at_the_stop_is_tried_a_few_times_and_then_name
     bench.run(1_000);
     assert!(bench.plan.is_done());
     assert_eq!(bench.reasons(), [Reason::TableLeft("lvsbox_mark", Errno::EPERM)]);
+}
+
+#[test]
+fn a_table_that_was_never_looked_at_is_removed_although_one_removal_fails() {
+    for stop in [false, true] {
+        let mut bench = Bench::new("mark 1 to 192.0.2.1");
+        bench.kernel.blind = true;
+        bench.run(10);
+        bench.kernel.stuck = true;
+        if stop {
+            bench.plan.stop(false);
+            bench.settle();
+        } else {
+            bench.reload("");
+        }
+        assert!(bench.kernel.tables[0].is_some() && !(stop && bench.plan.is_done()));
+        bench.kernel.stuck = false;
+        bench.run(2_000);
+        assert_eq!(bench.kernel.tables, [None; 3]);
+    }
+}
+
+#[test]
+fn a_table_that_was_never_looked_at_and_stays_is_named_at_the_stop_after_a_reload_too() {
+    for reload in [false, true] {
+        let mut bench = Bench::new("mark 1 to 192.0.2.1");
+        bench.kernel.blind = true;
+        bench.run(10);
+        bench.kernel.stuck = true;
+        if reload {
+            bench.reload("mark 1 to 192.0.2.1");
+            assert_eq!(bench.kernel.builds, 1, "what did not change is not made again");
+        }
+        bench.plan.stop(false);
+        bench.run(1_000);
+        assert!(bench.plan.is_done());
+        assert_eq!(bench.reasons(), [Reason::TableLeft("lvsbox_mark", Errno::EPERM)]);
+    }
+}
+
+#[test]
+fn a_kernel_that_does_not_have_the_table_is_asked_once_only_to_remove_it() {
+    for (had, stop) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut bench = Bench::new(if had { "mark 1 to 192.0.2.1" } else { "" });
+        bench.run(6_000);
+        bench.reload("");
+        (bench.kernel.lacks, bench.kernel.stuck) = (Some(Part::Mark), true);
+        bench.reload("mark 1 to 192.0.2.1");
+        let before = bench.count((Part::Mark, FilterStep::Remove));
+        if stop {
+            bench.plan.stop(false)
+        } else {
+            bench.reload("")
+        }
+        bench.run(60_000);
+        assert!(bench.plan.is_done() && bench.plan.error(Part::Mark).is_none());
+        assert_eq!(bench.count((Part::Mark, FilterStep::Remove)), before + 1);
+        assert_eq!(bench.reasons(), [Reason::FirewallFailed(Part::Mark, Errno::ENOENT)]);
+    }
 }

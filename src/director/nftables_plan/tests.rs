@@ -6,7 +6,7 @@ use super::*;
 use crate::config::model::Manners;
 use crate::director::event::{Event, Keep};
 use crate::director::reload::Reload;
-use crate::director::testing::{Builder, Kernel, Node, Vr};
+use crate::director::testing::{Builder, Fault, Kernel, Node, Vr};
 use crate::wire::link::LinkIndex;
 
 /// Without wishes of its own but for its addresses: it does not answer.
@@ -150,4 +150,60 @@ fn a_reload_keeps_what_stays_and_removes_the_table_with_the_last_wish() {
     assert_eq!(node.kernel.dropped(), None);
     reload(&mut node, silent());
     assert_eq!((builds(&node), node.kernel.dropped()), (2, Some(elements(&node))));
+}
+
+/// From now on these steps are refused.
+fn refuse(node: &mut Node, steps: &'static [FilterStep]) {
+    let is_hit = |one: &Action| matches!(one, Action::Filter { step, .. } if steps.contains(step));
+    node.fault = Box::new(move |one| is_hit(one).then_some(Fault::Refuse(Errno::EPERM)));
+}
+
+/// What is said of a table that stays, once the box has stopped.
+fn left_by_stop(node: &mut Node) -> Vec<Reason> {
+    node.handle(Event::Stop { keep: Keep::default() });
+    node.run_millis(2_000);
+    assert!(node.director.is_stopped());
+    let all = node.records.iter().map(|record| record.reason);
+    all.filter(|one| matches!(one, Reason::TableLeft(..))).collect()
+}
+
+#[test]
+fn a_table_that_stays_at_the_stop_is_named_whatever_is_known_of_what_it_holds() {
+    use FilterStep::{Build, Remove, Verify};
+    let left = [Reason::TableLeft(TABLE, Errno::EPERM)];
+    // Seen as we made it; made, and no look was answered; and the same after a reload.
+    for (steps, reload) in [(&[Remove][..], false), (&[Remove, Verify], false), (&[Remove, Verify], true)] {
+        let mut node = node(silent());
+        refuse(&mut node, steps);
+        node.run_millis(1_000);
+        if reload {
+            node.reload(Builder::new().instance(silent()).build());
+        }
+        assert_eq!(left_by_stop(&mut node), left, "{steps:?}");
+        assert!(node.kernel.dropped().is_some());
+    }
+    // Changed by somebody, and not made again yet.
+    let mut node = node(silent());
+    node.run_millis(12_000);
+    refuse(&mut node, &[Build, Remove]);
+    let filter = node.kernel.filter.as_mut().unwrap();
+    (filter.rules, filter.generation) = (filter.rules + 7, filter.generation + 1);
+    node.run_millis(6_000);
+    assert!(node.records.iter().any(|one| one.reason == Reason::FilterDiffers));
+    assert_eq!(left_by_stop(&mut node), left);
+    assert!(node.kernel.dropped().is_some());
+}
+
+#[test]
+fn no_table_is_named_at_the_stop_that_the_kernel_never_took_or_does_not_have_any_more() {
+    for had in [false, true] {
+        let mut node = node(if had { silent() } else { Vr::default() });
+        node.run_millis(6_000);
+        node.reload(Builder::new().instance(Vr::default()).build());
+        node.run_millis(1_000);
+        refuse(&mut node, &[FilterStep::Build, FilterStep::Remove]);
+        node.reload(Builder::new().instance(silent()).build());
+        node.run_millis(1_000);
+        assert_eq!((left_by_stop(&mut node), node.kernel.dropped()), (Vec::new(), None));
+    }
 }
