@@ -245,6 +245,8 @@ impl FirewallPlan {
                 (state.table, state.error, state.rung) = (Table::Absent, None, 0);
             }
             (FilterStep::Build | FilterStep::Remove | FilterStep::Change, Err(errno)) => {
+                // Without an answer it may have been made.
+                state.made |= step == FilterStep::Build && errno == Errno::LOST;
                 self.failed(now, part, errno, bus);
             }
             (FilterStep::Verify, Err(Errno::ENOENT)) => self.repair(now, part, bus),

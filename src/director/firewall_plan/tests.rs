@@ -14,6 +14,8 @@ struct Kernel {
     stuck: bool,
     /// No look at a table is answered.
     blind: bool,
+    /// What is made is not confirmed.
+    mute: bool,
     asked: Vec<(Part, FilterStep)>,
 }
 
@@ -58,6 +60,9 @@ impl Bench {
                 kernel.builds += 1;
                 kernel.tables[part as usize] = Some(kernel.builds);
                 kernel.generation += 1;
+                if kernel.mute {
+                    return Err(Errno::LOST);
+                }
             }
             FilterStep::Remove => {
                 kernel.tables[part as usize] = None;
@@ -222,9 +227,9 @@ fn a_table_that_cannot_be_removed_at_the_stop_is_tried_a_few_times_and_then_name
 
 #[test]
 fn a_table_that_was_never_looked_at_is_removed_although_one_removal_fails() {
-    for stop in [false, true] {
+    for (stop, mute) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut bench = Bench::new("mark 1 to 192.0.2.1");
-        bench.kernel.blind = true;
+        (bench.kernel.blind, bench.kernel.mute) = (true, mute);
         bench.run(10);
         bench.kernel.stuck = true;
         if stop {
