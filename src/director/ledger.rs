@@ -49,6 +49,17 @@ struct Entry {
     doubted: bool,
 }
 
+impl Entry {
+    /// Ready, if an error held it back. True if one did.
+    const fn release(&mut self) -> bool {
+        let held = self.stage.is_held();
+        if held {
+            (self.stage, self.rung) = (Stage::Ready, 0);
+        }
+        held
+    }
+}
+
 /// All objects of a family.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -142,9 +153,7 @@ impl Ledger {
     pub(crate) fn mark_rows(&mut self, rows: Range<usize>) {
         let Some(entries) = self.entries.get_mut(rows.clone()) else { return };
         for entry in entries {
-            if entry.stage.is_held() {
-                *entry = Entry { stage: Stage::Ready, rung: 0, ..*entry };
-            }
+            entry.release();
         }
         // Those under way are passed over, and marked again when they are answered.
         self.dirty.insert_all(rows);
@@ -152,10 +161,7 @@ impl Ledger {
 
     /// A held object deserves another try.
     pub(crate) fn release(&mut self, id: usize) {
-        if let Some(entry) = self.entries.get_mut(id)
-            && entry.stage.is_held()
-        {
-            *entry = Entry { stage: Stage::Ready, rung: 0, ..*entry };
+        if self.entries.get_mut(id).is_some_and(Entry::release) {
             self.dirty.insert(id);
         }
     }
